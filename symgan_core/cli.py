@@ -1,0 +1,191 @@
+"""The command line. Exit codes: 0 done; 2 the request or the photo cannot be used (one line says why); 1 anything else."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from .errors import RequestError, SymganError
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # one line, like every other refusal
+        raise RequestError(f"{message[0].upper()}{message[1:]}.", f"See: {self.prog} --help")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The fixed commands of the design."""
+    parser = _Parser(prog="python -m symgan_core", description="One photo of a face in, a head that can be turned out.")
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+
+    invert = commands.add_parser("invert", help="photo to 3D portrait")
+    invert.add_argument("photo")
+    invert.add_argument("--out", required=True, type=Path, help="folder to write")
+    invert.add_argument("--method", default="spi", help="spi, pti, w_plus, w")
+    invert.add_argument("--preset", default="balanced", help="fast, balanced, best")
+    invert.add_argument("--generator", default="builtin", help="builtin, or a converted .safetensors file")
+    invert.add_argument("--face", type=int, help="which face, 0 = largest")
+    invert.add_argument("--yaw", type=float, help="degrees; > 0: the person's left side is seen")
+    invert.add_argument("--pitch", type=float, help="degrees; > 0: seen from above")
+    _common(invert)
+    invert.add_argument("--seed", type=int, default=0)
+    invert.add_argument("--json", action="store_true", help="print the report as JSON")
+
+    render = commands.add_parser("render", help="one view of a portrait")
+    render.add_argument("folder", type=Path)
+    render.add_argument("--yaw", type=float, default=0.0)
+    render.add_argument("--pitch", type=float, default=0.0)
+    render.add_argument("--zoom", type=float, default=1.0)
+    render.add_argument("--out", required=True, type=Path)
+    _common(render)
+
+    convert = commands.add_parser("convert", help="official EG3D pickle to safetensors, running nothing out of it")
+    convert.add_argument("source", type=Path)
+    convert.add_argument("out", type=Path)
+
+    evaluate = commands.add_parser("evaluate", help="score methods on a multi-view file")
+    evaluate.add_argument("data", type=Path)
+    evaluate.add_argument("--methods", nargs="+", default=["spi", "pti", "w_plus", "w"])
+    evaluate.add_argument("--preset", default="balanced")
+    evaluate.add_argument("--generator", default="builtin")
+    evaluate.add_argument("--limit", type=int)
+    evaluate.add_argument("--json", type=Path, required=True, dest="out")
+    _common(evaluate)
+
+    export = commands.add_parser("export", help="coloured mesh of a portrait")
+    export.add_argument("folder", type=Path)
+    export.add_argument("--out", required=True, type=Path, help="a .glb file")
+    _common(export)
+
+    faces = commands.add_parser("faces", help="faces of a photo, with points and pose")
+    faces.add_argument("photo")
+    faces.add_argument("--json", type=Path, required=True, dest="out")
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    try:
+        args = build_parser().parse_args(argv)
+        globals()[f"_{args.command}"](args)
+        return 0
+    except SymganError as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"The system refused: {error}.", file=sys.stderr)
+        return 1
+
+
+def _invert(args: argparse.Namespace) -> None:
+    from PIL import Image
+
+    from .export import write_orbit
+    from .faces import load_provider, read_photo
+    from .generator import load_generator
+    from .inversion import PhotoRequest, prepare_photo, settings, start_inversion, to_uint8
+
+    settings(args.method, args.preset)  # a wrong name is said before any work
+    if args.out.exists() and not args.out.is_dir():
+        raise RequestError(f"'{args.out}' is a file.", "Name a folder.")
+    begin = time.monotonic()
+    photo = read_photo(args.photo)
+    generator = load_generator(args.generator, args.device)
+    request = PhotoRequest(args.face, args.yaw, args.pitch)
+    provider = load_provider()
+    crop = prepare_photo(photo, generator, request, provider)
+    inversion = start_inversion(crop, generator, args.method, args.preset, args.seed, request, args.generator)
+    intake = time.monotonic() - begin
+    bar = _Bar()
+    for event in inversion:
+        bar.show(event.stage, event.step, event.total)
+    portrait = inversion.portrait()
+    args.out.mkdir(parents=True, exist_ok=True)
+    begin = time.monotonic()
+    write_orbit(portrait, args.out / "orbit.mp4", progress=lambda i, n: bar.show("video", i, n))
+    seconds = {"intake": round(intake, 2), **portrait.report["seconds"], "video": round(time.monotonic() - begin, 2)}
+    portrait.report |= {"seconds": seconds, "face_provider": provider.name, "face": crop.face.to_dict()}
+    Image.fromarray(to_uint8(inversion.target.image)).save(args.out / "input.png")
+    Image.fromarray(to_uint8(portrait.render(portrait.camera).image)).save(args.out / "reconstruction.png")
+    portrait.save(args.out)
+    bar.close()
+    print(json.dumps(portrait.report) if args.json else f"Wrote {args.out / 'orbit.mp4'} and its portrait.")
+
+
+def _render(args: argparse.Namespace) -> None:
+    from .export import write_still
+    from .inversion import Portrait3D
+
+    write_still(Portrait3D.load(args.folder, args.device), _picture_name(args.out), args.yaw, args.pitch, args.zoom)
+
+
+def _convert(args: argparse.Namespace) -> None:
+    from .generator.official import convert
+
+    if args.out.suffix != ".safetensors":
+        raise RequestError(f"'{args.out.name}' is not a .safetensors name.", "Name the result OUT.safetensors.")
+    config = convert(args.source, args.out)
+    print(f"Wrote {args.out}: {config.image_resolution} pixels, rendered at {config.neural_rendering_resolution}.")
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from .evaluation import evaluate
+    from .generator import load_generator
+
+    generator = load_generator(args.generator, args.device)
+    result = evaluate(args.data, args.methods, generator, args.preset, args.limit, args.out,
+                      progress=lambda method, name: print(f"{method}: {name}", file=sys.stderr))
+    print("| method | input psnr | novel psnr | novel haarpsi | hidden haarpsi | depth | seconds |\n|---|---|---|---|---|---|---|")
+    for method, scores in result["methods"].items():
+        m = scores["mean"]
+        values = (m["input"]["psnr"], m["novel"]["psnr"], m["novel"]["haarpsi"], m["hidden"]["haarpsi"], m["novel"]["depth_l1"], m["seconds"])
+        print(f"| {method} | " + " | ".join("–" if v is None else f"{v:.4g}" for v in values) + " |")
+
+
+def _export(args: argparse.Namespace) -> None:
+    from .inversion import Portrait3D
+
+    Portrait3D.load(args.folder, args.device).mesh(args.out)
+
+
+def _faces(args: argparse.Namespace) -> None:
+    from .faces import load_provider, read_photo
+
+    provider = load_provider()
+    found: dict[str, Any] = {"provider": provider.name, "faces": [f.to_dict() for f in provider.find(read_photo(args.photo))]}
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(found, indent=1) + "\n")
+    print(f"{len(found['faces'])} face(s) found by the provider '{provider.name}'.")
+
+
+def _picture_name(path: Path) -> Path:
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise RequestError(f"'{path.name}' is not a picture name.", "End it in .png, .jpg or .webp.")
+    return path
+
+
+class _Bar:
+    """A progress line on stderr, where there is a terminal."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+
+    def show(self, stage: str, step: int, total: int) -> None:
+        if self._live:
+            filled = 30 * step // max(total, 1)
+            print(f"\r{stage:8} [{'#' * filled}{'.' * (30 - filled)}] {step}/{total} ", end="", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if self._live:
+            print(file=sys.stderr)

@@ -1,0 +1,116 @@
+"""``evaluate``: run methods on a multi-view file, with one view given, and score all views."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import RequestError
+from ..generator import TriPlaneGenerator
+from ..geometry import Camera, warp_to_view
+from ..inversion import METHODS, Inversion, Portrait3D, make_target, settings
+from ..losses import load_perceptual
+from .metrics import mean_metrics, picture_metrics
+
+FIELDS = ("images", "masks", "depths", "depth_offset", "cameras", "input_view", "names")
+
+
+def read_multiview(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of a multi-view file (``shared/design.md``). Raises RequestError if it is not one."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in FIELDS}
+    except (OSError, KeyError, ValueError) as error:
+        raise RequestError(f"'{path}' is not a multi-view file.", f"It must be an .npz with {', '.join(FIELDS)}.") from error
+
+
+def evaluate(data: str | Path, methods: list[str], generator: TriPlaneGenerator, preset: str = "balanced",
+             limit: int | None = None, out: str | Path | None = None, seed: int = 0,
+             progress: Callable[[str, str], None] | None = None) -> dict[str, Any]:
+    """Score methods; the given view alone is shown to them.
+
+    Args:
+        limit: only the first so many people.
+        out: JSON file, rewritten after each person, so that a cut run keeps what it has.
+        progress: called with method and name before each run.
+    """
+    unknown = [m for m in methods if m not in METHODS]
+    if unknown:
+        raise RequestError(f"There is no method '{unknown[0]}'.", f"Choose among: {', '.join(METHODS)}.")
+    arrays = read_multiview(data)
+    network = load_perceptual(generator.device).name
+    result: dict[str, Any] = {"methods": {}, "lpips_network": network if network.startswith("lpips") else None,
+                              "optimised": network, "device": str(generator.device), "preset": preset}
+    count = min(limit or len(arrays["names"]), len(arrays["names"]))
+    for method in methods:
+        each: dict[str, Any] = {}
+        for index in range(count):
+            name = str(arrays["names"][index])
+            if progress:
+                progress(method, name)
+            each[name] = evaluate_one(arrays, index, method, preset, generator, seed)
+            result["methods"][method] = {"mean": _mean(list(each.values())), "each": each}
+            if out:
+                Path(out).write_text(json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def evaluate_one(arrays: dict[str, np.ndarray], index: int, method: str, preset: str, generator: TriPlaneGenerator,
+                 seed: int = 0) -> dict[str, Any]:
+    """Invert one person's given view and score every view."""
+    given = int(arrays["input_view"][index])
+    config = settings(method, preset)
+    target = make_target(arrays["images"][index, given], arrays["cameras"][index, given], arrays["masks"][index, given], generator)
+    inversion = Inversion(target, generator, config, seed)
+    begin = time.monotonic()
+    renders = sum(2 if event.losses.get("mirror") else 1 for event in inversion)
+    seconds = time.monotonic() - begin
+    portrait = inversion.portrait()
+    views = [_score_view(portrait, generator, arrays, index, view) for view in range(arrays["images"].shape[1])]
+    novel = [v for i, v in enumerate(views) if i != given]
+    return {"input": views[given]["view"], "novel": mean_metrics([v["view"] for v in novel]),
+            "hidden": mean_metrics([v["hidden"] for v in novel]), "seconds": round(seconds, 2), "renders": renders}
+
+
+def _score_view(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict[str, np.ndarray], index: int,
+                view: int) -> dict[str, dict[str, float | None]]:
+    given = int(arrays["input_view"][index])
+    truth = make_target(arrays["images"][index, view], arrays["cameras"][index, view], arrays["masks"][index, view], generator)
+    out = portrait.render(truth.camera)
+    size = out.image.shape[-2:]
+    depth = _depth_along_rays(arrays, index, view).to(generator.device)
+    depths = F.interpolate(out.image_depth, depth.shape[-2:], mode="bilinear")
+    both = torch.isfinite(depth) & (F.interpolate(out.image_opacity, depth.shape[-2:], mode="bilinear") > 0.5)
+    error = round(float((depths - depth)[both].abs().mean()), 5) if both.any() else None
+    source = make_target(arrays["images"][index, given], arrays["cameras"][index, given], arrays["masks"][index, given], generator)
+    source_depth = _depth_along_rays(arrays, index, given).nan_to_num(9.0).to(generator.device)
+    filled = depth.nan_to_num(9.0)
+    warp = warp_to_view(source.image, source.camera, source_depth, truth.camera, filled, source.mask, 0.02)
+    head = truth.mask if truth.mask is not None else torch.ones(1, 1, *size)
+    hidden = ((1 - warp.visible) * (head > 0.5)).float()
+    return {"view": picture_metrics(out.image, truth.image) | {"depth_l1": error},
+            "hidden": picture_metrics(out.image, truth.image, hidden) | {"depth_l1": error}}
+
+
+def _depth_along_rays(arrays: dict[str, np.ndarray], index: int, view: int) -> Tensor:
+    """``[1, 1, h, w]``: the file's z-depth as distance along the ray."""
+    z = torch.from_numpy(arrays["depths"][index, view].astype(np.float32)) + float(arrays["depth_offset"])
+    k = Camera.from_vector(torch.from_numpy(arrays["cameras"][index, view])).intrinsics[0]
+    line = (torch.arange(z.shape[0]) + 0.5) / z.shape[0]
+    y, x = torch.meshgrid((line - k[1, 2]) / k[1, 1], (line - k[0, 2]) / k[0, 0], indexing="ij")
+    return (z * (1 + x.square() + y.square()).sqrt())[None, None]
+
+
+def _mean(each: list[dict[str, Any]]) -> dict[str, Any]:
+    out: dict[str, Any] = {part: mean_metrics([e[part] for e in each]) for part in ("input", "novel", "hidden")}
+    for part in ("seconds", "renders"):
+        out[part] = round(sum(e[part] for e in each) / len(each), 2)
+    return out

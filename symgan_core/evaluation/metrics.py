@@ -1,0 +1,52 @@
+"""Measures of two pictures; the ones that need no weights come from ``piq``."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..losses import identity_similarity
+from ..losses.perceptual import load_perceptual
+
+
+def picture_metrics(picture: Tensor, truth: Tensor, mask: Tensor | None = None) -> dict[str, float | None]:
+    """Compare ``[1, 3, H, W]`` pictures in [-1, 1].
+
+    Args:
+        mask: ``[1, 1, H, W]`` in [0, 1]: only these pixels count (elsewhere the truth is put into the picture).
+
+    Returns:
+        ``psnr`` (dB, over the mask), ``ssim``, ``ms_ssim``, ``haarpsi`` (higher is better), ``gmsd`` (lower is better), and
+        ``lpips`` and ``id``, which are None without their weights.
+    """
+    import piq
+
+    picture = picture.clamp(-1, 1)
+    if mask is not None:
+        picture = torch.lerp(truth, picture, mask)
+    share = 1.0 if mask is None else float(mask.mean())
+    if share == 0:
+        return dict.fromkeys(("psnr", "ssim", "ms_ssim", "haarpsi", "gmsd", "lpips", "id"))
+    a, b = (picture.float().cpu() + 1) / 2, (truth.float().cpu() + 1) / 2
+    error = float((a - b).square().mean()) / share
+    perceptual = load_perceptual(torch.device("cpu"))
+    lpips = float(perceptual(a * 2 - 1, b * 2 - 1)) if perceptual.name.startswith("lpips") else None
+    whole = mask is None
+    return {
+        "psnr": 10 * float(torch.log10(torch.tensor(1 / max(error, 1e-10)))), "ssim": float(piq.ssim(a, b)),
+        "ms_ssim": float(piq.multi_scale_ssim(a, b)), "haarpsi": float(piq.haarpsi(a, b)), "gmsd": float(piq.gmsd(a, b)),
+        "lpips": lpips, "id": identity_similarity(_uint8(a), _uint8(b)) if whole else None}
+
+
+def _uint8(x: Tensor) -> np.ndarray:
+    return (x[0].permute(1, 2, 0) * 255).round().byte().numpy()
+
+
+def mean_metrics(items: list[dict[str, float | None]]) -> dict[str, float | None]:
+    """Mean of each measure over pictures; None where nothing was measured."""
+    out: dict[str, float | None] = {}
+    for key in items[0] if items else ():
+        values = [item[key] for item in items if item[key] is not None]
+        out[key] = round(sum(values) / len(values), 5) if values else None
+    return out

@@ -1,0 +1,127 @@
+"""Portraits as files: a looping video, stills, a coloured mesh."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from .errors import RequestError
+from .inversion import Portrait3D, to_uint8
+
+ORBIT_YAW, ORBIT_PITCH = 35.0, 8.0
+FRAMES_PER_SECOND = 24
+
+
+def orbit_angles(frames: int) -> list[tuple[float, float]]:
+    """(yaw, pitch) in degrees along a flat ellipse around the front; the last frame leads back to the first."""
+    turn = [2 * math.pi * i / frames for i in range(frames)]
+    return [(ORBIT_YAW * math.sin(t), ORBIT_PITCH * math.cos(t)) for t in turn]
+
+
+def orbit_frames(portrait: Portrait3D, frames: int = 60) -> Iterator[np.ndarray]:
+    """uint8 ``[H, W, 3]`` pictures of one turn."""
+    for yaw, pitch in orbit_angles(frames):
+        yield to_uint8(portrait.render(yaw=yaw, pitch=pitch).image)
+
+
+def write_orbit(portrait: Portrait3D, path: str | Path, frames: int = 60, progress: Callable[[int, int], None] | None = None) -> Path:
+    """Render one turn and write it as H.264 (yuv420p, faststart), which every browser plays.
+
+    Raises:
+        RequestError: fewer than 48 frames, which would not turn smoothly.
+    """
+    if frames < 48:
+        raise RequestError(f"{frames} frames are too few for a smooth turn.", "Use at least 48.")
+    pictures = []
+    for number, picture in enumerate(orbit_frames(portrait, frames)):
+        pictures.append(picture)
+        if progress:
+            progress(number + 1, frames)
+    return write_video(pictures, path)
+
+
+def write_video(pictures: list[np.ndarray], path: str | Path) -> Path:
+    """uint8 pictures as a looping-friendly mp4; the file appears whole or not at all."""
+    import imageio.v2 as imageio
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial.mp4")
+    options = ["-movflags", "+faststart", "-crf", "18"]
+    with imageio.get_writer(str(partial), format="FFMPEG", mode="I", fps=FRAMES_PER_SECOND, codec="libx264", pixelformat="yuv420p",
+                            quality=None, macro_block_size=2, output_params=options) as writer:
+        for picture in pictures:
+            writer.append_data(picture)
+    partial.replace(path)
+    return path
+
+
+def write_still(portrait: Portrait3D, path: str | Path, yaw: float = 0.0, pitch: float = 0.0, zoom: float = 1.0) -> Path:
+    """One view as a picture file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(to_uint8(portrait.render(yaw=yaw, pitch=pitch, zoom=zoom).image)).save(path)
+    return path
+
+
+@torch.no_grad()
+def write_mesh(portrait: Portrait3D, path: str | Path, resolution: int = 128, level: float = 10.0) -> Path:
+    """The iso-surface of the raw density (EG3D's level: 10) with vertex colours, as glTF binary; y up, metres = world units.
+
+    Raises:
+        RequestError: the file name does not end in .glb, or there is no surface.
+    """
+    from skimage.measure import marching_cubes
+
+    path = Path(path)
+    if path.suffix.lower() != ".glb":
+        raise RequestError(f"'{path.name}' is not a .glb name.", "Meshes are written as glTF binary: name it head.glb.")
+    generator = portrait.generator
+    planes = generator.planes(portrait.ws)
+    half = generator.config.box_warp / 2 * 0.98
+    line = torch.linspace(-half, half, resolution, device=planes.device)
+    grid = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), -1).reshape(1, -1, 3)
+    sigma = torch.cat([generator.query(planes, part)[0] for part in grid.split(1 << 17, 1)], 1).reshape((resolution,) * 3)
+    volume = sigma.cpu().numpy()
+    if not volume.min() < level < volume.max():
+        raise RequestError("This portrait has no solid surface.", "Invert the photo again with a longer preset.")
+    vertices, faces, _, _ = marching_cubes(volume, level)
+    points = torch.from_numpy((vertices / (resolution - 1) * 2 - 1) * half).float()[None].to(planes.device)
+    colours = torch.cat([generator.query(planes, part)[1][:, :3] for part in points.split(1 << 17, 1)], 2)
+    rgb = colours[0].T.clamp(0, 1).cpu().numpy()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_glb(points[0].cpu().numpy(), faces[:, ::-1], rgb))
+    return path
+
+
+def _glb(vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> bytes:
+    """glTF 2.0 binary with one mesh; colours are given in display values and stored linear, as the format wants."""
+    linear = np.concatenate([colours**2.2, np.ones((len(colours), 1))], 1)
+    parts = [vertices.astype("<f4").tobytes(), (linear * 65535).round().astype("<u2").tobytes(), faces.astype("<u4").tobytes()]
+    views, offset = [], 0
+    for part, target in zip(parts, (34962, 34962, 34963), strict=True):
+        views.append({"buffer": 0, "byteOffset": offset, "byteLength": len(part), "target": target})
+        offset += len(part)
+    accessors = [
+        {"bufferView": 0, "componentType": 5126, "count": len(vertices), "type": "VEC3",
+         "min": vertices.min(0).tolist(), "max": vertices.max(0).tolist()},
+        {"bufferView": 1, "componentType": 5123, "count": len(vertices), "type": "VEC4", "normalized": True},
+        {"bufferView": 2, "componentType": 5125, "count": faces.size, "type": "SCALAR"}]
+    scene = {
+        "asset": {"version": "2.0", "generator": "symgan"}, "scene": 0, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0, "COLOR_0": 1}, "indices": 2, "material": 0}]}],
+        "materials": [{"pbrMetallicRoughness": {"metallicFactor": 0, "roughnessFactor": 1}, "doubleSided": True}],
+        "buffers": [{"byteLength": offset}], "bufferViews": views, "accessors": accessors}
+    text = json.dumps(scene).encode()
+    text += b" " * (-len(text) % 4)
+    body = b"".join(parts)
+    body += b"\0" * (-len(body) % 4)
+    chunks = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(body), b"BIN\0") + body
+    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks

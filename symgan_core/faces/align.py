@@ -1,0 +1,83 @@
+"""From a face in a photo to the crop that a generator expects, and its camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..errors import PhotoError
+from ..geometry import Camera
+from .detect import Face
+from .network import cut_squares
+
+MIN_FACE = 48
+"""Least side, in photo pixels, of the aligned frame."""
+
+STANDARD_POINTS = np.array([
+    [-0.31148657, 0.29036078, 0.13377953], [0.30979887, 0.28972036, 0.13179526], [0.0032535, -0.04617932, 0.55244243],
+    [-0.25216928, -0.38133916, 0.22405732], [0.2484662, -0.38128236, 0.22235769]])
+"""Eyes, nose and mouth corners of the Deep3DFaceRecon alignment (eg3d.md 9.1); x right, y up, z to the viewer."""
+
+
+@dataclass(frozen=True, eq=False)
+class FaceCrop:
+    """An aligned face.
+
+    Attributes:
+        image: uint8 ``[R, R, 3]``.
+        camera: one camera, from yaw and pitch; roll is taken out by the crop.
+        landmarks: ``[6, 2]`` in crop pixels.
+        mask: uint8 ``[R, R]``, 255 = head (hair and neck included), soft edges.
+        frame: ``[4]`` (a, b, x, y): the crop's x axis and centre in photo pixels; takes the crop back to the photo.
+        face: what was found.
+    """
+
+    image: np.ndarray
+    camera: Camera
+    landmarks: np.ndarray
+    mask: np.ndarray
+    frame: np.ndarray
+    face: Face
+
+
+def align_frame(photo: np.ndarray, frame: np.ndarray, resolution: int) -> np.ndarray:
+    """Cut a rotated square (a, b, x, y) out of a photo: uint8 ``[resolution, resolution, 3]``; the border is repeated outside.
+
+    Raises:
+        PhotoError: the face is too small.
+    """
+    side = float(np.hypot(*frame[:2]))
+    if side < MIN_FACE:
+        raise PhotoError(f"The face is only about {side * 0.5:.0f} pixels wide.", f"Use a photo with at least {MIN_FACE // 2} on it.")
+    image = torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1)[None].float()
+    square = cut_squares(image, torch.as_tensor(frame, dtype=torch.float32)[None], resolution)
+    return square[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy()
+
+
+def eg3d_frame(points: np.ndarray) -> np.ndarray:
+    """The square that EG3D's FFHQ crop shows (eg3d.md 9.1), as (a, b, x, y) in photo pixels, without rotation.
+
+    Args:
+        points: ``[5, 2]``: eyes, nose, mouth corners, those on the left of the picture first.
+    """
+    flipped = points * [1, -1]
+    system = np.concatenate([STANDARD_POINTS, np.ones((5, 1))], 1)
+    solution, *_ = np.linalg.lstsq(system, flipped, rcond=None)
+    scale = np.linalg.norm(solution[:3], axis=0).mean()
+    # The public code resizes by 300/scale, cuts 1024 pixels around the origin of the fit, and keeps the central 700.
+    side = 700 * scale / 300
+    return np.array([side, 0.0, solution[3, 0], -solution[3, 1]])
+
+
+def frame_for(face: Face, style: str) -> np.ndarray:
+    """The square for a generator: "head" (built-in) or "ffhq" (EG3D's rule)."""
+    return eg3d_frame(face.landmarks[:5]) if style == "ffhq" else face.frame
+
+
+def to_crop(points: np.ndarray, frame: np.ndarray, resolution: int) -> np.ndarray:
+    """Photo pixels ``[P, 2]`` to crop pixels."""
+    a, b, x, y = frame
+    offset = (points - [x, y]) / (a * a + b * b)
+    return (np.stack([offset @ [a, b], offset @ [-b, a]], 1) + 0.5) * resolution

@@ -1,0 +1,210 @@
+"""Finding faces: two providers behind one small protocol.
+
+``builtin``: scikit-image's cascade (inside the package) and a coarse grid propose squares, our own network judges them.
+``insightface``: its detector proposes, where its models are on disk; pose and frame are read by the same network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..errors import NoFaceFound
+from .network import POINTS, FaceReading, cut_squares, load_face_network
+
+WORK = 640
+"""Faces are looked for on a picture scaled to this longer side."""
+ACCEPT = 0.9
+"""Least probability, by the network, that a refined square shows a face."""
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face of a photo; all places in pixels of the photo, angles in degrees.
+
+    Attributes:
+        box: x0, y0, x1, y1 around brows, chin and cheeks.
+        landmarks: ``[6, 2]`` in the order of ``POINTS`` (right eye first: the person's right, the picture's left).
+        yaw, pitch, roll: of the head against the camera; yaw > 0 shows more of the person's left side; roll > 0 turns the
+            head clockwise in the picture.
+        frame: ``[4]`` (a, b, x, y): x axis and centre of the square that the built-in generator expects.
+        score: probability.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: np.ndarray
+    yaw: float
+    pitch: float
+    roll: float
+    frame: np.ndarray
+    score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"box": [round(float(v), 1) for v in self.box], "landmarks": np.round(self.landmarks, 1).tolist(),
+                "landmark_names": list(POINTS), "yaw": round(self.yaw, 1), "pitch": round(self.pitch, 1),
+                "roll": round(self.roll, 1), "score": round(self.score, 3)}
+
+
+class FaceProvider(Protocol):
+    """What finds faces."""
+
+    name: str
+
+    def find(self, photo: np.ndarray) -> list[Face]:
+        """Faces of a uint8 ``[H, W, 3]`` photo, largest first."""
+        ...
+
+
+class BuiltinFaces:
+    """Works offline, with what this repository and scikit-image ship."""
+
+    name = "builtin"
+
+    def find(self, photo: np.ndarray) -> list[Face]:
+        scale = min(1.0, WORK / max(photo.shape[:2]))
+        size = (max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale)))
+        small = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BOX)) if scale < 1 else photo
+        squares = [*cascade_squares(small), *grid_squares(*small.shape[:2])]
+        return read_faces(photo, torch.tensor(squares, dtype=torch.float32) / scale)
+
+
+class InsightFaces:
+    """insightface's detector; its models are for non-commercial use and are never downloaded here."""
+
+    name = "insightface"
+
+    def __init__(self) -> None:
+        from insightface.app import FaceAnalysis
+
+        self._app = FaceAnalysis(name="buffalo_l", root=str(insightface_root()), allowed_modules=["detection"],
+                                 providers=["CPUExecutionProvider"])
+        self._app.prepare(ctx_id=-1, det_size=(WORK, WORK))
+
+    def find(self, photo: np.ndarray) -> list[Face]:
+        found = self._app.get(np.ascontiguousarray(photo[..., ::-1]))
+        squares = []
+        for face in found:
+            x0, y0, x1, y1 = face.bbox
+            squares.append((1.6 * max(x1 - x0, y1 - y0), 0.0, (x0 + x1) / 2, (y0 + y1) / 2 - 0.08 * (y1 - y0)))
+        return read_faces(photo, torch.tensor(squares, dtype=torch.float32).reshape(-1, 4), accept=0.0)
+
+
+def insightface_root() -> Path:
+    """Where insightface keeps its models."""
+    return Path.home() / ".insightface"
+
+
+@lru_cache(maxsize=1)
+def load_provider() -> FaceProvider:
+    """insightface where its detector is on disk, else the built-in provider."""
+    if list((insightface_root() / "models" / "buffalo_l").glob("det_*.onnx")):
+        return InsightFaces()
+    return BuiltinFaces()
+
+
+def choose_face(faces: list[Face], number: int | None = None) -> Face:
+    """The face asked for (counted from 0, largest first), or the largest.
+
+    Raises:
+        NoFaceFound: there is none, or not so many.
+    """
+    if not faces:
+        raise NoFaceFound("No face was found in the photo.",
+                          "Use one with a clear, upright face that looks roughly towards the camera.")
+    if number is not None and not 0 <= number < len(faces):
+        raise NoFaceFound(f"Face {number} was asked for, but {len(faces)} found (numbers start at 0, largest first).",
+                          "Choose one of them, or leave the choice out.")
+    return faces[number or 0]
+
+
+def cascade_squares(small: np.ndarray) -> list[tuple[float, float, float, float]]:
+    """(side, 0, x, y) squares around what scikit-image's frontal cascade fires at, leniently set."""
+    import skimage.data
+    from skimage.feature import Cascade
+
+    cascade = Cascade(skimage.data.lbp_frontal_face_cascade_filename())
+    low = max(24, min(small.shape[:2]) // 16)
+    found = cascade.detect_multi_scale(img=small, scale_factor=1.2, step_ratio=1, min_size=(low, low),
+                                       max_size=(max(small.shape[:2]),) * 2, min_neighbor_number=1)
+    return [(1.9 * f["width"], 0.0, f["c"] + f["width"] / 2, f["r"] + f["height"] / 2) for f in found]
+
+
+def grid_squares(height: int, width: int) -> list[tuple[float, float, float, float]]:
+    """Squares all over the picture at four sizes: turned and tilted faces, which the cascade misses."""
+    out = []
+    for share in (1.0, 0.68, 0.46, 0.32, 0.22):
+        side = share * min(height, width)
+        rows, columns = (max(1, round((length - 0.5 * side) / (0.3 * side))) for length in (height, width))
+        for r in range(rows):
+            for c in range(columns):
+                out.append((side, 0.0, (c + 0.5) * width / columns, (r + 0.5) * height / rows))
+    return out
+
+
+@torch.no_grad()
+def read_faces(photo: np.ndarray, squares: Tensor, accept: float = ACCEPT, keep: int = 12) -> list[Face]:
+    """Judge and refine squares ``[N, 4]`` (pixels), drop doubles; largest first."""
+    network = load_face_network()
+    image = torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    readings = [network(cut_squares(image, part)) for part in squares.split(64)] if len(squares) else []
+    if not readings:
+        return []
+    reading = FaceReading(*(torch.cat(parts) for parts in zip(*readings, strict=True)))
+    # A first look is coarse: it only has to find squares that are worth a second one.
+    likely = (torch.sigmoid(reading.score) > min(0.5, accept)).nonzero()[:, 0]
+    likely = likely[reading.score[likely].argsort(descending=True)][:60]
+    squares, reading = squares[likely], FaceReading(*(part[likely] for part in reading))
+    for _ in range(2):
+        if len(squares) == 0:
+            return []
+        squares = 1.15 * compose_frames(squares, reading.frame) * squares.new_tensor([1, 1, 1 / 1.15, 1 / 1.15])
+        reading = network(cut_squares(image, squares))
+    faces = [_to_face(squares[i], FaceReading(*(part[i: i + 1] for part in reading))) for i in range(len(squares))]
+    faces = [f for f in faces if f.score >= accept and _plausible(f, photo.shape)]
+    return _drop_doubles(faces)[:keep]
+
+
+def compose_frames(outer: Tensor, inner: Tensor) -> Tensor:
+    """Frames ``[B, 4]`` given within squares ``[B, 4]``, in the squares' own units (pixels)."""
+    a, b, x, y = outer.unbind(-1)
+    c, d, u, v = inner.unbind(-1)
+    u, v = u - 0.5, v - 0.5
+    return torch.stack([a * c - b * d, a * d + b * c, x + a * u - b * v, y + b * u + a * v], -1)
+
+
+def _to_face(square: Tensor, reading: FaceReading) -> Face:
+    a, b, x, y = square
+    u, v = (reading.points[0] - 0.5).unbind(-1)
+    points = torch.stack([x + a * u - b * v, y + b * u + a * v], -1).numpy()
+    frame = compose_frames(square[None], reading.frame)[0].numpy()
+    low, high = points.min(0), points.max(0)
+    brow = 0.35 * (high[1] - low[1])
+    side = 0.25 * (high[0] - low[0])
+    box = (float(low[0] - side), float(low[1] - brow), float(high[0] + side), float(high[1]))
+    roll = float(np.degrees(np.arctan2(frame[1], frame[0])))
+    yaw, pitch = (float(t) for t in reading.angles[0])
+    return Face(box, points, yaw, pitch, roll, frame, float(torch.sigmoid(reading.score[0])))
+
+
+def _plausible(face: Face, shape: tuple[int, ...]) -> bool:
+    side = float(np.hypot(*face.frame[:2]))
+    x, y = face.frame[2:]
+    return 24 < side < 3 * max(shape[:2]) and 0 < x < shape[1] and 0 < y < shape[0]
+
+
+def _drop_doubles(faces: list[Face]) -> list[Face]:
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda f: -f.score):
+        side = float(np.hypot(*face.frame[:2]))
+        near = [k for k in kept if np.hypot(*(k.frame[2:] - face.frame[2:])) < 0.5 * max(side, float(np.hypot(*k.frame[:2])))]
+        if not near:
+            kept.append(face)
+    return sorted(kept, key=lambda f: -float(np.hypot(*f.frame[:2])))

@@ -1,0 +1,101 @@
+"""The built-in face network: is this square a face, and if so where are its points, its pose, its frame and its silhouette.
+
+A small plain convolutional network, trained on the project's synthetic heads alone (``training/faces.py``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import CheckpointError
+
+INPUT = 96
+MASK = 48
+POINTS = ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth", "chin")
+"""Named from the person: the right eye is on the left of the picture."""
+WEIGHTS = Path(__file__).parent / "weights" / "faces.safetensors"
+
+
+class FaceReading(NamedTuple):
+    """What the network says of ``B`` squares; places are in units of the square's side, (0, 0) its top left corner.
+
+    ``score [B]`` (logit), ``points [B, 6, 2]``, ``angles [B, 2]`` (yaw, pitch in degrees), ``frame [B, 4]`` (a, b, x, y: the
+    aligned frame's x axis is (a, b), its centre (x, y)), ``mask [B, 1, 48, 48]`` (logit of head against background).
+    """
+
+    score: Tensor
+    points: Tensor
+    angles: Tensor
+    frame: Tensor
+    mask: Tensor
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+class FaceNetwork(nn.Module):
+    """``[B, 3, 96, 96]`` in [-1, 1] to a FaceReading. About one million weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine = nn.Sequential(_conv(3, 24, 2), _conv(24, 32), _conv(32, 48, 2), _conv(48, 64), _conv(64, 96, 2), _conv(96, 96))
+        self.coarse = nn.Sequential(_conv(96, 128, 2), _conv(128, 128), _conv(128, 160, 2), _conv(160, 96))
+        self.trunk = nn.Sequential(nn.Linear(96 * 9, 256), nn.ReLU(inplace=True))
+        self.out = nn.Linear(256, 1 + 2 * len(POINTS) + 2 + 4)
+        self.mask_context = nn.Linear(256, 96)
+        self.mask = nn.Sequential(_conv(96, 64), nn.Conv2d(64, 16, 3, padding=1), nn.PixelShuffle(4))
+
+    def forward(self, x: Tensor) -> FaceReading:
+        fine = self.fine(x)
+        trunk = self.trunk(self.coarse(fine).flatten(1))
+        score, points, angles, frame = self.out(trunk).split([1, 2 * len(POINTS), 2, 4], 1)
+        mask = self.mask(fine + self.mask_context(trunk)[:, :, None, None])
+        frame = frame * 0.5 + frame.new_tensor([0.8, 0, 0.5, 0.5])
+        return FaceReading(score[:, 0], points.reshape(-1, len(POINTS), 2) * 0.5 + 0.5, angles * 45, frame, mask)
+
+
+@lru_cache(maxsize=1)
+def load_face_network() -> FaceNetwork:
+    """The shipped network, in evaluation mode. Raises CheckpointError if its file is damaged."""
+    from safetensors.torch import load
+
+    data = WEIGHTS.read_bytes()
+    if hashlib.sha256(data).hexdigest() != WEIGHTS.with_suffix(".sha256").read_text().split()[0]:
+        raise CheckpointError("The face network's weights are damaged.", "Fetch the repository again.")
+    network = FaceNetwork()
+    state = {k: v.float() if v.is_floating_point() else v for k, v in load(data).items()}
+    network.load_state_dict(state)
+    return network.eval().requires_grad_(False)
+
+
+def cut_squares(image: Tensor, frames: Tensor, size: int = INPUT) -> Tensor:
+    """Cut rotated squares out of a picture.
+
+    Args:
+        image: ``[1, 3, H, W]``.
+        frames: ``[B, 4]`` (a, b, x, y) in pixels: the square's x axis (its length is the side) and its centre.
+
+    Returns:
+        ``[B, 3, size, size]``; the border is repeated outside.
+    """
+    height, width = image.shape[-2:]
+    line = (torch.arange(size, dtype=torch.float32) + 0.5) / size - 0.5
+    v, u = torch.meshgrid(line, line, indexing="ij")
+    a, b, x, y = (frames[:, n, None, None] for n in range(4))
+    px, py = x + a * u - b * v, y + b * u + a * v
+    grid = torch.stack([px / width, py / height], -1) * 2 - 1
+    # One picture serves all squares; the side decides how much to blur before sampling, or fine detail would alias.
+    out = []
+    for i in range(len(frames)):
+        step = float(frames[i, :2].norm()) / size
+        source = F.interpolate(image, scale_factor=1 / step, mode="area") if step > 1.5 else image
+        out.append(F.grid_sample(source, grid[i: i + 1], mode="bilinear", padding_mode="border", align_corners=False))
+    return torch.cat(out)

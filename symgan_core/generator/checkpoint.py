@@ -1,0 +1,111 @@
+"""Generators on disk: safetensors with the configuration in its header, checked before a tensor is used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError, RequestError
+from .config import GeneratorConfig
+from .model import TriPlaneGenerator
+
+WEIGHTS = Path(__file__).parent / "weights"
+BUILTIN_FILE = WEIGHTS / "builtin.safetensors"
+FORMAT = "symgan-generator-1"
+
+
+def builtin_available() -> bool:
+    """Whether the built-in weights lie beside the code."""
+    return BUILTIN_FILE.is_file()
+
+
+def resolve_device(device: str | torch.device = "auto") -> torch.device:
+    """ "auto" takes CUDA where there is one. Raises RequestError if CUDA is asked for and missing."""
+    if str(device) == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RequestError("No CUDA device was found.", "Use --device cpu or auto.")
+    return device
+
+
+def load_generator(source: str | Path = "builtin", device: str | torch.device = "auto") -> TriPlaneGenerator:
+    """Read a generator, ready for inference (evaluation mode, float32, no gradients).
+
+    Args:
+        source: "builtin", or a ``.safetensors`` file written by ``save_generator`` or ``convert``.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not a generator.
+    """
+    target = resolve_device(device)
+    path = BUILTIN_FILE if str(source) == "builtin" else Path(source)
+    if not path.is_file():
+        raise CheckpointError(f"The generator file '{path}' does not exist.", "Name 'builtin' or a .safetensors file.")
+    if path.suffix != ".safetensors":
+        raise CheckpointError(f"'{path.name}' is not a .safetensors file.",
+                              "Convert it first: python -m symgan_core convert FILE OUT.safetensors")
+    if path == BUILTIN_FILE:
+        _check_hash(path)
+    config, state = read_state(path)
+    generator = TriPlaneGenerator(config)
+    try:
+        generator.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"'{path.name}' does not fit its own configuration.",
+                              "The file is damaged or was edited; fetch it again.") from error
+    return generator.to(target).eval().requires_grad_(False)
+
+
+def read_state(path: Path) -> tuple[GeneratorConfig, dict[str, Tensor]]:
+    """Configuration and float32 tensors of a generator file; runs nothing out of it."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt", device="cpu") as file:
+            meta = file.metadata() or {}
+            if meta.get("format") != FORMAT:
+                raise CheckpointError(f"'{path.name}' is not a symgan generator.", "Name 'builtin' or a converted file.")
+            config = GeneratorConfig.from_dict(json.loads(meta["config"]))
+            state = {name: file.get_tensor(name).float() for name in file.keys()}
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"'{path.name}' cannot be read as safetensors.", "The file is damaged; fetch it again.") from error
+    if not all(torch.isfinite(t).all() for t in state.values()):
+        raise CheckpointError(f"'{path.name}' holds numbers that are not finite.", "The file is damaged; fetch it again.")
+    return config, state
+
+
+def save_generator(generator: TriPlaneGenerator, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write weights and configuration as safetensors."""
+    save_state(generator.state_dict(), generator.config, path, dtype)
+
+
+def save_state(state: dict[str, Tensor], config: GeneratorConfig, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
+    """The same from a state dict; the file appears whole or not at all."""
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    tensors = {name: t.detach().to("cpu", dtype).contiguous() for name, t in state.items()}
+    save_file(tensors, str(partial), metadata={"format": FORMAT, "config": json.dumps(config.to_dict())})
+    partial.replace(path)
+
+
+def file_hash(path: Path) -> str:
+    """sha256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _check_hash(path: Path) -> None:
+    expected = path.with_suffix(".sha256").read_text().split()[0]
+    if file_hash(path) != expected:
+        raise CheckpointError("The built-in weights are damaged.", "Fetch the repository again (Git LFS is not used).")

@@ -1,0 +1,157 @@
+"""``TriPlaneGenerator``: codes to planes, planes to views, views to images. One class for every configuration."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..geometry.cameras import Camera
+from ..geometry.rays import camera_rays
+from ..geometry.volume import Marched, coarse_depths, importance_depths, interval_weights, march, merge_samples
+from .config import GeneratorConfig
+from .decoder import Decoder, axes_to_projections, sample_planes
+from .synthesis import Backbone, SuperResolution
+
+
+class Rendered(NamedTuple):
+    """A low-resolution view: ``features [B, C, R, R]`` in about [-1, 1] (the first three are the colour),
+    ``depth [B, 1, R, R]`` along the ray, ``opacity [B, 1, R, R]``."""
+
+    features: Tensor
+    depth: Tensor
+    opacity: Tensor
+
+
+class Synthesized(NamedTuple):
+    """``image [B, 3, H, W]``, ``image_raw [B, 3, R, R]`` in [-1, 1], ``image_depth`` and ``image_opacity [B, 1, R, R]``."""
+
+    image: Tensor
+    image_raw: Tensor
+    image_depth: Tensor
+    image_opacity: Tensor
+
+
+class TriPlaneGenerator(nn.Module):
+    """EG3D-style generator (Chan et al., CVPR 2022, arXiv 2112.07945); weights carry the official names.
+
+    Args:
+        config: architecture and rendering settings.
+
+    Deterministic unless ``jitter`` is given. ``chunk_rays`` bounds the memory of rendering.
+    """
+
+    chunk_rays = 8192
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.config = config
+        self.backbone = Backbone(config)
+        self.superresolution = SuperResolution(config)
+        self.decoder = Decoder(config)
+        self.register_buffer("projections", axes_to_projections(config.plane_axes), persistent=False)
+        # Files of the official training loop hold one more buffer that no forward pass uses (spec section 2).
+        self.register_load_state_dict_pre_hook(lambda module, state, *_: state.pop("dataset_label_std", None))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.decoder.net[0].weight.device
+
+    def mapping(self, z: Tensor, camera: Tensor, truncation_psi: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
+        """``z [B, z_dim]`` and conditioning ``camera [B, 25]`` to ``ws [B, num_ws, w_dim]``.
+
+        Args:
+            truncation_psi: 1 leaves w as it is, 0 gives the mean face.
+            truncation_cutoff: truncate only the first so many rows.
+        """
+        if z.shape[-1] != self.config.z_dim:
+            raise ValueError(f"z has {z.shape[-1]} numbers, this generator wants {self.config.z_dim}")
+        ws = self.backbone.mapping(z, camera)[:, None].repeat(1, self.config.num_ws, 1)
+        if truncation_psi != 1:
+            w_avg, rows = self.backbone.mapping.w_avg, slice(truncation_cutoff)
+            ws[:, rows] = w_avg + truncation_psi * (ws[:, rows] - w_avg)
+        return ws
+
+    def planes(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None) -> Tensor:
+        """``ws [B, num_ws, w_dim]`` to ``planes [B, 3, C, H, W]``.
+
+        Args:
+            noise_mode: "const" (the stored noise) or "none".
+            resolution: stop the backbone early, at smaller planes (for previews and coarse-to-fine training).
+        """
+        if ws.ndim != 3 or ws.shape[1:] != (self.config.num_ws, self.config.w_dim):
+            raise ValueError(f"ws has shape {tuple(ws.shape)}, expected [B, {self.config.num_ws}, {self.config.w_dim}]")
+        image = self.backbone.synthesis(ws, noise=noise_mode == "const", resolution=resolution)
+        return image.reshape(image.shape[0], 3, -1, *image.shape[-2:])
+
+    def query(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw density ``[B, P]`` and features ``[B, C, P]`` in about [0, 1] at ``points [B, P, 3]``."""
+        return self.decoder(sample_planes(planes, points, self.projections, self.config.box_warp))
+
+    def march_rays(self, planes: Tensor, origins: Tensor, directions: Tensor, jitter: torch.Generator | None = None,
+                   depth_range: tuple[Tensor, Tensor] | None = None, samples: tuple[int, int] | None = None) -> Marched:
+        """Coarse and importance pass along ``[B, M, 3]`` rays (spec 5.3 to 5.6)."""
+        config = self.config
+        coarse_count, fine_count = samples or (config.depth_resolution, config.depth_resolution_importance)
+        coarse = coarse_depths(config.ray_start, config.ray_end, coarse_count, origins.shape[:2], jitter, origins.device)
+        found = self.query_rays(planes, origins, directions, coarse)
+        if fine_count:
+            with torch.no_grad():
+                fine = importance_depths(interval_weights(found[0], coarse), coarse, fine_count, jitter)
+            found = merge_samples(found, self.query_rays(planes, origins, directions, fine))
+        return march(*found, depth_range, config.white_back)
+
+    def query_rays(self, planes: Tensor, origins: Tensor, directions: Tensor, depths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Raw density ``[B, M, S]``, features ``[B, C, M, S]``, and ``depths [B, M, S]`` again, ready for ``march``."""
+        points = origins[:, :, None] + directions[:, :, None] * depths[..., None]
+        sigma, features = self.query(planes, points.flatten(1, 2))
+        return sigma.reshape(depths.shape), features.reshape(*features.shape[:2], *depths.shape[1:]), depths
+
+    def render(self, planes: Tensor, camera: Tensor, resolution: int | None = None, jitter: torch.Generator | None = None,
+               samples: tuple[int, int] | None = None) -> Rendered:
+        """Volume-render ``planes [B, 3, C, H, W]`` (or one set for all views) from ``camera [B, 25]``.
+
+        Args:
+            samples: coarse and importance samples a ray, in place of the configuration's.
+        """
+        resolution = resolution or self.config.neural_rendering_resolution
+        origins, directions = camera_rays(camera, resolution)
+        planes = planes.expand(camera.shape[0], *planes.shape[1:])
+        depth_range = self._depth_range(origins)
+        step = max(1, self.chunk_rays // camera.shape[0])
+        parts = [
+            self.march_rays(planes, origins[:, i: i + step], directions[:, i: i + step], jitter, depth_range, samples)
+            for i in range(0, origins.shape[1], step)]
+        size = (camera.shape[0], -1, resolution, resolution)
+        return Rendered(
+            torch.cat([p.features for p in parts], 2).reshape(size),
+            torch.cat([p.depth for p in parts], 1).reshape(size),
+            torch.cat([p.weights.sum(-1) for p in parts], 1).reshape(size))
+
+    def super_resolve(self, rendered: Rendered, ws: Tensor) -> Tensor:
+        """The final image ``[B, 3, H, W]`` of a rendered view."""
+        w = ws[:, -1].expand(rendered.features.shape[0], -1)
+        return self.superresolution(rendered.features[:, :3], rendered.features, w)
+
+    def synthesis(self, ws: Tensor, camera: Tensor, neural_rendering_resolution: int | None = None,
+                  jitter: torch.Generator | None = None, noise_mode: str = "const") -> Synthesized:
+        """``planes``, ``render`` and ``super_resolve`` in a row."""
+        return self.view(self.planes(ws, noise_mode), ws, camera, neural_rendering_resolution, jitter)
+
+    def view(self, planes: Tensor, ws: Tensor, camera: Tensor, neural_rendering_resolution: int | None = None,
+             jitter: torch.Generator | None = None, samples: tuple[int, int] | None = None) -> Synthesized:
+        """A view of ready-made planes: what a video or a slider needs for each frame."""
+        rendered = self.render(planes, camera, neural_rendering_resolution, jitter, samples)
+        return Synthesized(self.super_resolve(rendered, ws), rendered.features[:, :3], rendered.depth, rendered.opacity)
+
+    def frontal_camera(self) -> Tensor:
+        """``[1, 25]``: the camera that looks the mean face in the eyes; the usual conditioning camera."""
+        camera = Camera.orbit(0.0, 0.0, self.config.orbit_radius, self.config.orbit_pivot)
+        return camera.vector().to(self.device)
+
+    def _depth_range(self, rays: Tensor) -> tuple[Tensor, Tensor]:
+        config = self.config
+        step = (config.ray_end - config.ray_start) / (config.depth_resolution - 1)
+        return rays.new_tensor(config.ray_start + step / 2), rays.new_tensor(config.ray_end + step / 2)

@@ -1,0 +1,157 @@
+"""The official EG3D pickle, read without running anything out of it (``shared/spec/eg3d.md`` section 8)."""
+
+from __future__ import annotations
+
+import collections
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError
+from .checkpoint import save_state
+from .config import GeneratorConfig, SuperResolutionConfig
+from .model import TriPlaneGenerator
+
+_SUPERRESOLUTION = {
+    "SuperresolutionHybrid8XDC": {"channels": (256, 128)},
+    "SuperresolutionHybrid8X": {"channels": (128, 64), "own_filter": True},
+    "SuperresolutionHybrid4X": {"channels": (128, 64), "upsample": (False, True), "resize": "smaller", "own_filter": True},
+    "SuperresolutionHybrid2X": {"input_resolution": 64, "channels": (128, 64), "upsample": (False, True), "own_filter": True},
+}
+
+
+class _Bag:
+    """Stands in for every network class of the file: keeps the attributes, runs nothing."""
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state if isinstance(state, dict) else {}
+
+
+class _Persistent:
+    """The record of a persistent object: its source text is ignored, its state kept."""
+
+    def __init__(self, meta: Any) -> None:
+        if not isinstance(meta, dict) or not isinstance(meta.get("state"), dict):
+            raise pickle.UnpicklingError("a persistent object without state")
+        self.class_name, self.state = str(meta.get("class_name")), meta["state"]
+
+
+class _EasyDict(dict):
+    pass
+
+
+def _load_storage(data: Any) -> Any:
+    """The bytes of one storage: a legacy torch stream, read with ``weights_only=True`` and mapped to the CPU."""
+    if not isinstance(data, bytes):
+        raise pickle.UnpicklingError("a storage that is not bytes")
+    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+
+
+def _rebuild_parameter(tensor: Any, requires_grad: Any = None, hooks: Any = None) -> Tensor:
+    if not isinstance(tensor, Tensor):
+        raise pickle.UnpicklingError("a parameter that is not a tensor")
+    return tensor
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("torch_utils.persistence", "_reconstruct_persistent_obj"): _Persistent,
+    ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
+    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
+    ("torch.storage", "_load_from_bytes"): _load_storage,
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("dnnlib.util", "EasyDict"): _EasyDict,
+    ("numpy.core.multiarray", "scalar"): np._core.multiarray.scalar,
+    ("numpy._core.multiarray", "scalar"): np._core.multiarray.scalar,
+    ("numpy", "dtype"): np.dtype,
+    ("training.triplane", "OSGDecoder"): _Bag,
+    ("training.volumetric_rendering.renderer", "ImportanceRenderer"): _Bag,
+    ("training.volumetric_rendering.ray_marcher", "MipRayMarcher2"): _Bag,
+    ("training.volumetric_rendering.ray_sampler", "RaySampler"): _Bag,
+    ("torch.nn.modules.container", "Sequential"): _Bag,
+    ("torch.nn.modules.activation", "Softplus"): _Bag,
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise CheckpointError(f"The file asks for '{module}.{name}', which is refused.",
+                                  "It is not an official EG3D checkpoint, or not a safe one.")
+        return _ALLOWED[module, name]
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise pickle.UnpicklingError("outside references are refused")
+
+
+def convert(source: str | Path, out: str | Path) -> GeneratorConfig:
+    """Turn an official ``.pkl`` into safetensors with its configuration.
+
+    Raises:
+        CheckpointError: missing, damaged, hostile, or of another network. Nothing is written then.
+    """
+    config, state = read_official(source)
+    generator = TriPlaneGenerator(config)
+    try:
+        generator.load_state_dict(dict(state), strict=True)
+    except RuntimeError as error:
+        raise CheckpointError("The file holds another network than its settings say.", "Fetch it again.") from error
+    save_state(generator.state_dict(), config, out)
+    return config
+
+
+def read_official(source: str | Path) -> tuple[GeneratorConfig, dict[str, Tensor]]:
+    """Configuration and tensors of ``G_ema``."""
+    path = Path(source)
+    if not path.is_file():
+        raise CheckpointError(f"There is no file '{path}'.", "Check the path.")
+    try:
+        with path.open("rb") as file:
+            content = _Unpickler(file).load()
+        generator = content["G_ema"]
+        state = dict(_tensors(generator))
+        return _config(generator.state), state
+    except CheckpointError:
+        raise
+    except Exception as error:  # a hostile or damaged pickle can raise anything
+        raise CheckpointError(f"'{path.name}' is not an official EG3D checkpoint.", "The file is damaged or of another kind.") from error
+
+
+def _tensors(module: Any, prefix: str = "") -> list[tuple[str, Tensor]]:
+    state, out = module.state, []
+    for group in ("_parameters", "_buffers"):
+        for name, value in state.get(group, {}).items():
+            if isinstance(value, Tensor):
+                out.append((prefix + name, value.detach().float().contiguous()))
+    for name, child in state.get("_modules", {}).items():
+        if child is not None:
+            out += _tensors(child, f"{prefix}{name}.")
+    return out
+
+
+def _config(state: dict[str, Any]) -> GeneratorConfig:
+    kwargs, rendering = state["_init_kwargs"], state["rendering_kwargs"]
+    mapping = kwargs.get("mapping_kwargs", {})
+    kind = str(rendering["superresolution_module"]).rsplit(".", 1)[-1]
+    if kind not in _SUPERRESOLUTION:
+        raise CheckpointError(f"The super-resolution '{kind}' is not known.", "Use an official FFHQ checkpoint.")
+    sr = SuperResolutionConfig(clamp=256.0 if kwargs.get("sr_num_fp16_res", 0) > 0 else None,
+                               antialias=bool(rendering.get("sr_antialias", True)), **_SUPERRESOLUTION[kind])
+    axes = state["_modules"]["renderer"].state.get("plane_axes")
+    extra = {} if axes is None else {"plane_axes": tuple(tuple(tuple(float(v) for v in row) for row in a) for a in axes)}
+    clamp = kwargs.get("conv_clamp")
+    return GeneratorConfig(
+        name="eg3d", z_dim=int(kwargs["z_dim"]), w_dim=int(kwargs["w_dim"]), c_dim=int(kwargs["c_dim"]),
+        image_resolution=int(kwargs["img_resolution"]), channel_base=int(kwargs.get("channel_base", 32768)),
+        channel_max=int(kwargs.get("channel_max", 512)), mapping_layers=int(mapping.get("num_layers", 8)),
+        mapping_features=int(mapping.get("layer_features") or kwargs["w_dim"]), conv_clamp=None if clamp is None else float(clamp),
+        decoder_lr_multiplier=float(rendering.get("decoder_lr_mul", 1)), superresolution=sr,
+        neural_rendering_resolution=int(state["neural_rendering_resolution"]), ray_start=float(rendering["ray_start"]),
+        ray_end=float(rendering["ray_end"]), depth_resolution=int(rendering["depth_resolution"]),
+        depth_resolution_importance=int(rendering["depth_resolution_importance"]), box_warp=float(rendering["box_warp"]),
+        white_back=bool(rendering.get("white_back", False)), c_scale=float(rendering.get("c_scale", 0)),
+        c_gen_conditioning_zero=bool(rendering.get("c_gen_conditioning_zero", False)), **extra)

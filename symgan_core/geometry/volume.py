@@ -1,0 +1,119 @@
+"""Volume rendering along rays, as EG3D does it (``shared/spec/eg3d.md`` 5.3 to 5.6), on plain tensors.
+
+Shapes: B images, M rays an image, S samples a ray, C feature channels. Features are channel-first ``[B, C, M, S]``,
+so that the decoder and the sum over samples need no transposition.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Marched(NamedTuple):
+    """What a ray collects: ``features [B, C, M]``, ``depth [B, M]``, ``weights [B, M, S-1]``."""
+
+    features: Tensor
+    depth: Tensor
+    weights: Tensor
+
+
+def interval_weights(sigma: Tensor, depths: Tensor) -> Tensor:
+    """Weights of the S-1 intervals between samples.
+
+    Args:
+        sigma: ``[B, M, S]`` raw densities. They are averaged over the interval *before* ``softplus(x - 1)``.
+        depths: ``[B, M, S]``, ascending.
+
+    Returns:
+        ``[B, M, S-1]``, non-negative, sum at most 1.
+    """
+    delta = depths[..., 1:] - depths[..., :-1]
+    density = F.softplus((sigma[..., 1:] + sigma[..., :-1]) / 2 - 1)
+    alpha = 1 - torch.exp(-density * delta)
+    transmitted = torch.cumprod(1 - alpha + 1e-10, -1)
+    return alpha * torch.cat([torch.ones_like(alpha[..., :1]), transmitted[..., :-1]], -1)
+
+
+def march(sigma: Tensor, features: Tensor, depths: Tensor, depth_range: tuple[Tensor, Tensor] | None = None,
+          white_back: bool = False) -> Marched:
+    """Composite samples along rays.
+
+    Args:
+        sigma: ``[B, M, S]`` raw densities.
+        features: ``[B, C, M, S]`` in [0, 1].
+        depths: ``[B, M, S]``, ascending.
+        depth_range: limits of the returned depth; default: the least and greatest of ``depths``.
+        white_back: fill what the ray does not meet with 1 instead of 0.
+
+    Returns:
+        Features are scaled to [-1, 1]; depth is normalised by the weight sum, and is the upper limit on empty rays.
+    """
+    weights = interval_weights(sigma, depths)
+    # Averaging the weights of the two intervals beside a sample equals averaging the features of each interval,
+    # and touches [B, M, S] instead of [B, C, M, S].
+    sample_weights = (F.pad(weights, (1, 0)) + F.pad(weights, (0, 1))) / 2
+    collected = torch.einsum("bcms,bms->bcm", features, sample_weights)
+    total = weights.sum(-1)
+    if white_back:
+        collected = collected + (1 - total)[:, None]
+    middle = (depths[..., 1:] + depths[..., :-1]) / 2
+    low, high = depth_range or (depths.min(), depths.max())
+    # A ray that meets nothing gets the upper limit. The division is guarded, not mended afterwards: 0/0 has no gradient.
+    depth = (weights * middle).sum(-1) / total.clamp(min=1e-12)
+    depth = torch.where(total > 0, depth, high).clamp(low, high)
+    return Marched(collected * 2 - 1, depth, weights)
+
+
+def coarse_depths(start: float, end: float, count: int, rays: tuple[int, int], jitter: torch.Generator | None = None,
+                  device: torch.device | None = None) -> Tensor:
+    """``[B, M, count]`` evenly spread depths, each moved forwards by a share of one step (one half without ``jitter``)."""
+    steps = torch.linspace(start, end, count, device=device)
+    shift = _uniform((*rays, count), jitter, device) if jitter else 0.5
+    return (steps + shift * (end - start) / (count - 1)).expand(*rays, count)
+
+
+@torch.no_grad()
+def importance_depths(weights: Tensor, depths: Tensor, count: int, jitter: torch.Generator | None = None) -> Tensor:
+    """Draw depths where the coarse pass found weight. No gradient flows through them.
+
+    Args:
+        weights: ``[B, M, S-1]`` from ``march``; depths: ``[B, M, S]``.
+        jitter: without it the ``count`` draws are the midpoints of equal bins.
+
+    Returns:
+        ``[B, M, count]``, not sorted when ``jitter`` is given.
+    """
+    smooth = F.max_pool1d(weights, 2, 1, padding=1)
+    smooth = (smooth[..., :-1] + smooth[..., 1:]) / 2 + 0.01
+    pdf = smooth[..., 1:-1] + 1e-5
+    pdf = pdf / pdf.sum(-1, keepdim=True)
+    cdf = F.pad(pdf.cumsum(-1), (1, 0))
+    bins = ((depths[..., 1:] + depths[..., :-1]) / 2)[..., : cdf.shape[-1]]
+    shape = (*weights.shape[:2], count)
+    if jitter:
+        u = _uniform(shape, jitter, weights.device)
+    else:
+        u = ((torch.arange(count, device=weights.device) + 0.5) / count).expand(shape)
+    above = torch.searchsorted(cdf, u.contiguous(), right=True)
+    lo, hi = (above - 1).clamp(min=0), above.clamp(max=cdf.shape[-1] - 1)
+    cdf_lo, cdf_hi = cdf.gather(-1, lo), cdf.gather(-1, hi)
+    span = cdf_hi - cdf_lo
+    span = torch.where(span < 1e-5, torch.ones_like(span), span)
+    bin_lo, bin_hi = bins.gather(-1, lo), bins.gather(-1, hi)
+    return bin_lo + (u - cdf_lo) / span * (bin_hi - bin_lo)
+
+
+def merge_samples(a: tuple[Tensor, Tensor, Tensor], b: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Union of two sample sets, sorted by depth; each is (sigma ``[B, M, S]``, features ``[B, C, M, S]``, depths)."""
+    sigma, features, depths = (torch.cat(pair, -1) for pair in zip(a, b, strict=True))
+    depths, order = depths.sort(-1)
+    features = features.gather(-1, order[:, None].expand_as(features))
+    return sigma.gather(-1, order), features, depths
+
+
+def _uniform(shape: tuple[int, ...], generator: torch.Generator, device: torch.device | None) -> Tensor:
+    return torch.rand(shape, generator=generator, device=generator.device).to(device)

@@ -1,0 +1,12 @@
+"""From a photo to a head: stage 1 (pivot), stage 2 (tuning), and the session that runs both."""
+
+from .config import METHODS, PRESETS, InversionConfig, PivotConfig, TuningConfig, settings
+from .events import Event
+from .portrait import Portrait3D
+from .session import Inversion, PhotoRequest, crop_face, invert_crop, prepare_photo, start_inversion
+from .target import Target, make_target, to_uint8
+
+__all__ = [
+    "METHODS", "PRESETS", "Event", "Inversion", "InversionConfig", "PhotoRequest", "PivotConfig", "Portrait3D", "Target",
+    "TuningConfig", "crop_face", "invert_crop", "make_target", "prepare_photo", "settings", "start_inversion", "to_uint8",
+]

@@ -1,0 +1,99 @@
+"""Methods and presets. A method is a set of settings of one engine; a preset says how long it may work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..errors import RequestError
+
+
+@dataclass(frozen=True)
+class PivotConfig:
+    """Stage 1: a code whose face is the photo's."""
+
+    steps: int = 120
+    space: str = "w_plus"
+    """ "w" (one code for all layers) or "w_plus"."""
+    learning_rate: float = 0.06
+    """Adam, in standard deviations of w; warm-up over the first 5 %, cosine fall over the last 25 % (SPI)."""
+    noise: float = 0.05
+    """Noise on w, in standard deviations, times max(0, 1 - t/0.75)² (SPI)."""
+    mirror: bool = True
+    """The mirrored photo at the mirrored camera as a second view, weighted by yaw (SPI eq. for m)."""
+    optimize_camera: bool = False
+    """Yaw, pitch, crop offset and zoom move with the code, within limits (arXiv 2210.07301)."""
+    camera_rate: float = 0.03
+    """Adam rate of the camera, in shares of its limits."""
+    prior_weight: float = 0.012
+    """Weight of the code's squared distance from the mean, in standard deviations."""
+
+
+@dataclass(frozen=True)
+class TuningConfig:
+    """Stage 2: the generator itself learns the photo."""
+
+    steps: int = 120
+    """0 leaves the stage out."""
+    learning_rate: float = 1.5e-3
+    pixel_weight: float = 1.0
+    perceptual_weight: float = 1.0
+    neighbours: bool = True
+    """Pseudo labels: the photo warped to cameras nearby."""
+    mirrored: bool = True
+    """Pseudo labels: the mirrored photo warped to cameras near the mirrored one (only where the mirror weight is above 0)."""
+    conflict_filter: bool = True
+    """Leave out mirrored pixels where photo and mirror disagree."""
+    depth: bool = True
+    """Keep the depth at other cameras near the untouched generator's."""
+    extra_every: int = 2
+    """The terms of other views are computed in every so many steps, times so much (SPI's code: 4)."""
+    refresh_every: int = 12
+    """Depth, warps and masks of the pseudo labels are made anew after so many steps."""
+    neighbour_weight: float = 0.4
+    mirror_weight: float = 0.3
+    depth_weight: float = 20.0
+    neighbour_yaw: float = 22.0
+    """Largest yaw between the photo and a neighbour, degrees."""
+    neighbour_pitch: float = 6.0
+    visibility_tolerance: float = 0.03
+    """World units (SPI's code: 0.05 on a box of 1)."""
+    conflict_threshold: float = 0.22
+    """Mean colour difference, in [-1, 1] units after matching the local mean, above which a mirrored pixel is a conflict."""
+
+
+@dataclass(frozen=True)
+class InversionConfig:
+    """A method at a preset."""
+
+    method: str = "spi"
+    preset: str = "balanced"
+    pivot: PivotConfig = PivotConfig()
+    tuning: TuningConfig = TuningConfig()
+    samples: tuple[int, int] | None = (16, 16)
+    """Coarse and importance samples a ray while optimising; None: the generator's own."""
+    preview_every: int = 5
+    """Steps between pictures in the event stream."""
+
+
+_NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "depth": False}
+METHODS: dict[str, InversionConfig] = {
+    "spi": InversionConfig("spi"),
+    "pti": InversionConfig("pti", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(**_NO_LABELS)),
+    "w_plus": InversionConfig("w_plus", pivot=PivotConfig(mirror=False), tuning=TuningConfig(steps=0)),
+    "w": InversionConfig("w", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(steps=0)),
+}
+
+PRESETS: dict[str, tuple[int, int]] = {"fast": (50, 50), "balanced": (120, 140), "best": (350, 450)}
+"""Steps of stage 1 and of stage 2."""
+
+
+def settings(method: str = "spi", preset: str = "balanced", optimize_camera: bool = False) -> InversionConfig:
+    """The settings of a method at a preset. Raises RequestError for unknown names."""
+    if method not in METHODS:
+        raise RequestError(f"There is no method '{method}'.", f"Choose one of: {', '.join(METHODS)}.")
+    if preset not in PRESETS:
+        raise RequestError(f"There is no preset '{preset}'.", f"Choose one of: {', '.join(PRESETS)}.")
+    base, (first, second) = METHODS[method], PRESETS[preset]
+    pivot = replace(base.pivot, steps=first, optimize_camera=optimize_camera)
+    tuning = replace(base.tuning, steps=second if base.tuning.steps else 0)
+    return replace(base, preset=preset, pivot=pivot, tuning=tuning)

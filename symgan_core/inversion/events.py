@@ -1,0 +1,25 @@
+"""What long work tells: the page, the progress bar and the tests read the same records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Event:
+    """One step of long work.
+
+    Attributes:
+        stage: "pivot" or "tuning".
+        step, total: steps done and planned in this stage.
+        losses: name to value.
+        preview: uint8 ``[H, W, 3]`` of the photo's view as it is now, or None.
+    """
+
+    stage: str
+    step: int
+    total: int
+    losses: dict[str, float] = field(default_factory=dict)
+    preview: np.ndarray | None = None

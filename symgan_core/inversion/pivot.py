@@ -1,0 +1,127 @@
+"""Stage 1: the code (and, if asked, the camera) whose face is the photo's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..generator import TriPlaneGenerator
+from ..geometry import Camera, mirror_weight
+from ..losses import PerceptualLoss, latent_distance
+from .config import InversionConfig, PivotConfig
+from .events import Event
+from .target import Target, opacity_difference, to_uint8
+
+CAMERA_LIMITS = (10.0, 8.0, 0.04, 0.04, 0.08)
+"""How far yaw and pitch (degrees), crop offset (shares of the width) and log zoom may move."""
+
+
+@dataclass
+class State:
+    """What an inversion has so far; it can be stopped and used at any step."""
+
+    generator: TriPlaneGenerator
+    ws: Tensor
+    camera: Tensor
+
+
+@torch.no_grad()
+def latent_statistics(generator: TriPlaneGenerator, camera: Tensor, count: int = 600) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation ``[w_dim]`` of w under the photo's camera (SPI: 600 latents); always the same ones."""
+    rng = torch.Generator().manual_seed(0)
+    z = torch.randn(count, generator.config.z_dim, generator=rng).to(generator.device)
+    w = generator.mapping(z, camera.expand(count, -1))[:, 0]
+    return w.mean(0), w.std(0).clamp(min=1e-3)
+
+
+def adjusted_camera(camera: Tensor, move: Tensor) -> Tensor:
+    """A camera turned about the world's centre and with its picture shifted and zoomed.
+
+    Args:
+        camera: ``[1, 25]``; move: ``[5]`` unlimited numbers, squashed into ``CAMERA_LIMITS``.
+    """
+    yaw, pitch, dx, dy, zoom = torch.tanh(move) * move.new_tensor(CAMERA_LIMITS)
+    cam = Camera.from_vector(camera)
+    # The x axis of the camera is the one to tilt about; the world's y axis the one to pan about.
+    turn = _rotation(cam.cam2world[0, :3, 0], -torch.deg2rad(pitch))
+    turn = _rotation(move.new_tensor([0.0, 1, 0]), torch.deg2rad(yaw)) @ turn
+    full = F.pad(turn, (0, 1, 0, 1)) + torch.diag(move.new_tensor([0.0, 0, 0, 1]))
+    scale = torch.exp(zoom)
+    k = cam.intrinsics[0]
+    row0 = torch.stack([k[0, 0] * scale, k[0, 1], k[0, 2] + dx])
+    row1 = torch.stack([k[1, 0], k[1, 1] * scale, k[1, 2] + dy])
+    return Camera((full @ cam.cam2world[0])[None], torch.stack([row0, row1, k[2]])[None]).vector()
+
+
+def _rotation(axis: Tensor, angle: Tensor) -> Tensor:
+    """Rodrigues' formula, ``[3, 3]``."""
+    x, y, z = axis
+    zero = torch.zeros_like(x)
+    k = torch.stack([torch.stack([zero, -z, y]), torch.stack([z, zero, -x]), torch.stack([-y, x, zero])])
+    return torch.eye(3, device=axis.device) + angle.sin() * k + (1 - angle.cos()) * (k @ k)
+
+
+def find_pivot(state: State, target: Target, config: InversionConfig, perceptual: PerceptualLoss, rng: torch.Generator,
+               start: Tensor | None = None) -> Iterator[Event]:
+    """Optimise ``state.ws`` (and ``state.camera``) step by step; an event a step.
+
+    Args:
+        rng: noise on w comes from here, so the same seed gives the same latent.
+        start: ``[1, num_ws, w_dim]`` to start from; default: the mean.
+    """
+    generator, pivot = state.generator, config.pivot
+    mean, std = latent_statistics(generator, target.camera)
+    rows = 1 if pivot.space == "w" else generator.config.num_ws
+    offset = torch.zeros(1, rows, generator.config.w_dim, device=generator.device)
+    if start is not None:
+        offset += (start[:, :rows] - mean) / std
+    offset.requires_grad_(True)
+    move = torch.zeros(5, device=generator.device, requires_grad=pivot.optimize_camera)
+    groups = [{"params": [offset], "rate": pivot.learning_rate}]
+    if pivot.optimize_camera:
+        groups.append({"params": [move], "rate": pivot.camera_rate})
+    optimizer = torch.optim.Adam(groups, lr=pivot.learning_rate, betas=(0.9, 0.99))
+
+    for step in range(pivot.steps):
+        share = step / pivot.steps
+        for group in optimizer.param_groups:
+            group["lr"] = group["rate"] * _schedule(share)
+        strength = pivot.noise * max(0.0, 1 - share / 0.75) ** 2
+        noise = torch.randn(offset.shape, generator=rng).to(offset) * strength
+        ws = (mean + std * (offset + noise)).expand(-1, generator.config.num_ws, -1)
+        camera = adjusted_camera(target.camera, move) if pivot.optimize_camera else target.camera
+        losses, image = _losses(generator, ws, target.with_camera(camera), pivot, config, perceptual)
+        losses["prior"] = pivot.prior_weight * latent_distance(ws, mean, std)
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        optimizer.step()
+        with torch.no_grad():
+            state.ws = (mean + std * offset).expand(-1, generator.config.num_ws, -1).clone()
+            state.camera = (adjusted_camera(target.camera, move) if pivot.optimize_camera else target.camera).detach()
+        preview = to_uint8(image) if step % config.preview_every == 0 or step + 1 == pivot.steps else None
+        yield Event("pivot", step + 1, pivot.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
+
+
+def _losses(generator: TriPlaneGenerator, ws: Tensor, target: Target, pivot: PivotConfig, config: InversionConfig,
+            perceptual: PerceptualLoss) -> tuple[dict[str, Tensor], Tensor]:
+    planes = generator.planes(ws)
+    out = generator.view(planes, ws, target.camera, samples=config.samples)
+    losses = {"perceptual": perceptual(out.image, target.image), "pixel": (out.image - target.image).abs().mean(),
+              "opacity": opacity_difference(out, target)}
+    weight = mirror_weight(Camera.from_vector(target.camera.detach()).yaw_pitch()[0]) if pivot.mirror else 0.0
+    if weight > 0:
+        mirrored = target.mirrored()
+        other = generator.view(planes, ws, mirrored.camera, samples=config.samples)
+        losses["mirror"] = weight * perceptual(other.image, mirrored.image)
+    return losses, out.image
+
+
+def _schedule(share: float) -> float:
+    """SPI's (StyleGAN2's) learning-rate schedule, as a factor."""
+    down = min(1.0, (1 - share) / 0.25)
+    return (0.5 - 0.5 * math.cos(down * math.pi)) * min(1.0, (share + 0.01) / 0.05)

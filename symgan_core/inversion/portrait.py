@@ -1,0 +1,138 @@
+"""``Portrait3D``: what an inversion returns. Renders, edits, saves and loads."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError, RequestError
+from ..generator import Synthesized, TriPlaneGenerator, load_generator
+from ..geometry import Camera
+
+FORMAT = "symgan-portrait-1"
+MAX_YAW, MAX_PITCH = 90.0, 40.0
+
+
+@dataclass(eq=False)
+class Portrait3D:
+    """A head that can be turned.
+
+    Attributes:
+        generator: the tuned generator (or the untouched one).
+        ws: ``[1, num_ws, w_dim]``.
+        camera: ``[1, 25]``, the photo's.
+        report: the dict that ``report.json`` holds.
+    """
+
+    generator: TriPlaneGenerator
+    ws: Tensor
+    camera: Tensor
+    report: dict[str, Any] = field(default_factory=dict)
+    _planes: Tensor | None = field(default=None, repr=False)
+
+    @torch.no_grad()
+    def render(self, camera: Tensor | np.ndarray | None = None, *, yaw: float = 0.0, pitch: float = 0.0,
+               zoom: float = 1.0) -> Synthesized:
+        """A view; planes are computed once and kept.
+
+        Args:
+            camera: ``[25]`` or ``[B, 25]``; or leave it out and give
+            yaw, pitch: degrees around the head, and ``zoom`` (1 = the generator's usual frame).
+
+        Raises:
+            RequestError: an angle or the zoom is out of range.
+        """
+        if camera is None:
+            camera = self.orbit_camera(yaw, pitch, zoom)
+        camera = torch.as_tensor(np.asarray(camera.detach().cpu() if isinstance(camera, Tensor) else camera), dtype=torch.float32)
+        if self._planes is None:
+            self._planes = self.generator.planes(self.ws)
+        return self.generator.view(self._planes, self.ws, camera.reshape(-1, 25).to(self.ws.device))
+
+    def orbit_camera(self, yaw: float, pitch: float = 0.0, zoom: float = 1.0) -> Tensor:
+        """``[1, 25]``: the camera of a slider position."""
+        if not (abs(yaw) <= MAX_YAW and abs(pitch) <= MAX_PITCH and 0.5 <= zoom <= 2.5):
+            raise RequestError(f"The view (yaw {yaw}, pitch {pitch}, zoom {zoom}) is out of range.",
+                               f"Keep yaw within ±{MAX_YAW:.0f}, pitch within ±{MAX_PITCH:.0f}, zoom within 0.5 to 2.5.")
+        config = self.generator.config
+        return Camera.orbit(yaw, pitch, config.orbit_radius, config.orbit_pivot).zoomed(zoom).vector().to(self.ws.device)
+
+    def edit(self, strengths: dict[str, float]) -> Portrait3D:
+        """The same person with named directions applied (``symgan_core.editing``); shares the generator."""
+        from ..editing import edit_ws  # a door for notebooks: editing lies above this module
+
+        return replace(self, ws=edit_ws(self.ws, self.generator, strengths), _planes=None)
+
+    def orbit_video(self, path: str | Path, frames: int = 60) -> Path:
+        """Write a looping mp4 of the head turning; see ``symgan_core.export.write_orbit``."""
+        from ..export import write_orbit  # likewise
+
+        return write_orbit(self, path, frames)
+
+    def mesh(self, path: str | Path) -> Path:
+        """Write a coloured mesh (.glb); see ``symgan_core.export.write_mesh``."""
+        from ..export import write_mesh  # likewise
+
+        return write_mesh(self, path)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``portrait.safetensors`` (code, camera, what changed in the generator) and ``report.json``; never the photo."""
+        from safetensors.torch import save_file
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {"ws": self.ws.cpu().contiguous(), "camera": self.camera.cpu().contiguous()}
+        source = str(self.report.get("generator", "builtin"))
+        base = load_generator(source, "cpu").state_dict()
+        for name, value in self.generator.state_dict().items():
+            change = value.detach().cpu() - base[name]
+            if change.abs().max() > 0:
+                tensors["delta." + name] = change.half().contiguous()
+        meta = {"format": FORMAT, "generator": source, "report": json.dumps(self.report)}
+        partial = folder / "portrait.safetensors.partial"
+        save_file(tensors, str(partial), metadata=meta)
+        partial.replace(folder / "portrait.safetensors")
+        (folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
+        return folder / "portrait.safetensors"
+
+    @classmethod
+    def load(cls, folder: str | Path, device: str | torch.device = "auto", base: TriPlaneGenerator | None = None) -> Portrait3D:
+        """Read what ``save`` wrote.
+
+        Args:
+            base: the untouched generator, if it is loaded already (it is copied, not changed).
+
+        Raises:
+            CheckpointError: missing, damaged, or of a generator that is not there.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path = Path(folder) / "portrait.safetensors"
+        if not path.is_file():
+            raise CheckpointError(f"There is no portrait in '{folder}'.", "Name a folder that `invert --out` has written.")
+        try:
+            with safe_open(str(path), framework="pt", device="cpu") as file:
+                meta = file.metadata() or {}
+                if meta.get("format") != FORMAT:
+                    raise CheckpointError(f"'{path.name}' is not a symgan portrait.", "Name a folder that `invert` has written.")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
+            report = json.loads(meta["report"])
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise CheckpointError(f"'{path.name}' cannot be read.", "The file is damaged; run the inversion again.") from error
+        generator = copy.deepcopy(base) if base is not None else load_generator(meta["generator"], device)
+        state = generator.state_dict()
+        for name, change in tensors.items():
+            if name.startswith("delta."):
+                key = name.removeprefix("delta.")
+                if key not in state or state[key].shape != change.shape:
+                    raise CheckpointError(f"'{path.name}' belongs to another version of the generator.", "Run the inversion again.")
+                state[key] += change.to(state[key])
+        place = generator.device
+        return cls(generator, tensors["ws"].to(place), tensors["camera"].to(place), report)

@@ -1,0 +1,152 @@
+"""The door: from a photo or a crop to a ``Portrait3D``, step by step or in one call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import RequestError
+from ..faces import Face, FaceCrop, FaceProvider, align_frame, choose_face, frame_for, head_mask, load_provider, to_crop
+from ..generator import TriPlaneGenerator
+from ..geometry import Camera
+from ..losses import load_perceptual
+from .config import InversionConfig, settings
+from .events import Event
+from .pivot import State, find_pivot, latent_statistics
+from .portrait import Portrait3D
+from .target import Target, make_target
+from .tuning import tune_generator
+
+MAX_PHOTO_YAW = 75.0
+
+
+class Inversion:
+    """A running inversion: iterate it for events, stop whenever you like, then take ``portrait()``.
+
+    Args:
+        target: the photo's side (``make_target``).
+        config: method and preset (``settings``).
+        seed: the same seed on the same machine gives the same latent.
+    """
+
+    def __init__(self, target: Target, generator: TriPlaneGenerator, config: InversionConfig, seed: int = 0,
+                 source: str = "builtin"):
+        self.target, self.config, self.seed = target, config, seed
+        self._base = generator
+        mean, _ = latent_statistics(generator, target.camera)
+        self._state = State(generator, mean.expand(1, generator.config.num_ws, -1).clone(), target.camera)
+        self._perceptual = load_perceptual(generator.device)
+        self._report: dict[str, Any] = {
+            "method": config.method, "preset": config.preset, "generator": source, "device": str(generator.device),
+            "seed": seed, "perceptual": self._perceptual.name, "seconds": {}, "steps": {}, "losses": {}}
+
+    def __iter__(self) -> Iterator[Event]:
+        rng = torch.Generator().manual_seed(self.seed)
+        yield from self._timed("pivot", find_pivot(self._state, self.target, self.config, self._perceptual, rng))
+        if self.config.tuning.steps:
+            notes: dict[str, Any] = {}
+            try:
+                yield from self._timed("tuning", tune_generator(self._state, self.target, self.config, self._perceptual, rng, notes))
+            finally:
+                self._report |= notes
+
+    def _timed(self, stage: str, events: Iterator[Event]) -> Iterator[Event]:
+        begin = time.monotonic()
+        for event in events:
+            # Written at every step: a stopped inversion has a whole report too.
+            self._report["seconds"][stage] = round(time.monotonic() - begin, 2)
+            self._report["steps"][stage] = event.step
+            self._report["losses"][stage] = {k: round(v, 5) for k, v in event.losses.items()}
+            yield event
+
+    def portrait(self) -> Portrait3D:
+        """The best so far, at any time; a stopped run keeps all that it has learned."""
+        state = self._state
+        generator = state.generator.eval().requires_grad_(False)
+        portrait = Portrait3D(generator, state.ws.detach(), state.camera.detach(), self._report)
+        portrait.report["camera"] = [round(float(v), 6) for v in state.camera[0]]
+        yaw, pitch = Camera.from_vector(state.camera).yaw_pitch()
+        start_yaw, start_pitch = Camera.from_vector(self.target.camera).yaw_pitch()
+        portrait.report["view"] = {"yaw": round(yaw, 2), "pitch": round(pitch, 2)}
+        portrait.report["camera_moved"] = {"yaw": round(yaw - start_yaw, 2), "pitch": round(pitch - start_pitch, 2)}
+        portrait.report["metrics"] = self._metrics(portrait)
+        return portrait
+
+    def _metrics(self, portrait: Portrait3D) -> dict[str, float]:
+        image, truth = portrait.render(portrait.camera).image, self.target.image
+        error = (image.clamp(-1, 1) - truth).square().mean()
+        return {"psnr": round(float(10 * torch.log10(4 / error)), 3), "perceptual": round(float(self._perceptual(image, truth)), 5)}
+
+
+def invert_crop(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray | None = None, method: str = "spi",
+                preset: str = "balanced", generator: TriPlaneGenerator | None = None, seed: int = 0) -> Portrait3D:
+    """Invert an aligned crop whose camera is known.
+
+    Args:
+        crop: uint8 ``[H, H, 3]``.
+        camera: float ``[25]``.
+        mask: uint8 ``[H, H]`` (255 = head) or None.
+        generator: default: the built-in one.
+
+    Raises:
+        RequestError: wrong shapes, unknown method or preset.
+    """
+    from ..generator import load_generator
+
+    generator = generator or load_generator()
+    inversion = Inversion(make_target(crop, camera, mask, generator), generator, settings(method, preset), seed)
+    for _ in inversion:
+        pass
+    return inversion.portrait()
+
+
+@dataclass(frozen=True)
+class PhotoRequest:
+    """What a user may say about a photo: which face, and its pose if it is known (degrees)."""
+
+    face: int | None = None
+    yaw: float | None = None
+    pitch: float | None = None
+
+
+def prepare_photo(photo: np.ndarray, generator: TriPlaneGenerator, request: PhotoRequest = PhotoRequest(),
+                  provider: FaceProvider | None = None) -> FaceCrop:
+    """Find the face, cut it out as the generator expects, give it a camera and a mask.
+
+    Args:
+        photo: uint8 ``[H, W, 3]`` (``faces.read_photo``).
+
+    Raises:
+        NoFaceFound, PhotoError, RequestError.
+    """
+    face = choose_face((provider or load_provider()).find(photo), request.face)
+    return crop_face(photo, face, generator, request)
+
+
+def crop_face(photo: np.ndarray, face: Face, generator: TriPlaneGenerator, request: PhotoRequest = PhotoRequest()) -> FaceCrop:
+    """The same for a face that was found before."""
+    config = generator.config
+    yaw = face.yaw if request.yaw is None else request.yaw
+    pitch = face.pitch if request.pitch is None else request.pitch
+    if not (abs(yaw) <= MAX_PHOTO_YAW and abs(pitch) <= 45):
+        raise RequestError(f"The pose (yaw {yaw:.0f}, pitch {pitch:.0f}) is beyond what one photo allows.",
+                           f"Keep yaw within ±{MAX_PHOTO_YAW:.0f} and pitch within ±45 degrees.")
+    frame = frame_for(face, "head" if config.white_back else "ffhq")
+    image = align_frame(photo, frame, config.image_resolution)
+    landmarks = to_crop(face.landmarks, frame, config.image_resolution)
+    camera = Camera.orbit(yaw, pitch, config.orbit_radius, config.orbit_pivot)
+    return FaceCrop(image, camera, landmarks, head_mask(image, landmarks), frame, face)
+
+
+def start_inversion(crop: FaceCrop, generator: TriPlaneGenerator, method: str = "spi", preset: str = "balanced", seed: int = 0,
+                    request: PhotoRequest = PhotoRequest(), source: str = "builtin") -> Inversion:
+    """An inversion of a prepared photo; the pose is refined unless the user gave it."""
+    target = make_target(crop.image, crop.camera.vector()[0], crop.mask, generator)
+    refine = request.yaw is None and request.pitch is None
+    return Inversion(target, generator, settings(method, preset, optimize_camera=refine), seed, source)

@@ -1,0 +1,164 @@
+"""Stage 2: the generator is tuned to the photo, with pseudo labels for the views that it does not show."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..generator import Synthesized, TriPlaneGenerator
+from ..geometry import DEFAULT_FOCAL, Camera, project
+from ..losses import PerceptualLoss, contextual_loss, depth_drift, patch_features
+from .config import InversionConfig, TuningConfig
+from .events import Event
+from .labels import Label, MirrorEvidence, mirror_evidence, mirror_label, neighbour_label
+from .pivot import State
+from .target import Target, opacity_difference, to_uint8
+
+FEATURES = ((-0.062, 0.0, 0.16), (0.062, 0.0, 0.16), (0.0, -0.06, 0.21), (0.0, -0.115, 0.18))
+"""Eyes, nose and mouth of the mean head, in world units: where the contextual loss looks."""
+PART = 0.085
+"""Side of its boxes in world units."""
+WIDTHS_PER_UNIT = DEFAULT_FOCAL / 2.7
+"""Image widths a world unit at the head's distance."""
+
+
+@dataclass
+class _Views:
+    """What the extra terms compare with; the labels are renewed as the geometry moves."""
+
+    references: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
+    evidence: MirrorEvidence | None = None
+
+
+def tune_generator(state: State, target: Target, config: InversionConfig, perceptual: PerceptualLoss, rng: torch.Generator,
+                   report: dict[str, object]) -> Iterator[Event]:
+    """Tune a copy of ``state.generator`` in place of it; an event a step.
+
+    ``report`` receives the yaw weight and the share of mirrored pixels that were rejected as conflicts.
+    """
+    tuning, ws = config.tuning, state.ws
+    target = target.with_camera(state.camera)
+    base = state.generator
+    generator = state.generator = copy.deepcopy(base)
+    weights = [p for name, p in generator.named_parameters() if ".mapping." not in name]
+    for weight in weights:
+        weight.requires_grad_(True)
+    optimizer = torch.optim.Adam(weights, tuning.learning_rate, betas=(0.9, 0.99))
+    views = _Views()
+    if tuning.depth:
+        views.references = _reference_depths(base, ws, target, config, rng)
+    try:
+        for step in range(tuning.steps):
+            rate = min(1.0, (step + 1) / 5) * min(1.0, 0.1 + 0.9 * (tuning.steps - step) / (0.3 * tuning.steps))
+            for group in optimizer.param_groups:
+                group["lr"] = tuning.learning_rate * rate
+            planes = generator.planes(ws)
+            if step % tuning.refresh_every == 0:
+                _refresh(views, generator, planes.detach(), target, tuning, rng)
+            out = generator.view(planes, ws, target.camera, samples=config.samples)
+            losses = {
+                "perceptual": tuning.perceptual_weight * perceptual(out.image, target.image),
+                "pixel": tuning.pixel_weight * (out.image - target.image).abs().mean() + 4 * (out.image - target.image).square().mean(),
+                "opacity": opacity_difference(out, target)}
+            if step % tuning.extra_every == 0:
+                turn = step // tuning.extra_every
+                losses |= _extra_losses(generator, planes, ws, views, turn, config, perceptual)
+            optimizer.zero_grad()
+            sum(losses.values()).backward()
+            optimizer.step()
+            preview = to_uint8(out.image) if step % config.preview_every == 0 or step + 1 == tuning.steps else None
+            yield Event("tuning", step + 1, tuning.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
+    finally:
+        generator.requires_grad_(False)
+        report["mirror_weight"] = round(target.mirror_weight, 4)
+        rejected = views.evidence.rejected_share if views.evidence else None
+        report["mirror_rejected_share"] = None if rejected is None else round(rejected, 4)
+
+
+def _reference_depths(base: TriPlaneGenerator, ws: Tensor, target: Target, config: InversionConfig,
+                      rng: torch.Generator, count: int = 6) -> list[tuple[Tensor, Tensor]]:
+    """(camera, depth of the untouched generator) at random cameras (SPI: yaw within 0.7 rad, pitch within 0.4 rad)."""
+    planes = base.planes(ws)
+    out = []
+    for _ in range(count):
+        yaw, pitch = ((torch.rand(2, generator=rng) * 2 - 1) * torch.tensor([40.0, 23.0])).tolist()
+        camera = Camera.orbit(yaw, pitch, base.config.orbit_radius, base.config.orbit_pivot).vector().to(ws.device)
+        out.append((camera, base.render(planes, camera, _depth_resolution(base), samples=config.samples).depth))
+    return out
+
+
+def _depth_resolution(generator: TriPlaneGenerator) -> int:
+    return generator.config.neural_rendering_resolution // 2
+
+
+def _refresh(views: _Views, generator: TriPlaneGenerator, planes: Tensor, target: Target, tuning: TuningConfig,
+             rng: torch.Generator) -> None:
+    if not (tuning.neighbours or tuning.mirrored):
+        return
+    with torch.no_grad():
+        depth = generator.render(planes, target.camera).depth
+    views.labels = []
+    yaw, pitch = Camera.from_vector(target.camera).yaw_pitch()
+    if tuning.neighbours:
+        for side in (-1, 1):
+            camera = _near(generator, target, yaw, pitch, side, tuning, rng)
+            views.labels.append(neighbour_label(generator, planes, target, depth, camera, tuning))
+    if tuning.mirrored and target.mirror_weight > 0:
+        if tuning.conflict_filter:
+            views.evidence = mirror_evidence(target, depth, tuning)
+        for side in (-1, 1):
+            camera = _near(generator, target, -yaw, pitch, side, tuning, rng)
+            views.labels.append(mirror_label(generator, planes, target, depth, camera, views.evidence, tuning))
+
+
+def _near(generator: TriPlaneGenerator, target: Target, yaw: float, pitch: float, side: int, tuning: TuningConfig,
+          rng: torch.Generator) -> Tensor:
+    """A camera near (yaw, pitch), on one side of it."""
+    a, b = torch.rand(2, generator=rng).tolist()
+    yaw = max(-80.0, min(80.0, yaw + side * (0.25 + 0.75 * a) * tuning.neighbour_yaw))
+    pitch = pitch + (2 * b - 1) * tuning.neighbour_pitch
+    return Camera.orbit(yaw, pitch, generator.config.orbit_radius, generator.config.orbit_pivot).vector().to(target.camera)
+
+
+def _extra_losses(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, views: _Views, turn: int, config: InversionConfig,
+                  perceptual: PerceptualLoss) -> dict[str, Tensor]:
+    tuning, losses = config.tuning, {}
+    if views.labels:
+        label = views.labels[turn % len(views.labels)]
+        out = generator.view(planes, ws, label.camera, samples=config.samples)
+        # Untrusted pixels take the render itself, so that windows of the perceptual loss across the border cost nothing.
+        aim = torch.where(label.trust > 0.5, label.image, out.image.detach())
+        pixel = ((out.image - label.image).abs() * label.trust).mean()
+        if label.mirrored:
+            losses["mirrored"] = tuning.extra_every * tuning.mirror_weight * (
+                perceptual(out.image, aim) + pixel + 0.2 * _contextual(out, label))
+        else:
+            losses["neighbour"] = tuning.extra_every * tuning.neighbour_weight * (perceptual(out.image, aim) + pixel)
+    if views.references:
+        camera, depth = views.references[turn % len(views.references)]
+        now = generator.render(planes, camera, _depth_resolution(generator), samples=config.samples).depth
+        losses["depth"] = tuning.extra_every * tuning.depth_weight * depth_drift(now, depth)
+    return losses
+
+
+def _contextual(out: Synthesized, label: Label) -> Tensor:
+    """Contextual loss on eyes, nose and mouth, where most of a box may be trusted."""
+    size = out.image.shape[-1]
+    points = torch.tensor(FEATURES, device=out.image.device)[None]
+    uv, _ = project(points, label.camera)
+    half = round(size * PART * WIDTHS_PER_UNIT / 2)
+    total, count = out.image.new_zeros(()), 0
+    for x, y in (uv[0] * size).round().long().tolist():
+        if not (half <= x < size - half and half <= y < size - half):
+            continue
+        box = (..., slice(y - half, y + half), slice(x - half, x + half))
+        if label.trust[box].mean() > 0.6:
+            total = total + contextual_loss(patch_features(out.image[box]), patch_features(label.image[box]))
+            count += 1
+    return total / max(count, 1)
+

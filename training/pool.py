@@ -1,0 +1,118 @@
+"""A pool of rendered people on disk: filled by worker processes, read by the trainer, refreshed for as long as both run."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from symgan_core.geometry import DEFAULT_FOCAL, Camera
+
+from .heads import HeadPack, HeadRenderer, draw_codes, person_from_code
+from .heads.people import Z_DIM
+
+RESOLUTION = 256
+VIEWS = 6
+_ARRAYS = {
+    "codes": ((Z_DIM,), np.float32),
+    "cameras": ((VIEWS, 25), np.float32),
+    "rgb": ((VIEWS, RESOLUTION, RESOLUTION, 3), np.uint8),
+    "alpha": ((VIEWS, RESOLUTION, RESOLUTION), np.uint8),
+    "depth": ((VIEWS, RESOLUTION // 2, RESOLUTION // 2), np.float16),
+    "interest": ((VIEWS, RESOLUTION // 2, RESOLUTION // 2), np.uint8),
+    "valid": ((), np.uint8),
+}
+
+
+@dataclass
+class Pool:
+    """Memory-mapped arrays of ``heads`` people; ``valid`` marks those that are whole."""
+
+    folder: Path
+    heads: int
+    arrays: dict[str, np.ndarray]
+
+    @classmethod
+    def open(cls, folder: str | Path, heads: int = 2048) -> Pool:
+        """Open a pool, or make an empty one for ``heads`` people."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        info = folder / "pool.json"
+        if info.exists():
+            heads = json.loads(info.read_text())["heads"]
+        arrays = {}
+        for name, (shape, dtype) in _ARRAYS.items():
+            path = folder / f"{name}.npy"
+            if path.exists():
+                arrays[name] = np.load(path, mmap_mode="r+")
+            else:
+                arrays[name] = np.lib.format.open_memmap(path, "w+", dtype, (heads, *shape))
+        info.write_text(json.dumps({"heads": heads}))
+        return cls(folder, heads, arrays)
+
+    def ready(self) -> np.ndarray:
+        """Numbers of the people that can be used now."""
+        return np.flatnonzero(self.arrays["valid"])
+
+    def fill(self, seed: int, start: int, step: int, count: int | None = None) -> None:
+        """Render people into the places start, start + step, ... and around again; ``count`` people, or for ever."""
+        rng = np.random.default_rng(seed)
+        renderer = HeadRenderer(HeadPack(), RESOLUTION)
+        place, done = start % self.heads, 0
+        while count is None or done < count:
+            self._write(place, rng, renderer)
+            place, done = (place + step) % self.heads, done + 1
+
+    def _write(self, place: int, rng: np.random.Generator, renderer: HeadRenderer) -> None:
+        code = draw_codes(rng, 1)[0]
+        person = person_from_code(renderer.pack, code)
+        parts = renderer.build(person)
+        a = self.arrays
+        a["valid"][place] = 0
+        for v in range(VIEWS):
+            camera = draw_camera(rng, v)
+            view = renderer.draw(parts, person, camera.cam2world[0].numpy(), DEFAULT_FOCAL)
+            a["cameras"][place, v] = camera.vector()[0].numpy()
+            a["rgb"][place, v], a["alpha"][place, v], a["depth"][place, v] = view.rgb, view.alpha, view.depth
+            a["interest"][place, v] = interest_map(view.rgb, view.alpha, view.region)
+        a["codes"][place] = code
+        a["valid"][place] = 1
+
+
+def draw_camera(rng: np.random.Generator, view: int) -> Camera:
+    """Mostly around the face; one view in six from the far side, so that the back of the head is one too."""
+    yaw = rng.uniform(-180, 180) if view == VIEWS - 1 else rng.normal(0, 38)
+    return Camera.orbit(float(yaw), float(np.clip(rng.normal(0, 12), -35, 40)))
+
+
+def interest_map(rgb: np.ndarray, alpha: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """Where rays teach most: edges, outlines, eyes. uint8 at half resolution; never zero."""
+    half = RESOLUTION // 2
+    grey = rgb.mean(-1).reshape(half, 2, half, 2).mean((1, 3)) + alpha.reshape(half, 2, half, 2).mean((1, 3))
+    gy, gx = np.gradient(grey)
+    edges = np.hypot(gx, gy)
+    head = alpha.reshape(half, 2, half, 2).mean((1, 3)) > 8
+    weight = 4 + 20 * head + np.minimum(edges, 40) * 2 + 120 * (region == 3)
+    return np.clip(weight, 1, 255).astype(np.uint8)
+
+
+def _work(folder: str, seed: int, start: int, step: int) -> None:
+    os.nice(10)
+    Pool.open(folder).fill(seed, start, step)
+
+
+def start_workers(pool: Pool, workers: int, seed: int) -> list[multiprocessing.Process]:
+    """Daemon processes that keep rendering until this process ends."""
+    context = multiprocessing.get_context("spawn")
+    stride = max(1, pool.heads // max(workers, 1))
+    begin = len(pool.ready())
+    out = []
+    for n in range(workers):
+        process = context.Process(target=_work, args=(str(pool.folder), seed + n, begin + n * stride // 1, 1), daemon=True)
+        process.start()
+        out.append(process)
+    return out
