@@ -10,6 +10,10 @@ from ..losses import identity_similarity
 from ..losses.perceptual import load_perceptual
 
 
+MS_SSIM_SIDE = 160
+"""Multi-scale SSIM halves the picture four times and needs more than this."""
+
+
 def picture_metrics(picture: Tensor, truth: Tensor, mask: Tensor | None = None) -> dict[str, float | None]:
     """Compare ``[1, 3, H, W]`` pictures in [-1, 1].
 
@@ -35,7 +39,7 @@ def picture_metrics(picture: Tensor, truth: Tensor, mask: Tensor | None = None) 
     whole = mask is None
     return {
         "psnr": 10 * float(torch.log10(torch.tensor(1 / max(error, 1e-10)))), "ssim": float(piq.ssim(a, b)),
-        "ms_ssim": float(piq.multi_scale_ssim(a, b)), "haarpsi": float(piq.haarpsi(a, b)), "gmsd": float(piq.gmsd(a, b)),
+        "ms_ssim": float(piq.multi_scale_ssim(a, b)) if min(a.shape[-2:]) > MS_SSIM_SIDE else None, "haarpsi": float(piq.haarpsi(a, b)), "gmsd": float(piq.gmsd(a, b)),
         "lpips": lpips, "id": identity_similarity(_uint8(a), _uint8(b)) if whole else None}
 
 

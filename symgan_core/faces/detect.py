@@ -22,7 +22,11 @@ from .network import POINTS, FaceReading, cut_squares, load_face_network
 WORK = 640
 """Faces are looked for on a picture scaled to this longer side."""
 ACCEPT = 0.9
-"""Least probability, by the network, that a refined square shows a face."""
+"""Least mean probability, by the network, that a refined square and its slightly moved copies show a face."""
+STEADY = 0.035
+"""Largest mean movement of frame and points over those copies, in sides of the square."""
+WIDER = 1.15
+"""The network looks at a square that is so much wider than the head's frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,13 +167,28 @@ def read_faces(photo: np.ndarray, squares: Tensor, accept: float = ACCEPT, keep:
     likely = likely[reading.score[likely].argsort(descending=True)][:60]
     squares, reading = squares[likely], FaceReading(*(part[likely] for part in reading))
     for _ in range(2):
-        if len(squares) == 0:
-            return []
-        squares = 1.15 * compose_frames(squares, reading.frame) * squares.new_tensor([1, 1, 1 / 1.15, 1 / 1.15])
+        squares = compose_frames(squares, reading.frame) * squares.new_tensor([WIDER, WIDER, 1, 1])
         reading = network(cut_squares(image, squares))
-    faces = [_to_face(squares[i], FaceReading(*(part[i: i + 1] for part in reading))) for i in range(len(squares))]
-    faces = [f for f in faces if f.score >= accept and _plausible(f, photo.shape)]
-    return _drop_doubles(faces)[:keep]
+    faces = [_steady_face(image, squares[i: i + 1], accept) for i in range(len(squares))]
+    return _drop_doubles([f for f in faces if f is not None and _plausible(f, photo.shape)])[:keep]
+
+
+def _steady_face(image: Tensor, square: Tensor, accept: float) -> Face | None:
+    """Read a square and slightly moved ones: a face is read alike in all, a chance resemblance is not. The mean is the result."""
+    side = square[0, :2].norm()
+    turn = square.new_tensor([[1.0, 0], [1, 0.1], [1, -0.1], [1.08, 0], [0.93, 0], [1, 0], [1, 0], [1, 0], [1, 0]])
+    shift = square.new_tensor([[0.0, 0], [0, 0], [0, 0], [0, 0], [0, 0], [0.05, 0], [-0.05, 0], [0, 0.05], [0, -0.05]])
+    moved = compose_frames(square.expand(len(turn), -1), torch.cat([turn, shift + 0.5], 1))
+    reading = load_face_network()(cut_squares(image, moved))
+    frames = compose_frames(moved, reading.frame)
+    points = _to_photo(reading.points, moved)
+    score = torch.sigmoid(reading.score).mean()
+    spread = torch.stack([(frames[:, 2:] - frames[:, 2:].mean(0)).norm(dim=1).mean() / side,
+                          (frames[:, :2] - frames[:, :2].mean(0)).norm(dim=1).mean() / side,
+                          (points - points.mean(0)).norm(dim=2).mean() / side])
+    if score < accept or (accept > 0 and spread.max() > STEADY):
+        return None
+    return _to_face(points.mean(0).numpy(), reading.angles.mean(0), frames.mean(0).numpy(), float(score))
 
 
 def compose_frames(outer: Tensor, inner: Tensor) -> Tensor:
@@ -180,18 +199,20 @@ def compose_frames(outer: Tensor, inner: Tensor) -> Tensor:
     return torch.stack([a * c - b * d, a * d + b * c, x + a * u - b * v, y + b * u + a * v], -1)
 
 
-def _to_face(square: Tensor, reading: FaceReading) -> Face:
-    a, b, x, y = square
-    u, v = (reading.points[0] - 0.5).unbind(-1)
-    points = torch.stack([x + a * u - b * v, y + b * u + a * v], -1).numpy()
-    frame = compose_frames(square[None], reading.frame)[0].numpy()
+def _to_photo(points: Tensor, squares: Tensor) -> Tensor:
+    """Points ``[B, P, 2]`` in units of their squares to pixels."""
+    a, b, x, y = (squares[:, n, None] for n in range(4))
+    u, v = (points - 0.5).unbind(-1)
+    return torch.stack([x + a * u - b * v, y + b * u + a * v], -1)
+
+
+def _to_face(points: np.ndarray, angles: Tensor, frame: np.ndarray, score: float) -> Face:
     low, high = points.min(0), points.max(0)
     brow = 0.35 * (high[1] - low[1])
     side = 0.25 * (high[0] - low[0])
     box = (float(low[0] - side), float(low[1] - brow), float(high[0] + side), float(high[1]))
     roll = float(np.degrees(np.arctan2(frame[1], frame[0])))
-    yaw, pitch = (float(t) for t in reading.angles[0])
-    return Face(box, points, yaw, pitch, roll, frame, float(torch.sigmoid(reading.score[0])))
+    return Face(box, points, float(angles[0]), float(angles[1]), roll, frame, score)
 
 
 def _plausible(face: Face, shape: tuple[int, ...]) -> bool:

@@ -6,6 +6,7 @@ A small plain convolutional network, trained on the project's synthetic heads al
 from __future__ import annotations
 
 import hashlib
+import math
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -92,10 +93,14 @@ def cut_squares(image: Tensor, frames: Tensor, size: int = INPUT) -> Tensor:
     a, b, x, y = (frames[:, n, None, None] for n in range(4))
     px, py = x + a * u - b * v, y + b * u + a * v
     grid = torch.stack([px / width, py / height], -1) * 2 - 1
-    # One picture serves all squares; the side decides how much to blur before sampling, or fine detail would alias.
+    # The side decides how much to blur before sampling, or fine detail would alias: each square takes its pyramid level.
+    levels = [image]
     out = []
     for i in range(len(frames)):
         step = float(frames[i, :2].norm()) / size
-        source = F.interpolate(image, scale_factor=1 / step, mode="area") if step > 1.5 else image
+        level = max(0, int(math.log2(max(step, 1e-6)) + 0.5))
+        while len(levels) <= level and min(levels[-1].shape[-2:]) >= 4:
+            levels.append(F.avg_pool2d(levels[-1], 2, ceil_mode=True, count_include_pad=False))
+        source = levels[min(level, len(levels) - 1)]
         out.append(F.grid_sample(source, grid[i: i + 1], mode="bilinear", padding_mode="border", align_corners=False))
     return torch.cat(out)

@@ -6,16 +6,13 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .detect import WIDER
 from .network import INPUT, load_face_network
-
-_WIDER = 1.15
-"""The network sees a square that is so much wider than the crop, as when it was trained."""
-
 
 @torch.no_grad()
 def coarse_mask(crop: np.ndarray) -> np.ndarray:
     """Probability of "head" for each pixel of an aligned crop, ``[R, R]`` float32, smooth."""
-    size = round(INPUT / _WIDER)
+    size = round(INPUT / WIDER)
     small = np.asarray(Image.fromarray(crop).resize((size, size), Image.Resampling.BOX))
     pad = INPUT - size
     wide = np.pad(small, ((pad // 2, pad - pad // 2), (pad // 2, pad - pad // 2), (0, 0)), mode="edge")

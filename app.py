@@ -1,0 +1,26 @@
+"""The page: reads settings, builds, launches. A Hugging Face Space runs this file."""
+
+import os
+
+# Before torch is imported: see symgan_core/__main__.py.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr
+
+from demo import build, read_settings
+from demo.layout import CSS
+
+
+def main() -> None:
+    """Serve the page until stopped."""
+    settings = read_settings()
+    page = build(settings).queue(max_size=settings.queue_size, default_concurrency_limit=2)
+    page.launch(
+        server_name=settings.host, server_port=settings.port, max_file_size=settings.max_upload, show_error=False,
+        allowed_paths=[str(settings.work), "examples"], css_paths=[CSS], run_history=False, footer_links=[],
+        theme=gr.themes.Soft(primary_hue="indigo"))
+
+
+if __name__ == "__main__":
+    main()

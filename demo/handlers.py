@@ -1,0 +1,226 @@
+"""What happens at each click: check, call the core, return what to show."""
+
+from __future__ import annotations
+
+import html
+import logging
+import secrets
+import shutil
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from symgan_core.editing import Direction, list_directions
+from symgan_core.errors import SymganError
+from symgan_core.export import write_orbit
+from symgan_core.faces import load_provider, read_photo
+from symgan_core.faces.detect import choose_face
+from symgan_core.generator import load_generator
+from symgan_core.inversion import PhotoRequest, Portrait3D, crop_face, start_inversion, to_uint8
+
+from . import texts
+from .gallery import Example, list_examples
+from .settings import Settings
+from .share import ShareStore
+
+log = logging.getLogger("symgan.demo")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a streaming handler wants the page to show; None leaves a part as it is."""
+
+    status: str
+    preview: np.ndarray | None = None
+    video: str | None = None
+    portrait_id: str | None = None
+    files: list[str] | None = None
+    failed: str | None = None
+
+
+@dataclass
+class Studio:
+    """The page's workshop: one generator, a bounded store of portraits, the stop flags of running sessions."""
+
+    settings: Settings
+    portraits: OrderedDict[str, Portrait3D] = field(default_factory=OrderedDict)
+    stops: dict[str, threading.Event] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.generator = load_generator(self.settings.generator, self.settings.device)
+        self.provider = load_provider()
+        self.shares = ShareStore(self.settings.shares, self.settings.share_days)
+        self.examples: list[Example] = list_examples()
+        self.directions: tuple[Direction, ...] = list_directions(self.generator)
+        self.settings.work.mkdir(parents=True, exist_ok=True)
+
+    # -- making a portrait ------------------------------------------------------------------------------------------
+
+    def invert(self, photo: str | None, preset: str, number: int, pose: tuple[float, float] | None,
+               session: str) -> Iterator[Shown]:
+        """Photo to portrait, a picture every few steps. Errors end the stream with their one line."""
+        stop = self.stops[session] = threading.Event()
+        begin = time.monotonic()
+        try:
+            yield from self._invert(photo, preset, number, pose, stop, begin)
+        except SymganError as error:
+            yield Shown(message(str(error), "error"), failed=str(error))
+        except Exception:
+            log.exception("inversion failed")
+            yield Shown(message(texts.BROKEN, "error"), failed=texts.BROKEN)
+        finally:
+            self.stops.pop(session, None)
+
+    def _invert(self, photo: str | None, preset: str, number: int, pose: tuple[float, float] | None, stop: threading.Event,
+                begin: float) -> Iterator[Shown]:
+        yield Shown(bar(texts.LOOKING, 0, 1))
+        request = PhotoRequest(int(number) - 1, *(pose or (None, None)))
+        picture = read_photo(photo or "")
+        faces = self.provider.find(picture)
+        face = choose_face(faces, request.face if len(faces) != 1 else 0)
+        crop = crop_face(picture, face, self.generator, request)
+        note = texts.FACES_FOUND.format(count=len(faces), number=int(number)) if len(faces) > 1 else ""
+        inversion = start_inversion(crop, self.generator, "spi", preset, 0, request, self.settings.generator)
+        yield Shown(bar(texts.STAGES["pivot"], 0, 1, note), preview=to_uint8(inversion.target.image))
+        for event in inversion:
+            yield Shown(bar(texts.STAGES[event.stage], event.step, event.total, note), preview=event.preview)
+            if stop.is_set():
+                break
+        stopped = stop.is_set()
+        portrait = inversion.portrait()
+        folder = self._new_folder()
+        total = 60
+        for count in film(portrait, folder / "orbit.mp4", total):
+            yield Shown(bar(texts.STAGES["video"], count, total, note))
+        portrait.save(folder)
+        text = (texts.STOPPED if stopped else texts.DONE).format(seconds=time.monotonic() - begin)
+        yield Shown(message(f"{text} {note}", "done"), video=str(folder / "orbit.mp4"), portrait_id=self._keep(portrait, folder),
+                    files=[str(folder / name) for name in ("orbit.mp4", "portrait.safetensors", "report.json")])
+
+    def stop(self, session: str) -> None:
+        """Ask a running inversion to end at its next step."""
+        if flag := self.stops.get(session):
+            flag.set()
+
+    # -- opening a finished one -------------------------------------------------------------------------------------
+
+    def open_example(self, index: int) -> Shown:
+        """A portrait of the gallery, at once."""
+        example = self.examples[index]
+        portrait = Portrait3D.load(example.folder, base=self.generator)
+        return Shown(message(example.title, "done"), video=str(example.video), portrait_id=self._keep(portrait, example.folder),
+                     files=[str(example.video), str(example.folder / "portrait.safetensors")])
+
+    def open_share(self, share_id: str) -> Shown | None:
+        """A shared portrait, or None if the link leads nowhere."""
+        folder = self.shares.find(share_id)
+        if folder is None:
+            return None
+        work = self._new_folder()
+        shutil.copyfile(folder / "orbit.mp4", work / "orbit.mp4")  # the page serves files from its work folder alone
+        portrait = Portrait3D.load(folder, base=self.generator)
+        return Shown("", video=str(work / "orbit.mp4"), portrait_id=self._keep(portrait, work))
+
+    # -- looking, editing, sharing ----------------------------------------------------------------------------------
+
+    def view(self, portrait_id: str | None, yaw: float, pitch: float, zoom: float, strengths: list[float]) -> np.ndarray | None:
+        """One view with edits; None without a portrait."""
+        portrait = self._edited(portrait_id, strengths)
+        return None if portrait is None else to_uint8(portrait.render(yaw=yaw, pitch=pitch, zoom=zoom).image)
+
+    def refilm(self, portrait_id: str | None, strengths: list[float]) -> Iterator[Shown]:
+        """A new video with the edits of the sliders."""
+        portrait = self._edited(portrait_id, strengths)
+        if portrait is None:
+            yield Shown(message(texts.EXPIRED, "error"))
+            return
+        path, total = self._new_folder() / "orbit.mp4", 60
+        for count in film(portrait, path, total):
+            yield Shown(bar(texts.STAGES["video"], count, total))
+        yield Shown(message(texts.DONE.split(".")[0].split(" in ")[0] + ".", "done"), video=str(path), files=[str(path)])
+
+    def share(self, portrait_id: str | None, strengths: list[float]) -> tuple[str, str] | None:
+        """Store the portrait as it is now; its id and delete token, or None without a portrait."""
+        portrait = self._edited(portrait_id, strengths)
+        if portrait is None:
+            return None
+        folder = self._new_folder()
+        video = self._video_of(portrait_id) if not any(strengths) else None
+        made = self.shares.add(portrait, video or write_orbit(portrait, folder / "orbit.mp4"))
+        return made.id, made.token
+
+    def _edited(self, portrait_id: str | None, strengths: list[float]) -> Portrait3D | None:
+        with self._lock:
+            portrait = self.portraits.get(portrait_id or "")
+            if portrait is not None:
+                self.portraits.move_to_end(portrait_id)
+        if portrait is None or not any(strengths):
+            return portrait
+        return portrait.edit({d.name: s for d, s in zip(self.directions, strengths, strict=False)})
+
+    # -- the store --------------------------------------------------------------------------------------------------
+
+    def _keep(self, portrait: Portrait3D, folder: Path) -> str:
+        number = secrets.token_urlsafe(16)
+        portrait.report.setdefault("folder", str(folder))
+        with self._lock:
+            self.portraits[number] = portrait
+            while len(self.portraits) > self.settings.keep_portraits:
+                self.portraits.popitem(last=False)
+        return number
+
+    def _video_of(self, portrait_id: str) -> Path | None:
+        path = Path(self.portraits[portrait_id].report.get("folder", "")) / "orbit.mp4"
+        return path if path.is_file() else None
+
+    def _new_folder(self) -> Path:
+        self._sweep()
+        folder = self.settings.work / secrets.token_urlsafe(12)
+        folder.mkdir(parents=True)
+        return folder
+
+    def _sweep(self, hours: float = 2.0) -> None:
+        for folder in self.settings.work.iterdir():
+            if folder.is_dir() and time.time() - folder.stat().st_mtime > hours * 3600:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def film(portrait: Portrait3D, path: Path, total: int) -> Iterator[int]:
+    """Write the orbit in a way that can tell how far it is."""
+    from symgan_core.export import orbit_frames, write_video
+
+    pictures = []
+    for picture in orbit_frames(portrait, total):
+        pictures.append(picture)
+        if len(pictures) % 4 == 0:
+            yield len(pictures)
+    write_video(pictures, path)
+
+
+def bar(text: str, step: int, total: int, note: str = "") -> str:
+    """A progress bar as HTML."""
+    share = 100 * step / max(total, 1)
+    return (f'<div class="sg-status" role="status"><span>{html.escape(text)}</span><span class="sg-note">{html.escape(note)}</span>'
+            f'<div class="sg-track"><div class="sg-fill" style="width:{share:.1f}%"></div></div></div>')
+
+
+def message(text: str, kind: str = "idle") -> str:
+    """One line as HTML; all text is escaped."""
+    return f'<div class="sg-status sg-{kind}" role="status">{html.escape(text)}</div>'
+
+
+def link_for(base: str, share_id: str) -> str:
+    """The address of a share on this page."""
+    return f"{base.split('?')[0].rstrip('/')}/?r={share_id}"
+
+
+def as_files(paths: list[str] | None) -> Any:
+    """Files for a download list."""
+    return paths or []

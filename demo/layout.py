@@ -1,0 +1,162 @@
+"""The page: components and which handler each event calls. No logic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from . import texts
+from .handlers import Shown, Studio, as_files, bar, link_for, message
+from .settings import Settings
+
+CSS = Path(__file__).with_name("page.css")
+EDIT_SLIDERS = 7
+
+
+class PhotoInput(gr.Image):
+    """An upload whose bytes are judged by our own reader alone: gradio would raise at a broken file before we see it."""
+
+    def preprocess(self, payload: Any) -> str | None:
+        return None if payload is None else payload.path
+
+
+def build(settings: Settings) -> gr.Blocks:
+    """The whole page, ready to be queued and launched."""
+    studio = Studio(settings)
+    directions = studio.directions[:EDIT_SLIDERS]
+    with gr.Blocks(title=f"{texts.TITLE}: {texts.TAGLINE}", analytics_enabled=False, delete_cache=(3600, 7200)) as page:
+        portrait_id, share_state = gr.State(None, time_to_live=7200), gr.State(None)
+        gr.HTML(f'<div class="sg-head"><h1>{texts.TITLE}</h1><p class="sg-tag">{texts.TAGLINE}</p>'
+                f'<p class="sg-intro">{texts.INTRO}</p></div>')
+        shared_note = gr.HTML(visible=False)
+        with gr.Row():
+            with gr.Column(scale=5, min_width=320) as making:
+                photo = PhotoInput(label=texts.PHOTO, type="filepath", sources=["upload", "clipboard"], height=300, elem_id="photo")
+                preset = gr.Radio([(label, key) for key, label in texts.PRESETS.items()], value="fast", label=texts.PRESET, elem_id="preset")
+                with gr.Row():
+                    go = gr.Button(texts.GO, variant="primary", elem_id="go")
+                    stop = gr.Button(texts.STOP, variant="stop", visible=False, elem_id="stop")
+                with gr.Accordion(texts.OPTIONS, open=False):
+                    face = gr.Number(1, label=texts.FACE, minimum=1, maximum=12, precision=0)
+                    own_pose = gr.Checkbox(False, label=texts.OWN_POSE)
+                    photo_yaw = gr.Slider(-70, 70, 0, step=1, label=texts.PHOTO_YAW, info=texts.YAW_INFO)
+                    photo_pitch = gr.Slider(-40, 40, 0, step=1, label=texts.PHOTO_PITCH)
+                gallery = gr.Gallery([(str(e.photo), e.title) for e in studio.examples], label=texts.GALLERY, columns=3, height=190,
+                                     allow_preview=False, elem_id="gallery", object_fit="cover")
+                gr.Markdown(texts.GALLERY_NOTE)
+            with gr.Column(scale=7, min_width=360, elem_classes="sg-stage"):
+                status = gr.HTML(message(texts.EMPTY), elem_id="status")
+                with gr.Row():
+                    preview = gr.Image(label=texts.PREVIEW, interactive=False, visible=False, height=360, buttons=[], elem_id="preview")
+                    video = gr.Video(label=texts.VIDEO, autoplay=True, loop=True, height=360, interactive=False, elem_id="video",
+                                     buttons=["download"])
+                    view = gr.Image(label=texts.VIEW, interactive=False, height=360, buttons=["download"], elem_id="view",
+                                    format="png")
+                with gr.Row():
+                    yaw = gr.Slider(-60, 60, 0, step=1, label=texts.YAW, info=texts.YAW_INFO, elem_id="yaw")
+                    pitch = gr.Slider(-30, 30, 0, step=1, label=texts.PITCH, elem_id="pitch")
+                    zoom = gr.Slider(0.7, 1.8, 1, step=0.05, label=texts.ZOOM, elem_id="zoom")
+                with gr.Accordion(texts.EDIT, open=True):
+                    with gr.Row():
+                        edits = [gr.Slider(-d.limit, d.limit, 0, step=0.1, label=d.label, min_width=200, elem_id=f"edit-{d.name}")
+                                 for d in directions]
+                    with gr.Row():
+                        reset = gr.Button(texts.RESET, size="sm")
+                        refilm = gr.Button(texts.NEW_VIDEO, size="sm")
+                with gr.Row():
+                    share = gr.Button(texts.SHARE, elem_id="share")
+                    unshare = gr.Button(texts.UNSHARE, visible=False, elem_id="unshare")
+                link = gr.Textbox(label=texts.LINK, visible=False, interactive=False, buttons=["copy"], elem_id="link",
+                                  info=texts.SHARE_NOTE.format(days=settings.share_days))
+                files = gr.File(label=texts.DOWNLOADS, file_count="multiple", interactive=False, visible=False)
+        provider = texts.PROVIDER.format(name=studio.provider.name, generator=studio.generator.config.name)
+        gr.Markdown(f"{texts.FOOTER} {provider}", elem_classes="sg-footer")
+
+        stage = [status, preview, video, portrait_id, files, go, stop]
+        looks = [portrait_id, yaw, pitch, zoom, *edits]
+
+        def run(photo: str | None, preset: str, number: float, own: bool, yaw: float, pitch: float,
+                request: gr.Request) -> Iterator[dict[Any, Any]]:
+            """Photo to 3D portrait: live stages, then a video."""
+            if not photo:
+                raise gr.Error(texts.NO_PHOTO, print_exception=False)
+            yield {status: bar(texts.LOOKING, 0, 1), go: gr.update(visible=False), stop: gr.update(visible=True),
+                   video: gr.update(value=None, visible=False), view: gr.update(value=None, visible=False),
+                   preview: gr.update(value=None, visible=True)}
+            failed = None
+            for shown in studio.invert(photo, preset, number, (yaw, pitch) if own else None, request.session_hash or ""):
+                failed = shown.failed or failed
+                yield updates(shown)
+            yield {go: gr.update(visible=True), stop: gr.update(visible=False), preview: gr.update(visible=False),
+                   video: gr.update(visible=True), view: gr.update(visible=True)}
+            if failed:
+                gr.Warning(failed)
+
+        def updates(shown: Shown) -> dict[Any, Any]:
+            out: dict[Any, Any] = {status: shown.status}
+            if shown.preview is not None:
+                out[preview] = shown.preview
+            if shown.video is not None:
+                out |= {video: gr.update(value=shown.video, visible=True), files: gr.update(value=as_files(shown.files), visible=bool(shown.files))}
+            if shown.portrait_id is not None:
+                out[portrait_id] = shown.portrait_id
+            return out
+
+        def look(number: str | None, yaw: float, pitch: float, zoom: float, *strengths: float) -> Any:
+            return studio.view(number, yaw, pitch, zoom, list(strengths))
+
+        def open_example(event: gr.SelectData) -> dict[Any, Any]:
+            return updates(studio.open_example(event.index)) | {preview: gr.update(visible=False), view: gr.update(visible=True)}
+
+        def film_again(number: str | None, *strengths: float) -> Iterator[dict[Any, Any]]:
+            for shown in studio.refilm(number, list(strengths)):
+                yield updates(shown)
+
+        def make_link(number: str | None, request: gr.Request, *strengths: float) -> dict[Any, Any]:
+            made = studio.share(number, list(strengths))
+            if made is None:
+                raise gr.Error(texts.NOTHING_TO_SHARE, print_exception=False)
+            address = link_for(str(request.headers.get("referer") or request.request.base_url), made[0])
+            return {link: gr.update(value=address, visible=True), unshare: gr.update(visible=True), share_state: made}
+
+        def delete_link(made: tuple[str, str] | None) -> dict[Any, Any]:
+            if made:
+                studio.shares.delete(*made)
+            gr.Info(texts.UNSHARED)
+            return {link: gr.update(value="", visible=False), unshare: gr.update(visible=False), share_state: None}
+
+        def halt(request: gr.Request) -> None:
+            studio.stop(request.session_hash or "")
+
+        def arrive(request: gr.Request) -> dict[Any, Any]:
+            share_id = request.query_params.get("r")
+            if not share_id:
+                return {status: gr.update()}
+            shown = studio.open_share(share_id)
+            if shown is None:
+                return {status: message(texts.LINK_GONE, "error")}
+            home = f'<h2>{texts.SHARED_TITLE}</h2><p><a href="./" target="_self">{texts.MAKE_YOURS}</a></p>'
+            return updates(shown) | {making: gr.update(visible=False), shared_note: gr.update(value=home, visible=True),
+                                     status: gr.update(visible=False), share: gr.update(visible=False), files: gr.update(visible=False)}
+
+        zeros = [gr.update(value=0), gr.update(value=0), gr.update(value=1), *(gr.update(value=0) for _ in edits)]
+        heavy = {"concurrency_id": "heavy", "concurrency_limit": 1}
+        light = {"show_progress": "hidden", "concurrency_id": "light", "concurrency_limit": 2, "api_visibility": "private"}
+        made = go.click(run, [photo, preset, face, own_pose, photo_yaw, photo_pitch], [*stage, view], **heavy, api_name="invert",
+                        show_progress="hidden")
+        made.then(lambda: zeros, None, [yaw, pitch, zoom, *edits], **light).then(look, looks, view, **light)
+        stop.click(halt, None, None, queue=False, api_visibility="private")
+        opened = gallery.select(open_example, None, [*stage, view], show_progress="minimal", api_visibility="private")
+        opened.then(lambda: zeros, None, [yaw, pitch, zoom, *edits], **light).then(look, looks, view, **light)
+        for slider in (yaw, pitch, zoom, *edits):
+            slider.input(look, looks, view, trigger_mode="always_last", **light)
+        reset.click(lambda: zeros, None, [yaw, pitch, zoom, *edits], **light).then(look, looks, view, **light)
+        refilm.click(film_again, [portrait_id, *edits], stage, **heavy, show_progress="hidden", api_visibility="private")
+        share.click(make_link, [portrait_id, *edits], [link, unshare, share_state], **heavy, api_visibility="private")
+        unshare.click(delete_link, share_state, [link, unshare, share_state], api_visibility="private")
+        arrived = page.load(arrive, None, [*stage, making, shared_note, share], show_progress="hidden", api_visibility="private")
+        arrived.then(look, looks, view, **light)
+    return page

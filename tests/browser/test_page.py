@@ -1,0 +1,178 @@
+"""The page in a real Chromium: upload, wait, a playing video; gallery; sliders; share and its link after a restart."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+REQUIRED = os.environ.get("SYMGAN_BROWSER_REQUIRED") == "1"
+pytestmark = [pytest.mark.browser,
+              pytest.mark.skipif(CHROMIUM is None and not REQUIRED, reason="no Chromium on this machine: install it to drive the page")]
+
+
+class Server:
+    """The page as a user starts it, on a free port, with shares that outlive it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        env = os.environ | {"GRADIO_SERVER_PORT": str(self.port), "SYMGAN_SHARES": str(self.folder / "shares"),
+                            "SYMGAN_WORK": str(self.folder / "work"), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        log = (self.folder / "server.log").open("a")
+        self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log, stderr=log)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        for _ in range(240):
+            assert self.process.poll() is None, (self.folder / "server.log").read_text()
+            try:
+                opener.open(self.url, timeout=2)
+                return
+            except OSError:
+                time.sleep(0.5)
+        raise AssertionError("the page did not come up")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("server"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    assert CHROMIUM, "browser tests are required here, and there is no Chromium"
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=[
+            "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, server: Server):
+    context = browser.new_context(viewport={"width": 1280, "height": 1000}, locale="en-US")
+    page = context.new_page()
+    page.goto(server.url)
+    page.get_by_role("button", name="Turn my head").wait_for(timeout=60_000)
+    yield page
+    context.close()
+
+
+def playing(page, timeout: float = 60) -> float:
+    """Wait until the video moves; returns its length in seconds."""
+    page.wait_for_function("() => { const v = document.querySelector('#video video'); return v && v.readyState >= 2 && v.currentTime > 0.3 }",
+                           timeout=timeout * 1000)
+    return page.evaluate("document.querySelector('#video video').duration")
+
+
+def picture(page) -> str:
+    page.wait_for_selector("#view img", timeout=60_000)
+    return page.get_attribute("#view img", "src")
+
+
+def new_picture(page, old: str) -> str:
+    page.wait_for_function("old => { const i = document.querySelector('#view img'); return i && i.src !== old }", arg=old, timeout=60_000)
+    return picture(page)
+
+
+def slide(page, element: str, value: float) -> None:
+    box = page.locator(f"#{element} input[type=number]")
+    box.fill(str(value))
+    box.press("Enter")
+
+
+def test_upload_wait_and_a_playing_video(page, server: Server, astronaut, tmp_path) -> None:
+    path = tmp_path / "astronaut.png"
+    Image.fromarray(astronaut).save(path)
+    page.set_input_files("#photo input[type=file]", str(path))
+    page.wait_for_selector("#photo img", timeout=30_000)
+    page.get_by_text("Fast", exact=True).click()
+    page.click("#go")
+    page.wait_for_selector("#preview img", timeout=120_000)  # a picture while it works
+    page.wait_for_selector("#status .sg-done", timeout=600_000)
+    assert playing(page) >= 2
+    first = picture(page)
+    slide(page, "yaw", 30)
+    second = new_picture(page, first)
+    slide(page, "edit-skin_tone", -2)
+    new_picture(page, second)
+    page.screenshot(path=str(server.folder / "page.png"))
+    page.click("#share")
+    page.wait_for_selector("#link textarea, #link input", timeout=120_000)
+    link = page.locator("#link textarea, #link input").first.input_value()
+    stored = {p.name for p in (server.folder / "shares").rglob("*") if p.is_file()}
+    assert stored == {"orbit.mp4", "portrait.safetensors", "report.json", "share.json"}
+    server.stop()
+    server.start()
+    page.goto(link)
+    assert playing(page) >= 2
+    shared = picture(page)
+    slide(page, "yaw", -20)
+    new_picture(page, shared)
+    assert not page.locator("#go").is_visible()
+
+
+def test_gallery_opens_at_once_and_its_sliders_work(page) -> None:
+    page.locator("#gallery button img, #gallery .grid-container img").first.click()
+    assert playing(page, 30) >= 2
+    first = picture(page)
+    slide(page, "yaw", -35)
+    new_picture(page, first)
+
+
+def test_stop_keeps_the_best_so_far(page, astronaut, tmp_path) -> None:
+    path = tmp_path / "astronaut.png"
+    Image.fromarray(astronaut).save(path)
+    page.set_input_files("#photo input[type=file]", str(path))
+    page.wait_for_selector("#photo img", timeout=30_000)
+    page.get_by_text("Best", exact=True).click()
+    page.click("#go")
+    page.wait_for_selector("#preview img", timeout=120_000)
+    page.click("#stop")
+    page.wait_for_selector("#status .sg-done", timeout=300_000)
+    assert "Stopped" in page.inner_text("#status")
+    assert playing(page) >= 2
+
+
+def test_a_bad_file_is_told_in_a_line_and_loses_nothing(page, tmp_path) -> None:
+    path = tmp_path / "photo.png"
+    path.write_text("this is no picture")
+    page.set_input_files("#photo input[type=file]", str(path))
+    page.wait_for_timeout(1500)
+    page.click("#go")
+    page.wait_for_selector("#status .sg-error", timeout=60_000)
+    assert "not a picture" in page.inner_text("#status")
+    assert page.locator("#go").is_visible()
+
+
+def test_an_unknown_link_is_told(browser, server: Server) -> None:
+    page = browser.new_page()
+    page.goto(server.url + "?r=AAAAAAAAAAAAAAAAAAAAAA")
+    page.wait_for_selector("#status .sg-error", timeout=60_000)
+    assert "does not lead" in page.inner_text("#status")

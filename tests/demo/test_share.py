@@ -1,0 +1,80 @@
+import json
+import time
+
+import pytest
+import torch
+
+from demo.gallery import EXAMPLES, list_examples
+from demo.handlers import bar, link_for, message
+from demo.settings import Settings, read_settings
+from demo.share import ShareStore
+from symgan_core.generator import TriPlaneGenerator, save_generator
+from symgan_core.inversion import Portrait3D
+
+
+@pytest.fixture
+def portrait(tiny: TriPlaneGenerator, frontal: torch.Tensor, tmp_path) -> Portrait3D:
+    source = tmp_path / "tiny.safetensors"
+    save_generator(tiny, source)
+    report = {"generator": str(source), "method": "spi", "face": {"landmarks": [[1, 2]]}, "metrics": {"psnr": 20}, "folder": "x"}
+    return Portrait3D(tiny, tiny.mapping(torch.ones(1, 16), frontal[None]), frontal[None], report)
+
+
+@pytest.fixture
+def video(tmp_path):
+    path = tmp_path / "v.mp4"
+    path.write_bytes(b"video")
+    return path
+
+
+def test_a_share_outlives_a_restart_and_holds_no_photo(portrait: Portrait3D, video, tmp_path) -> None:
+    made = ShareStore(tmp_path / "shares", 30).add(portrait, video)
+    folder = ShareStore(tmp_path / "shares", 30).find(made.id)  # a new store: as after a restart
+    assert sorted(p.name for p in folder.iterdir()) == ["orbit.mp4", "portrait.safetensors", "report.json", "share.json"]
+    assert json.loads((folder / "report.json").read_text()).keys() == {"generator", "method"}
+    again = Portrait3D.load(folder, base=portrait.generator)
+    assert (again.render(yaw=10).image - portrait.render(yaw=10).image).abs().max() < 1e-5
+
+
+def test_ids_are_random_and_strange_ones_lead_nowhere(portrait: Portrait3D, video, tmp_path) -> None:
+    store = ShareStore(tmp_path / "shares", 30)
+    a, b = store.add(portrait, video), store.add(portrait, video)
+    assert a.id != b.id and len(a.id) == 22
+    for bad in ("", "..", "../shares", "/etc/passwd", a.id + "/", a.id[:-1], "x" * 22, None):
+        assert store.find(bad) is None
+
+
+def test_only_the_token_deletes(portrait: Portrait3D, video, tmp_path) -> None:
+    store = ShareStore(tmp_path / "shares", 30)
+    made = store.add(portrait, video)
+    assert not store.delete(made.id, "wrong") and not store.delete(made.id, "") and store.find(made.id)
+    assert store.delete(made.id, made.token) and store.find(made.id) is None
+
+
+def test_shares_expire(portrait: Portrait3D, video, tmp_path) -> None:
+    store = ShareStore(tmp_path / "shares", 2)
+    made = store.add(portrait, video)
+    meta = store.folder / made.id / "share.json"
+    meta.write_text(json.dumps(json.loads(meta.read_text()) | {"created": time.time() - 3 * 86400}))
+    assert store.find(made.id) is None
+    store.sweep()
+    assert not (store.folder / made.id).exists()
+
+
+def test_settings_come_from_the_environment() -> None:
+    assert read_settings({}) == Settings()
+    settings = read_settings({"SYMGAN_SHARE_DAYS": "7", "SYMGAN_DEVICE": "cpu", "SPACE_ID": "a/b", "GRADIO_SERVER_PORT": "1234"})
+    assert (settings.share_days, settings.device, settings.host, settings.port) == (7, "cpu", "0.0.0.0", 1234)
+
+
+def test_gallery_is_complete() -> None:
+    examples = list_examples()
+    assert len(examples) >= 3
+    for example in examples:
+        assert example.photo.is_file() and example.video.is_file() and (example.folder / "portrait.safetensors").is_file()
+    assert (EXAMPLES / "LICENSE.md").is_file()
+
+
+def test_texts_in_html_are_escaped() -> None:
+    assert "<b>" not in message("<b>x</b>") and "<b>" not in bar("<b>", 1, 2)
+    assert link_for("http://host/?r=old", "abc") == "http://host/?r=abc"

@@ -1,0 +1,81 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from symgan_core.errors import RequestError
+from symgan_core.evaluation import evaluate, picture_metrics
+from symgan_core.evaluation.benchmark import read_multiview
+from symgan_core.generator import TriPlaneGenerator
+from symgan_core.geometry import Camera
+from symgan_core.inversion import to_uint8
+
+SIZE = 64
+
+
+def write_set(generator: TriPlaneGenerator, path, people: int = 2) -> None:
+    """A multi-view file of a generator's own people: the truth is then within its reach."""
+    rng = torch.Generator().manual_seed(3)
+    cameras = Camera.orbit(torch.tensor([-40.0, 0.0, 30.0]), 0.0).vector()
+    images, masks, depths = [], [], []
+    for _ in range(people):
+        z = torch.randn(1, generator.config.z_dim, generator=rng)
+        ws = generator.mapping(z, cameras[:1])
+        for camera in cameras.split(1):
+            out = generator.synthesis(ws, camera)
+            images.append(to_uint8(F.interpolate(out.image, (SIZE, SIZE), mode="bilinear")))
+            opacity = F.interpolate(out.image_opacity, (SIZE, SIZE), mode="bilinear")[0, 0]
+            masks.append((opacity.clamp(0, 1) * 255).byte().numpy())
+            depths.append(np.where(out.image_opacity[0, 0] > 0.5, out.image_depth[0, 0] - 2.7, np.nan).astype(np.float16))
+    shape = (people, 3)
+    np.savez(path, images=np.stack(images).reshape(*shape, SIZE, SIZE, 3), masks=np.stack(masks).reshape(*shape, SIZE, SIZE),
+             depths=np.stack(depths).reshape(*shape, *depths[0].shape), depth_offset=np.float32(2.7),
+             cameras=cameras.expand(people, -1, -1).numpy(), input_view=np.full(people, 1), names=np.array([f"p{i}" for i in range(people)]))
+
+
+def test_evaluate_scores_every_part(tiny: TriPlaneGenerator, tmp_path) -> None:
+    write_set(tiny, tmp_path / "set.npz")
+    seen: list[tuple[str, str]] = []
+    result = evaluate(tmp_path / "set.npz", ["w", "w_plus"], tiny, "fast", limit=1, out=tmp_path / "o.json",
+                      progress=lambda *a: seen.append(a))
+    assert json.loads((tmp_path / "o.json").read_text()) == result
+    assert seen == [("w", "p0"), ("w_plus", "p0")]
+    for method in ("w", "w_plus"):
+        one = result["methods"][method]["each"]["p0"]
+        assert one["seconds"] > 0 and one["renders"] == 50
+        for part in ("input", "novel", "hidden"):
+            assert {"psnr", "ssim", "ms_ssim", "haarpsi", "gmsd", "lpips", "depth_l1", "id"} <= one[part].keys()
+        assert one["input"]["psnr"] > 15 and 0 <= one["novel"]["depth_l1"] < 0.3
+        assert result["methods"][method]["mean"]["input"] == {k: pytest.approx(v, abs=1e-4) if v is not None else None
+                                                            for k, v in one["input"].items()}
+    with pytest.raises(RequestError, match="no method"):
+        evaluate(tmp_path / "set.npz", ["x"], tiny)
+
+
+def test_metrics_of_equal_and_of_different_pictures() -> None:
+    a = torch.rand(1, 3, 192, 192, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    same, other = picture_metrics(a, a), picture_metrics(a, -a)
+    assert same["psnr"] > 90 and same["ssim"] == pytest.approx(1) and same["haarpsi"] == pytest.approx(1, abs=1e-3)
+    assert other["psnr"] < 12 and other["ssim"] < 0.2 and other["gmsd"] >= same["gmsd"]
+    assert same.keys() == {"psnr", "ssim", "ms_ssim", "haarpsi", "gmsd", "lpips", "id"}
+
+
+def test_a_mask_limits_what_counts() -> None:
+    a = torch.zeros(1, 3, 192, 192)
+    b = a.clone()
+    b[..., :96] = 0.2
+    mask = torch.zeros(1, 1, 192, 192)
+    mask[..., 96:] = 1
+    assert picture_metrics(b, a, mask)["psnr"] > 90
+    assert picture_metrics(b, a, 1 - mask)["psnr"] == pytest.approx(20, abs=0.01)  # 0.1 of the range
+    assert picture_metrics(b, a, mask * 0)["psnr"] is None
+
+
+def test_only_the_files_that_are_multiview_are_read(tmp_path) -> None:
+    np.savez(tmp_path / "a.npz", images=np.zeros(3))
+    (tmp_path / "b.npz").write_text("no")
+    for name in ("a.npz", "b.npz", "none.npz"):
+        with pytest.raises(RequestError, match="multi-view"):
+            read_multiview(tmp_path / name)

@@ -1,0 +1,123 @@
+import json
+import os
+import pickle
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from symgan_core.errors import CheckpointError, RequestError
+from symgan_core.generator import BUILTIN, TriPlaneGenerator, load_generator, save_generator
+from symgan_core.generator.checkpoint import BUILTIN_FILE, file_hash, resolve_device
+from symgan_core.generator.official import convert, read_official
+
+OFFICIAL = Path(__file__).parents[3] / "shared" / "fixtures" / "eg3d" / "tiny_official_layout.pkl"
+
+
+def test_builtin_weights_ship_whole_and_small() -> None:
+    generator = load_generator("builtin", "cpu")
+    assert generator.config == BUILTIN
+    assert BUILTIN_FILE.stat().st_size < 25 * 2**20
+    assert file_hash(BUILTIN_FILE) == BUILTIN_FILE.with_suffix(".sha256").read_text().split()[0]
+    assert not generator.training and not any(p.requires_grad for p in generator.parameters())
+
+
+def test_damaged_builtin_weights_are_noticed(tmp_path, monkeypatch) -> None:
+    data = bytearray(BUILTIN_FILE.read_bytes())
+    data[-100] ^= 1
+    copy = tmp_path / "builtin.safetensors"
+    copy.write_bytes(data)
+    copy.with_suffix(".sha256").write_text(BUILTIN_FILE.with_suffix(".sha256").read_text())
+    monkeypatch.setattr("symgan_core.generator.checkpoint.BUILTIN_FILE", copy)
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_generator("builtin", "cpu")
+
+
+def test_round_trip(tiny: TriPlaneGenerator, tmp_path, frontal) -> None:
+    save_generator(tiny, tmp_path / "g.safetensors")
+    again = load_generator(tmp_path / "g.safetensors", "cpu")
+    z = torch.ones(1, 16)
+    views = [g.synthesis(g.mapping(z, frontal[None]), frontal[None]).image for g in (tiny, again)]
+    assert torch.equal(*views)
+    assert [p.name for p in tmp_path.iterdir()] == ["g.safetensors"]
+
+
+def test_refusals(tiny: TriPlaneGenerator, tmp_path) -> None:
+    other = tmp_path / "other.safetensors"
+    save_file({"a": torch.zeros(2)}, str(other))
+    cut = tmp_path / "cut.safetensors"
+    save_generator(tiny, cut)
+    cut.write_bytes(cut.read_bytes()[:-500])
+    nan = tmp_path / "nan.safetensors"
+    broken = TriPlaneGenerator(tiny.config)
+    broken.decoder.net[0].weight.data[0, 0] = float("nan")
+    save_generator(broken, nan)
+    lying = tmp_path / "lying.safetensors"
+    config = tiny.config.to_dict() | {"w_dim": 25}
+    save_file(tiny.state_dict(), str(lying), metadata={"format": "symgan-generator-1", "config": json.dumps(config)})
+    pt = tmp_path / "weights.pt"
+    pt.touch()
+    for path, words in ((other, "not a symgan"), (cut, "cannot be read"), (nan, "finite"), (lying, "does not fit"),
+                        (pt, "not a .safetensors"), (tmp_path / "none.safetensors", "does not exist")):
+        with pytest.raises(CheckpointError, match=words):
+            load_generator(path, "cpu")
+
+
+def test_cuda_is_refused_where_there_is_none() -> None:
+    assert resolve_device("cpu").type == "cpu"
+    if not torch.cuda.is_available():
+        with pytest.raises(RequestError, match="CUDA"):
+            resolve_device("cuda")
+
+
+class Attack:
+    """Pickles as a call."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize("kind", ["system", "open", "eval", "nested", "storage", "method"])
+def test_hostile_pickles_run_nothing(kind: str, tmp_path) -> None:
+    marker = tmp_path / "marker"
+    attacks = {
+        "system": Attack(os.system, f"touch {marker}"),
+        "open": Attack(open, str(marker), "w"),
+        "eval": Attack(eval, f"open({str(marker)!r}, 'w')"),
+        "nested": {"training_set_kwargs": {}, "G_ema": [{"state": Attack(os.system, f"touch {marker}")}]},
+        "storage": Attack(torch.storage._load_from_bytes, pickle.dumps(Attack(os.system, f"touch {marker}"))),
+        "method": Attack(getattr, Path(str(marker)), "touch"),
+    }
+    path = tmp_path / "evil.pkl"
+    path.write_bytes(pickle.dumps({"G_ema": attacks[kind]}, protocol=4))
+    with pytest.raises(CheckpointError) as error:
+        convert(path, tmp_path / "out.safetensors")
+    assert "\n" not in str(error.value)
+    assert not marker.exists() and not (tmp_path / "out.safetensors").exists()
+
+
+def test_other_files_are_refused(tmp_path) -> None:
+    for name, data in (("text.pkl", b"hello"), ("empty.pkl", b""), ("dict.pkl", pickle.dumps({"a": 1})),
+                       ("zip.pkl", struct.pack("<I", 0x04034B50))):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(CheckpointError):
+            read_official(tmp_path / name)
+    with pytest.raises(CheckpointError, match="no file"):
+        read_official(tmp_path / "none.pkl")
+
+
+@pytest.mark.skipif(not OFFICIAL.is_file(), reason="the fixture in the official layout is not at hand")
+def test_the_official_layout_converts_and_gives_the_golden_picture(tmp_path) -> None:
+    import numpy as np
+
+    convert(OFFICIAL, tmp_path / "small.safetensors")
+    generator = load_generator(tmp_path / "small.safetensors", "cpu")
+    golden = {k: torch.from_numpy(np.atleast_1d(v)) for k, v in np.load(Path(__file__).parents[1] / "data" / "small_golden.npz").items()}
+    ws = generator.mapping(golden["z"][:1], golden["c_cond"], 0.7)
+    image = generator.synthesis(ws, golden["c"][:1]).image
+    assert (image[0, :, ::4, ::4] - golden["image_sub4_00"]).abs().max() < 5e-4

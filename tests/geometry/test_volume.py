@@ -1,0 +1,78 @@
+import math
+
+import pytest
+import torch
+
+from symgan_core.geometry import Camera, camera_rays, coarse_depths, importance_depths, march
+from symgan_core.geometry.volume import interval_weights, merge_samples
+
+
+def test_two_samples_by_hand() -> None:
+    sigma, depths = torch.tensor([[[3.0, 5.0]]]), torch.tensor([[[2.0, 2.5]]])
+    alpha = 1 - math.exp(-math.log1p(math.exp(4 - 1)) * 0.5)  # mean density 4, minus 1, softplus, times the step
+    features = torch.tensor([[[[0.2, 0.6]]]])
+    out = march(sigma, features, depths)
+    assert out.weights.item() == pytest.approx(alpha, abs=1e-6)
+    assert out.features.item() == pytest.approx(2 * alpha * 0.4 - 1, abs=1e-6)
+    assert out.depth.item() == pytest.approx(2.25, abs=1e-6)
+
+
+def test_an_empty_ray_is_black_far_and_has_a_finite_gradient() -> None:
+    sigma = torch.full((1, 1, 4), -200.0, requires_grad=True)
+    depths = torch.linspace(2, 3, 4)[None, None]
+    out = march(sigma, torch.ones(1, 3, 1, 4), depths)
+    assert torch.equal(out.features, torch.full((1, 3, 1), -1.0)) and out.depth.item() == 3.0
+    (out.features.sum() + out.depth.sum()).backward()
+    assert torch.isfinite(sigma.grad).all()
+
+
+def test_white_back_fills_what_is_not_met() -> None:
+    out = march(torch.full((1, 1, 4), -200.0), torch.zeros(1, 3, 1, 4), torch.linspace(2, 3, 4)[None, None], white_back=True)
+    assert torch.equal(out.features, torch.ones(1, 3, 1))
+
+
+def test_a_rendered_sphere_has_the_depth_of_a_sphere() -> None:
+    radius, camera = 0.25, Camera.orbit(20, 10).vector()
+    origins, directions = camera_rays(camera, 32)
+    depths = coarse_depths(2.25, 3.15, 600, origins.shape[:2])
+    points = origins[:, :, None] + directions[:, :, None] * depths[..., None]
+    sigma = torch.where(points.norm(dim=-1) < radius, 2000.0, -2000.0)
+    out = march(sigma, torch.ones(1, 3, 1024, 600), depths)
+    along = -(origins * directions).sum(-1)
+    squared = radius**2 - (origins.square().sum(-1) - along**2)
+    inner = squared > 0.01  # away from the grazing edge
+    exact = along - squared.clamp(min=0).sqrt()
+    assert inner.sum() > 200
+    assert (out.depth - exact)[inner].abs().max() < 2 * 0.9 / 599
+    assert (out.weights.sum(-1)[inner] > 0.999).all() and (out.weights.sum(-1)[squared < -0.01] < 1e-3).all()
+
+
+def test_coarse_depths_are_bin_midpoints_unless_jittered() -> None:
+    plain = coarse_depths(2.25, 3.3, 48, (1, 1))[0, 0]
+    assert torch.allclose(plain, 2.25 + (torch.arange(48) + 0.5) * 1.05 / 47)
+    a, b = (coarse_depths(2.25, 3.3, 48, (1, 2), torch.Generator().manual_seed(s)) for s in (1, 1))
+    assert torch.equal(a, b) and not torch.equal(a[0, 0], plain)
+
+
+def test_importance_depths_gather_where_the_weight_is() -> None:
+    depths = torch.linspace(2, 3, 11)[None, None]
+    weights = torch.zeros(1, 1, 10)
+    weights[..., 6] = 1.0
+    drawn = importance_depths(weights, depths, 40)
+    assert (drawn.diff(dim=-1) >= 0).all()
+    assert ((drawn > 2.4) & (drawn < 2.9)).float().mean() > 0.9
+
+
+def test_merge_sorts_and_keeps_samples_together() -> None:
+    a = (torch.tensor([[[1.0, 3.0]]]), torch.tensor([[[[10.0, 30.0]]]]), torch.tensor([[[1.0, 3.0]]]))
+    b = (torch.tensor([[[2.0]]]), torch.tensor([[[[20.0]]]]), torch.tensor([[[2.0]]]))
+    sigma, features, depths = merge_samples(a, b)
+    assert sigma.flatten().tolist() == depths.flatten().tolist() == [1, 2, 3]
+    assert features.flatten().tolist() == [10, 20, 30]
+
+
+def test_weights_never_exceed_one() -> None:
+    rng = torch.Generator().manual_seed(0)
+    sigma = torch.randn(2, 50, 16, generator=rng) * 100
+    weights = interval_weights(sigma, torch.linspace(2, 3, 16).expand(2, 50, 16))
+    assert (weights >= 0).all() and (weights.sum(-1) <= 1 + 1e-5).all()

@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+import torch
+from dataclasses import replace
+
+from symgan_core.errors import CheckpointError, RequestError
+from symgan_core.generator import TriPlaneGenerator, save_generator
+from symgan_core.geometry import Camera
+from symgan_core.inversion import Event, Inversion, Portrait3D, invert_crop, make_target, settings, to_uint8
+from symgan_core.inversion.pivot import CAMERA_LIMITS, adjusted_camera
+
+
+def short(method: str = "spi", first: int = 4, second: int = 4, **options: bool):
+    config = settings(method, "fast", **options)
+    tuning = replace(config.tuning, steps=second if config.tuning.steps else 0, refresh_every=2, learning_rate=5e-3)
+    return replace(config, pivot=replace(config.pivot, steps=first), tuning=tuning, samples=None)
+
+
+def photo_of(generator: TriPlaneGenerator, yaw: float, seed: int = 5) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
+    camera = Camera.orbit(yaw, 0).vector()
+    z = torch.randn(1, 16, generator=torch.Generator().manual_seed(seed))
+    out = generator.synthesis(generator.mapping(z, camera), camera)
+    mask = torch.nn.functional.interpolate(out.image_opacity, (64, 64))[0, 0].clamp(0, 1)
+    return to_uint8(out.image), (mask * 255).byte().numpy(), camera[0]
+
+
+def start(generator: TriPlaneGenerator, config, yaw: float = 30, seed: int = 0) -> Inversion:
+    image, mask, camera = photo_of(generator, yaw)
+    return Inversion(make_target(image, camera, mask, generator), generator, config, seed)
+
+
+@pytest.mark.parametrize("method", ["spi", "pti", "w_plus", "w"])
+def test_each_method_runs_and_comes_closer(tiny: TriPlaneGenerator, method: str) -> None:
+    inversion = start(tiny, short(method, 12, 12))
+    before = inversion.portrait().report["metrics"]["psnr"]
+    events = list(inversion)
+    portrait = inversion.portrait()
+    assert portrait.report["metrics"]["psnr"] > before + 1
+    assert [e.step for e in events if e.stage == "pivot"] == list(range(1, 13))
+    assert any(e.stage == "tuning" for e in events) == (method in ("spi", "pti"))
+    assert (portrait.generator is tiny) == (method in ("w", "w_plus"))
+    rows = portrait.ws[0]
+    assert (rows == rows[0]).all() == (method in ("w", "pti"))
+
+
+def test_spi_uses_every_part_on_a_side_view(tiny: TriPlaneGenerator) -> None:
+    names = set().union(*(e.losses for e in start(tiny, short("spi", 3, 12))))
+    assert {"mirror", "neighbour", "mirrored", "depth", "opacity", "prior"} <= names
+
+
+def test_a_frontal_photo_has_no_mirror(tiny: TriPlaneGenerator) -> None:
+    inversion = start(tiny, short(), yaw=3)
+    names = set().union(*(e.losses for e in inversion))
+    assert not {"mirror", "mirrored"} & names
+    report = inversion.portrait().report
+    assert report["mirror_weight"] == 0 and report["mirror_rejected_share"] is None
+
+
+def test_the_same_seed_gives_the_same_latent(tiny: TriPlaneGenerator) -> None:
+    latents = []
+    for seed in (3, 3, 4):
+        inversion = start(tiny, short(first=6, second=2), seed=seed)
+        list(inversion)
+        latents.append(inversion.portrait().ws)
+    assert torch.equal(latents[0], latents[1]) and not torch.equal(latents[0], latents[2])
+
+
+def test_the_base_generator_is_left_alone(tiny: TriPlaneGenerator) -> None:
+    before = {k: v.clone() for k, v in tiny.state_dict().items()}
+    inversion = start(tiny, short())
+    list(inversion)
+    assert all(torch.equal(v, before[k]) for k, v in tiny.state_dict().items())
+    assert any(not torch.equal(v, before[k]) for k, v in inversion.portrait().generator.state_dict().items())
+
+
+def test_stopping_keeps_the_best_so_far(tiny: TriPlaneGenerator) -> None:
+    inversion = start(tiny, short(first=3, second=50))
+    first = inversion.portrait().report["metrics"]["psnr"]
+    events = iter(inversion)
+    for event in events:
+        if event.stage == "tuning" and event.step == 6:
+            break
+    events.close()
+    portrait = inversion.portrait()
+    assert portrait.report["steps"] == {"pivot": 3, "tuning": 6}
+    assert portrait.report["metrics"]["psnr"] > first
+    assert portrait.report["mirror_rejected_share"] is not None
+    assert torch.isfinite(portrait.render(yaw=20).image).all()
+
+
+def test_events_carry_pictures_and_plain_numbers(tiny: TriPlaneGenerator) -> None:
+    events: list[Event] = list(start(tiny, short(first=6, second=1)))
+    assert events[0].preview.shape == (64, 64, 3) and events[0].preview.dtype == np.uint8
+    assert events[1].preview is None and events[5].preview is not None
+    assert all(isinstance(v, float) for e in events for v in e.losses.values())
+
+
+def test_camera_moves_only_if_asked_and_within_limits(tiny: TriPlaneGenerator) -> None:
+    fixed, free = start(tiny, short()), start(tiny, short(first=8, optimize_camera=True))
+    for inversion in (fixed, free):
+        list(inversion)
+    assert torch.equal(fixed.portrait().camera, fixed.target.camera)
+    moved = free.portrait().report["camera_moved"]
+    assert moved["yaw"] != 0 and abs(moved["yaw"]) <= CAMERA_LIMITS[0]
+    base = Camera.orbit(20, 10).vector()
+    assert torch.allclose(adjusted_camera(base, torch.zeros(5)), base, atol=1e-6)
+    far = Camera.from_vector(adjusted_camera(base, torch.tensor([9.0, 0, 0, 0, 0])))
+    assert far.yaw_pitch()[0] == pytest.approx(30, abs=0.3)
+    up = Camera.from_vector(adjusted_camera(Camera.orbit(0, 10).vector(), torch.tensor([0.0, 9, 0, 0, 0])))
+    assert up.yaw_pitch()[1] == pytest.approx(18, abs=0.1)
+
+
+def test_save_and_load_give_the_same_picture(tiny: TriPlaneGenerator, tmp_path) -> None:
+    save_generator(tiny, tmp_path / "tiny.safetensors")
+    image, mask, camera = photo_of(tiny, 25)
+    inversion = Inversion(make_target(image, camera, mask, tiny), tiny, short(), 0, str(tmp_path / "tiny.safetensors"))
+    list(inversion)
+    portrait = inversion.portrait()
+    portrait.save(tmp_path / "out")
+    for loaded in (Portrait3D.load(tmp_path / "out", "cpu"), Portrait3D.load(tmp_path / "out", base=tiny)):
+        assert (loaded.render(yaw=15).image - portrait.render(yaw=15).image).abs().max() < 2 / 255
+        assert loaded.report == portrait.report
+    names = sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert names == ["portrait.safetensors", "report.json"]  # the photo is not among them
+
+
+def test_damaged_portraits_are_refused(tmp_path) -> None:
+    with pytest.raises(CheckpointError, match="no portrait"):
+        Portrait3D.load(tmp_path)
+    (tmp_path / "portrait.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0not json at all!")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        Portrait3D.load(tmp_path)
+
+
+def test_the_door_checks_its_inputs(tiny: TriPlaneGenerator, frontal: torch.Tensor) -> None:
+    crop = np.zeros((64, 64, 3), np.uint8)
+    for bad, camera, mask in ((crop[:, :32], frontal, None), (crop.astype(float), frontal, None), (crop, frontal[:24], None),
+                              (crop, frontal * float("nan"), None), (crop, frontal, np.zeros((8, 8), np.uint8))):
+        with pytest.raises(RequestError):
+            invert_crop(bad, camera, mask, generator=tiny)
+    with pytest.raises(RequestError, match="no method"):
+        invert_crop(crop, frontal, method="magic", generator=tiny)
+    with pytest.raises(RequestError, match="no preset"):
+        invert_crop(crop, frontal, preset="instant", generator=tiny)
+
+
+def test_views_out_of_range_are_refused(tiny: TriPlaneGenerator) -> None:
+    portrait = start(tiny, short()).portrait()
+    for view in ({"yaw": 120}, {"pitch": 60}, {"zoom": 9}, {"yaw": float("nan")}):
+        with pytest.raises(RequestError):
+            portrait.render(**view)

@@ -1,0 +1,115 @@
+"""The command line as a user calls it: exit codes, one line on stderr, the files it promises."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import imageio.v2 as imageio
+import numpy as np
+import pytest
+from PIL import Image
+
+from symgan_core.cli import main
+from symgan_core.generator import TriPlaneGenerator, save_generator
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*args: object) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "symgan_core", *map(str, args)], capture_output=True, text=True, cwd=ROOT,
+                          env=os.environ | {"PYTHONWARNINGS": "ignore"})
+
+
+@pytest.fixture(scope="module")
+def astronaut_png(astronaut: np.ndarray, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("photos") / "astronaut.png"
+    Image.fromarray(astronaut).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def inverted(astronaut_png: Path, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("inverted") / "out"
+    result = run("invert", astronaut_png, "--out", out, "--preset", "fast", "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.strip().splitlines()[-1])["method"] == "spi"
+    return out
+
+
+def test_invert_writes_all_files(inverted: Path) -> None:
+    assert sorted(p.name for p in inverted.iterdir()) == [
+        "input.png", "orbit.mp4", "portrait.safetensors", "reconstruction.png", "report.json"]
+    report = json.loads((inverted / "report.json").read_text())
+    for key in ("method", "preset", "generator", "device", "seconds", "steps", "losses", "camera", "mirror_weight", "metrics",
+                "mirror_rejected_share", "perceptual", "face_provider"):
+        assert key in report, key
+    assert {"intake", "pivot", "tuning", "video"} <= report["seconds"].keys() and len(report["camera"]) == 25
+    a, b = (np.asarray(Image.open(inverted / n), float) for n in ("input.png", "reconstruction.png"))
+    assert np.abs(a - b).mean() < 14  # of 255
+    assert len(list(imageio.get_reader(inverted / "orbit.mp4"))) >= 48
+
+
+def test_the_turned_head_is_a_head(inverted: Path, tmp_path) -> None:
+    views = {}
+    for yaw in (-30, 0, 30):
+        assert main(["render", str(inverted), "--yaw", str(yaw), "--out", str(tmp_path / f"{yaw}.png")]) == 0
+        views[yaw] = np.asarray(Image.open(tmp_path / f"{yaw}.png"), float)
+    dark = {yaw: (v.mean(-1) < 235).mean() for yaw, v in views.items()}
+    assert all(0.25 < share < 0.8 for share in dark.values()), dark  # it does not go flat or fill the picture
+    assert np.abs(views[-30] - views[30]).mean() > 8
+    assert np.abs(views[0] - views[30]).mean() < 60
+
+
+def test_export(inverted: Path, tmp_path) -> None:
+    assert main(["export", str(inverted), "--out", str(tmp_path / "head.glb")]) == 0
+    assert (tmp_path / "head.glb").read_bytes()[:4] == b"glTF"
+
+
+def test_faces(astronaut_png: Path, tmp_path) -> None:
+    assert main(["faces", str(astronaut_png), "--json", str(tmp_path / "f.json")]) == 0
+    found = json.loads((tmp_path / "f.json").read_text())
+    face = found["faces"][0]
+    assert found["provider"] in ("builtin", "insightface") and len(face["box"]) == 4 and len(face["landmarks"][0]) == 2
+    assert {"yaw", "pitch", "roll", "score"} <= face.keys()
+
+
+def test_a_bad_photo_is_one_line_and_exit_code_2(tmp_path, capsys) -> None:
+    (tmp_path / "text.png").write_text("hello")
+    (tmp_path / "empty.png").touch()
+    Image.new("RGB", (300, 300), (90, 120, 160)).save(tmp_path / "nobody.png")
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "huge.png")
+    for name in ("text.png", "empty.png", "nobody.png", "huge.png", "missing.png"):
+        assert main(["invert", str(tmp_path / name), "--out", str(tmp_path / "out")]) == 2
+        err = capsys.readouterr().err.strip()
+        assert err and "\n" not in err and "Traceback" not in err, name
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("args", [
+    ["invert", "x.png"], ["invert", "x.png", "--out", "o", "--method", "magic"], ["invert", "x.png", "--out", "o", "--preset", "now"],
+    ["invert", "x.png", "--out", "o", "--yaw", "left"], ["nonsense"], [], ["render", "nowhere", "--out", "a.png"],
+    ["render", "nowhere", "--out", "a.exe"], ["convert", "none.pkl", "o.safetensors"], ["convert", "none.pkl", "o.bin"],
+    ["export", "nowhere", "--out", "a.glb"], ["evaluate", "none.npz", "--json", "o.json"],
+    ["invert", "x.png", "--out", "o", "--generator", "none.safetensors"]])
+def test_bad_requests(args: list[str], capsys) -> None:
+    assert main(args) == 2
+    err = capsys.readouterr().err.strip()
+    assert err and "\n" not in err
+
+
+def test_a_pose_or_face_that_cannot_be_is_refused(astronaut_png: Path, tmp_path, capsys) -> None:
+    assert main(["invert", str(astronaut_png), "--out", str(tmp_path / "o"), "--yaw", "120"]) == 2
+    assert main(["invert", str(astronaut_png), "--out", str(tmp_path / "o"), "--face", "40"]) == 2
+    assert "40" in capsys.readouterr().err
+
+
+def test_evaluate(tiny: TriPlaneGenerator, tmp_path) -> None:
+    from tests.evaluation.test_benchmark import write_set
+
+    save_generator(tiny, tmp_path / "tiny.safetensors")
+    write_set(tiny, tmp_path / "set.npz")
+    assert main(["evaluate", str(tmp_path / "set.npz"), "--methods", "w", "--preset", "fast", "--limit", "1", "--generator",
+                 str(tmp_path / "tiny.safetensors"), "--json", str(tmp_path / "o.json")]) == 0
+    assert json.loads((tmp_path / "o.json").read_text())["methods"]["w"]["mean"]["novel"]["psnr"] > 5

@@ -1,0 +1,69 @@
+import json
+import struct
+import subprocess
+
+import imageio.v2 as imageio
+import imageio_ffmpeg
+import numpy as np
+import pytest
+import torch
+
+from symgan_core.errors import RequestError
+from symgan_core.export import orbit_angles, write_mesh, write_orbit, write_still
+from symgan_core.generator import TriPlaneGenerator
+from symgan_core.inversion import Portrait3D
+
+
+@pytest.fixture
+def portrait(tiny: TriPlaneGenerator, frontal: torch.Tensor) -> Portrait3D:
+    return Portrait3D(tiny, tiny.mapping(torch.ones(1, 16), frontal[None]), frontal[None])
+
+
+def test_orbit_loops_smoothly() -> None:
+    angles = np.array(orbit_angles(60))
+    steps = np.linalg.norm(np.diff(angles, axis=0, append=angles[:1]), axis=1)
+    assert steps.max() < 4 and abs(steps[-1] - steps[0]) < 1e-6
+    assert angles[:, 0].max() == pytest.approx(35, abs=0.2) and angles[:, 0].min() == pytest.approx(-35, abs=0.2)
+
+
+def test_video_is_what_browsers_play(portrait: Portrait3D, tmp_path) -> None:
+    path = write_orbit(portrait, tmp_path / "orbit.mp4", 48)
+    probe = subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(path)], capture_output=True, text=True).stderr
+    assert "h264" in probe and "yuv420p" in probe
+    data = path.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")  # faststart
+    frames = np.stack([np.asarray(f) for f in imageio.get_reader(path)]).astype(int)
+    assert frames.shape == (48, 64, 64, 3)
+    jumps = np.abs(np.diff(frames, axis=0, append=frames[:1])).mean((1, 2, 3))
+    assert jumps[-1] < 2 * np.median(jumps) + 1  # the last frame leads to the first
+    assert [p.name for p in tmp_path.iterdir()] == ["orbit.mp4"]
+    with pytest.raises(RequestError, match="48"):
+        write_orbit(portrait, tmp_path / "short.mp4", 20)
+
+
+def test_stills(portrait: Portrait3D, tmp_path) -> None:
+    a = imageio.imread(write_still(portrait, tmp_path / "a.png", yaw=30))
+    b = imageio.imread(write_still(portrait, tmp_path / "b.png", yaw=-30))
+    assert a.shape == (64, 64, 3) and np.abs(a.astype(int) - b).mean() > 1
+
+
+def test_mesh_is_valid_gltf_inside_the_box(portrait: Portrait3D, tmp_path) -> None:
+    with torch.no_grad():  # a solid ball instead of a random cloud: known where the surface is
+        portrait.generator.query = lambda planes, p: (40 * (0.2 - p.norm(dim=-1)) / 0.2, torch.full((1, 8, p.shape[1]), 0.5))
+    path = write_mesh(portrait, tmp_path / "head.glb", resolution=48)
+    data = path.read_bytes()
+    magic, version, length = struct.unpack_from("<4sII", data)
+    assert (magic, version, length) == (b"glTF", 2, len(data))
+    size = struct.unpack_from("<I", data, 12)[0]
+    scene = json.loads(data[20: 20 + size])
+    count = scene["accessors"][0]["count"]
+    points = np.frombuffer(data, "<f4", 3 * count, 20 + size + 8).reshape(-1, 3)
+    radius = np.linalg.norm(points, axis=1)
+    assert np.abs(radius - 0.15).max() < 0.01  # raw density 10 is met at radius 0.15
+    start = scene["bufferViews"][2]["byteOffset"]
+    faces = np.frombuffer(data, "<u4", scene["accessors"][2]["count"], 20 + size + 8 + start).reshape(-1, 3)
+    a, b, c = (points[faces[:, i]] for i in range(3))
+    outwards = (np.cross(b - a, c - a) * (a + b + c)).sum(1)
+    assert (outwards > 0).mean() > 0.99
+    with pytest.raises(RequestError, match="glb"):
+        write_mesh(portrait, tmp_path / "head.obj")

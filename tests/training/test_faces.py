@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import torch
+
+from symgan_core.faces.network import FaceNetwork, cut_squares
+from training.faces import Examples, _to_frame, _to_square, losses
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory) -> Examples:
+    from training.pool import Pool
+
+    pool = Pool.open(tmp_path_factory.mktemp("pool"), 3)
+    pool.fill(seed=1, start=0, step=1, count=3)
+    return Examples(pool)
+
+
+def test_examples_have_truths_that_fit(examples: Examples) -> None:
+    squares, truth, positive = examples.draw(32)
+    assert squares.shape == (32, 3, 96, 96) and squares.abs().max() <= 1
+    assert 0.3 < positive.float().mean() < 0.95
+    x = truth.points[positive]
+    inside = ((x > -0.6) & (x < 1.6)).all(-1).float().mean()
+    assert inside > 0.95
+    assert torch.equal(truth.score.bool(), positive) and 0 <= truth.mask.min() and truth.mask.max() <= 1
+
+
+def test_square_and_frame_are_inverse() -> None:
+    frames = torch.tensor([[0.7, 0.2, 0.45, 0.6], [1.2, -0.3, 0.5, 0.5]])
+    points = torch.rand(2, 5, 2)
+    assert torch.allclose(_to_frame(_to_square(points, frames), frames), points, atol=1e-5)
+
+
+def test_cut_squares_reads_the_right_place() -> None:
+    image = torch.zeros(1, 3, 100, 120)
+    image[..., 48:52, 68:72] = 1
+    square = cut_squares(image, torch.tensor([[40.0, 0.0, 70.0, 50.0], [0.0, 40.0, 70.0, 40.0]]), 20)
+    assert square[0, 0, 9:11, 9:11].min() > 0.5
+    assert square[1, 0].sum() > 1 and square[1, 0, 9:11, :].sum() > 0.8 * square[1, 0].sum()  # turned: the offset lies along x
+
+
+def test_the_network_learns(examples: Examples) -> None:
+    torch.manual_seed(0)
+    network = FaceNetwork()
+    optimizer = torch.optim.Adam(network.parameters(), 2e-3)
+    history = []
+    for _ in range(12):
+        squares, truth, positive = examples.draw(16)
+        total = sum(losses(network(squares), truth, positive).values())
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        history.append(float(total.detach()))
+    assert np.mean(history[-3:]) < 0.9 * np.mean(history[:3])
