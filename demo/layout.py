@@ -16,11 +16,9 @@ CSS = Path(__file__).with_name("page.css")
 EDIT_SLIDERS = 7
 
 
-class PhotoInput(gr.Image):
-    """An upload whose bytes are judged by our own reader alone: gradio would raise at a broken file before we see it."""
-
-    def preprocess(self, payload: Any) -> str | None:
-        return None if payload is None else payload.path
+def upload_path(payload: Any) -> str | None:
+    """Preprocessing of the upload: our own reader alone judges the bytes; gradio would raise at a broken file before we see it."""
+    return None if payload is None else payload.path
 
 
 def build(settings: Settings) -> gr.Blocks:
@@ -34,8 +32,10 @@ def build(settings: Settings) -> gr.Blocks:
         shared_note = gr.HTML(visible=False)
         with gr.Row():
             with gr.Column(scale=5, min_width=320) as making:
-                photo = PhotoInput(label=texts.PHOTO, type="filepath", sources=["upload", "clipboard"], height=300, elem_id="photo")
-                preset = gr.Radio([(label, key) for key, label in texts.PRESETS.items()], value="fast", label=texts.PRESET, elem_id="preset")
+                photo = gr.Image(label=texts.PHOTO, type="filepath", sources=["upload", "clipboard"], height=300, elem_id="photo")
+                photo.preprocess = upload_path
+                preset = gr.Radio([(label, key) for key, label in texts.PRESETS.items()], value="fast", label=texts.PRESET,
+                                  elem_id="preset")
                 with gr.Row():
                     go = gr.Button(texts.GO, variant="primary", elem_id="go")
                     stop = gr.Button(texts.STOP, variant="stop", visible=False, elem_id="stop")
@@ -44,9 +44,9 @@ def build(settings: Settings) -> gr.Blocks:
                     own_pose = gr.Checkbox(False, label=texts.OWN_POSE)
                     photo_yaw = gr.Slider(-70, 70, 0, step=1, label=texts.PHOTO_YAW, info=texts.YAW_INFO)
                     photo_pitch = gr.Slider(-40, 40, 0, step=1, label=texts.PHOTO_PITCH)
-                gallery = gr.Gallery([(str(e.photo), e.title) for e in studio.examples], label=texts.GALLERY, columns=3, height=190,
-                                     allow_preview=False, elem_id="gallery", object_fit="cover")
-                gr.Markdown(texts.GALLERY_NOTE)
+                gr.Markdown(f"**{texts.GALLERY}**  \n{texts.GALLERY_NOTE}", elem_classes="sg-quiet")
+                gallery = gr.Gallery([(str(e.photo), e.title) for e in studio.examples], show_label=False, columns=3, height=170,
+                                     allow_preview=False, elem_id="gallery", object_fit="cover", buttons=[])
             with gr.Column(scale=7, min_width=360, elem_classes="sg-stage"):
                 status = gr.HTML(message(texts.EMPTY), elem_id="status")
                 with gr.Row():
@@ -56,7 +56,7 @@ def build(settings: Settings) -> gr.Blocks:
                     view = gr.Image(label=texts.VIEW, interactive=False, height=360, buttons=["download"], elem_id="view",
                                     format="png")
                 with gr.Row():
-                    yaw = gr.Slider(-60, 60, 0, step=1, label=texts.YAW, info=texts.YAW_INFO, elem_id="yaw")
+                    yaw = gr.Slider(-60, 60, 0, step=1, label=texts.YAW, elem_id="yaw")
                     pitch = gr.Slider(-30, 30, 0, step=1, label=texts.PITCH, elem_id="pitch")
                     zoom = gr.Slider(0.7, 1.8, 1, step=0.05, label=texts.ZOOM, elem_id="zoom")
                 with gr.Accordion(texts.EDIT, open=True):
@@ -100,7 +100,8 @@ def build(settings: Settings) -> gr.Blocks:
             if shown.preview is not None:
                 out[preview] = shown.preview
             if shown.video is not None:
-                out |= {video: gr.update(value=shown.video, visible=True), files: gr.update(value=as_files(shown.files), visible=bool(shown.files))}
+                out |= {video: gr.update(value=shown.video, visible=True),
+                        files: gr.update(value=as_files(shown.files), visible=bool(shown.files))}
             if shown.portrait_id is not None:
                 out[portrait_id] = shown.portrait_id
             return out

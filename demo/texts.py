@@ -7,8 +7,8 @@ INTRO = (
     "photo does not show. Runs on this machine: nothing is sent elsewhere."
 )
 PHOTO = "Your photo"
-GALLERY = "Or open a finished one"
-GALLERY_NOTE = "These three people do not exist: they were made by this project."
+GALLERY = "Or open a finished one."
+GALLERY_NOTE = "These people do not exist: this project made them."
 GO = "Turn my head"
 STOP = "Stop, keep what is there"
 OPTIONS = "Options"

@@ -149,7 +149,8 @@ def _evaluate(args: argparse.Namespace) -> None:
     print("| method | input psnr | novel psnr | novel haarpsi | hidden haarpsi | depth | seconds |\n|---|---|---|---|---|---|---|")
     for method, scores in result["methods"].items():
         m = scores["mean"]
-        values = (m["input"]["psnr"], m["novel"]["psnr"], m["novel"]["haarpsi"], m["hidden"]["haarpsi"], m["novel"]["depth_l1"], m["seconds"])
+        novel, hidden = m["novel"], m["hidden"]
+        values = (m["input"]["psnr"], novel["psnr"], novel["haarpsi"], hidden["haarpsi"], novel["depth_l1"], m["seconds"])
         print(f"| {method} | " + " | ".join("–" if v is None else f"{v:.4g}" for v in values) + " |")
 
 

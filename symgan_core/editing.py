@@ -25,16 +25,16 @@ class Direction:
 
 
 BUILTIN_DIRECTIONS = (
-    Direction("age", "Age: younger ↔ older", 2.5),
+    Direction("age", "Younger ↔ older", 2.5),
     Direction("gender", "Feminine ↔ masculine", 2.0),
     Direction("smile", "Serious ↔ smiling", 2.5),
-    Direction("mouth_open", "Mouth: closed ↔ open", 2.5),
-    Direction("skin_tone", "Skin: darker ↔ lighter", 2.5),
-    Direction("hair_lightness", "Hair: darker ↔ lighter", 2.5),
-    Direction("weight", "Face: slimmer ↔ fuller", 2.5),
-    Direction("brow_raise", "Brows: relaxed ↔ raised", 2.5),
-    Direction("eye_opening", "Eyes: narrow ↔ wide", 2.5),
-    Direction("light_side", "Light: from the right ↔ from the left", 2.0),
+    Direction("mouth_open", "Mouth closed ↔ open", 2.5),
+    Direction("skin_tone", "Skin darker ↔ lighter", 2.5),
+    Direction("hair_lightness", "Hair darker ↔ lighter", 2.5),
+    Direction("weight", "Slimmer ↔ fuller", 2.5),
+    Direction("brow_raise", "Brows relaxed ↔ raised", 2.5),
+    Direction("eye_opening", "Eyes narrow ↔ wide", 2.5),
+    Direction("light_side", "Light from the right ↔ left", 2.0),
 )
 """What the built-in generator's known attributes offer; light sides are the person's."""
 

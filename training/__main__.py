@@ -16,7 +16,8 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (("render", "render people into a pool"), ("train", "train, resuming what the folder holds"),
                        ("faces", "train the face network on the pool"),
-                       ("export", "write the weights that ship, with their editing directions")):
+                       ("export", "write the weights that ship, with their editing directions"),
+                       ("gallery", "make the example portraits"), ("sample", "a picture of random people of a run")):
         command = commands.add_parser(name, help=text)
         command.add_argument("--pool", type=Path, default=Path("scratch/pool"), help="folder of rendered people")
         command.add_argument("--run", type=Path, default=Path("scratch/run"), help="folder of checkpoints, log and sheets")
@@ -63,6 +64,18 @@ def _export(args: argparse.Namespace) -> None:
     from .export import export
 
     export(args.run)
+
+
+def _gallery(args: argparse.Namespace) -> None:
+    from .gallery import make_gallery
+
+    make_gallery()
+
+
+def _sample(args: argparse.Namespace) -> None:
+    from .export import sample_sheet
+
+    sample_sheet(Path("docs/samples.jpg"), seed=args.seed)
 
 
 if __name__ == "__main__":

@@ -46,3 +46,24 @@ def export(run: Path, out: Path = BUILTIN_FILE) -> None:
     out.with_suffix(".sha256").write_text(f"{file_hash(out)}  {out.name}\n")
     save_file(attribute_directions(generator), str(DIRECTIONS_FILE if out == BUILTIN_FILE else out.with_name("directions.safetensors")))
     print(f"{out.name}: {out.stat().st_size / 2**20:.1f} MB")
+
+
+@torch.no_grad()
+def sample_sheet(path: Path, people: int = 16, seed: int = 0, columns: int = 4) -> None:
+    """A picture of random people of the shipped weights, ``z ~ N(0, I)``, each at three yaws."""
+    from PIL import Image
+
+    from symgan_core.generator import load_generator
+    from symgan_core.geometry import Camera
+    from symgan_core.inversion import to_uint8
+
+    generator = load_generator("builtin", "cpu")
+    z = torch.randn(people, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
+    cells = []
+    for ws in generator.mapping(z, generator.frontal_camera().expand(people, -1)).split(1):
+        planes = generator.planes(ws)
+        views = [to_uint8(generator.view(planes, ws, Camera.orbit(yaw, 0).vector()).image) for yaw in (-45, 0, 45)]
+        cells.append(np.concatenate(views, 1)[::2, ::2])
+    rows = [np.concatenate(cells[i: i + columns], 1) for i in range(0, people, columns)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.concatenate(rows)).save(path, quality=88)

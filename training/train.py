@@ -43,7 +43,7 @@ class TrainConfig:
     learning_rate: float = 6e-3
     small_planes_steps: int = 2200
     """Steps with planes of half the resolution."""
-    patch_from_step: int = 3200
+    patch_from_step: int = 3000
     """When the super-resolution joins."""
     patches: int = 4
     """Patches a step, one a person."""
@@ -168,7 +168,8 @@ class Trainer:
     def _patch_losses(self, planes: Tensor, ws: Tensor, batch: Batch) -> dict[str, Tensor]:
         config, size = self.config, self.generator.config.neural_rendering_resolution
         scale, side, count = RESOLUTION // size, config.patch_size, config.patches
-        corner = self.rng.integers(0, size - side + 1, (count, 2))
+        # Patches lie on a coarse grid, so that many touch the picture's border, where the zero padding is the real one.
+        corner = self.rng.integers(0, 3, (count, 2)) * ((size - side) // 2)
         centres = pixel_centres(size, self.device).reshape(size, size, 2)
         uv = torch.stack([centres[r: r + side, c: c + side].reshape(-1, 2) for r, c in corner])
         cameras = batch.cameras[:count, 0]
@@ -185,11 +186,21 @@ class Trainer:
             batch.rgb[i, 0, r * scale: (r + side) * scale, c * scale: (c + side) * scale] for i, (r, c) in enumerate(corner)])
         target = target.permute(0, 3, 1, 2).float() / 127.5 - 1
         raw = F.avg_pool2d(target, scale)
-        edge = 2 * scale  # the zero padding of the convolutions reaches in from a patch's border
-        image, target = image[..., edge:-edge, edge:-edge], target[..., edge:-edge, edge:-edge]
-        losses = {"patch": 2 * (image - target).abs().mean(), "patch_raw": 0.5 * (features[:, :3] - raw).abs().mean()}
-        losses["patch_edges"] = 2 * sum((image.diff(dim=d) - target.diff(dim=d)).abs().mean() for d in (-1, -2))
+        counts = self._inner(corner, size, side, scale)
+        losses = {"patch": 2 * ((image - target).abs() * counts).mean(), "patch_raw": 0.5 * (features[:, :3] - raw).abs().mean()}
+        difference = (image - target) * counts
+        losses["patch_edges"] = 2 * sum(difference.diff(dim=d).abs().mean() for d in (-1, -2))
         return losses
+
+    def _inner(self, corner: np.ndarray, size: int, side: int, scale: int) -> Tensor:
+        """``[count, 1, S, S]``: 0 where a patch's own zero padding reaches in, on sides that are not the picture's border."""
+        edge, counts = 2 * scale, torch.ones(len(corner), 1, side * scale, side * scale, device=self.device)
+        for i, (r, c) in enumerate(corner):
+            counts[i, :, : edge * (r > 0)] = 0
+            counts[i, :, side * scale - edge * (r + side < size):] = 0
+            counts[i, :, :, : edge * (c > 0)] = 0
+            counts[i, :, :, side * scale - edge * (c + side < size):] = 0
+        return counts
 
     def _march(self, planes: Tensor, origins: Tensor, directions: Tensor, depth: Tensor) -> Marched:
         depths = self._place_samples(depth)
@@ -271,10 +282,10 @@ class Trainer:
         for i in range(len(numbers)):
             ws = self.ema.mapping(batch.codes[i: i + 1], batch.cameras[i, :1])
             planes = self.ema.planes(ws, resolution=resolution // 2 if early else resolution)
-            views = [batch.cameras[i, :1], *(Camera.orbit(y, 0).vector().to(self.device) for y in (-55, -20, 0, 30, 75))]
+            views = [batch.cameras[i, :1], *(Camera.orbit(y, 0).vector().to(self.device) for y in (-55, 0, 30))]
             images = [batch.rgb[i, 0].permute(2, 0, 1)[None].float() / 127.5 - 1]
             for camera in views:
-                out = self.ema.view(planes, ws, camera, 64 if sharp else HALF)
+                out = self.ema.view(planes, ws, camera, samples=(16, 16))
                 images.append(F.interpolate(out.image if sharp else out.image_raw, (RESOLUTION,) * 2, mode="bilinear"))
             rows.append(torch.cat(images, 3))
         picture = (torch.cat(rows, 2)[0].permute(1, 2, 0).clamp(-1, 1) * 127.5 + 127.5).byte().cpu().numpy()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..losses import identity_similarity
 from ..losses.perceptual import load_perceptual
-
 
 MS_SSIM_SIDE = 160
 """Multi-scale SSIM halves the picture four times and needs more than this."""
@@ -37,9 +38,10 @@ def picture_metrics(picture: Tensor, truth: Tensor, mask: Tensor | None = None) 
     perceptual = load_perceptual(torch.device("cpu"))
     lpips = float(perceptual(a * 2 - 1, b * 2 - 1)) if perceptual.name.startswith("lpips") else None
     whole = mask is None
+    large = min(a.shape[-2:]) > MS_SSIM_SIDE
     return {
-        "psnr": 10 * float(torch.log10(torch.tensor(1 / max(error, 1e-10)))), "ssim": float(piq.ssim(a, b)),
-        "ms_ssim": float(piq.multi_scale_ssim(a, b)) if min(a.shape[-2:]) > MS_SSIM_SIDE else None, "haarpsi": float(piq.haarpsi(a, b)), "gmsd": float(piq.gmsd(a, b)),
+        "psnr": -10 * math.log10(max(error, 1e-10)), "ssim": float(piq.ssim(a, b)),
+        "ms_ssim": float(piq.multi_scale_ssim(a, b)) if large else None, "haarpsi": float(piq.haarpsi(a, b)), "gmsd": float(piq.gmsd(a, b)),
         "lpips": lpips, "id": identity_similarity(_uint8(a), _uint8(b)) if whole else None}
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 from .detect import WIDER
 from .network import INPUT, load_face_network
 
+
 @torch.no_grad()
 def coarse_mask(crop: np.ndarray) -> np.ndarray:
     """Probability of "head" for each pixel of an aligned crop, ``[R, R]`` float32, smooth."""

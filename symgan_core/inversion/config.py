@@ -20,6 +20,10 @@ class PivotConfig:
     """Noise on w, in standard deviations, times max(0, 1 - t/0.75)² (SPI)."""
     mirror: bool = True
     """The mirrored photo at the mirrored camera as a second view, weighted by yaw (SPI eq. for m)."""
+    mirror_every: int = 2
+    """The mirrored view is compared in every so many steps, times so much."""
+    coarse_share: float = 0.5
+    """Over this first share of the steps, half the rendering resolution does: the code has no detail yet."""
     optimize_camera: bool = False
     """Yaw, pitch, crop offset and zoom move with the code, within limits (arXiv 2210.07301)."""
     camera_rate: float = 0.03
@@ -45,9 +49,9 @@ class TuningConfig:
     """Leave out mirrored pixels where photo and mirror disagree."""
     depth: bool = True
     """Keep the depth at other cameras near the untouched generator's."""
-    extra_every: int = 2
+    extra_every: int = 3
     """The terms of other views are computed in every so many steps, times so much (SPI's code: 4)."""
-    refresh_every: int = 12
+    refresh_every: int = 15
     """Depth, warps and masks of the pseudo labels are made anew after so many steps."""
     neighbour_weight: float = 0.4
     mirror_weight: float = 0.3

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..generator import TriPlaneGenerator
-from ..geometry import Camera, mirror_weight
+from ..geometry import Camera
 from ..losses import PerceptualLoss, latent_distance
-from .config import InversionConfig, PivotConfig
+from .config import InversionConfig
 from .events import Event
 from .target import Target, opacity_difference, to_uint8
 
@@ -95,7 +95,11 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         noise = torch.randn(offset.shape, generator=rng).to(offset) * strength
         ws = (mean + std * (offset + noise)).expand(-1, generator.config.num_ws, -1)
         camera = adjusted_camera(target.camera, move) if pivot.optimize_camera else target.camera
-        losses, image = _losses(generator, ws, target.with_camera(camera), pivot, config, perceptual)
+        resolution = generator.config.neural_rendering_resolution // (2 if share < pivot.coarse_share else 1)
+        views = [target.with_camera(camera)]
+        if step % pivot.mirror_every == 0:
+            views.append(views[0].mirrored())
+        losses, image = _losses(generator, ws, views, resolution, config, perceptual)
         losses["prior"] = pivot.prior_weight * latent_distance(ws, mean, std)
         optimizer.zero_grad()
         sum(losses.values()).backward()
@@ -107,17 +111,18 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         yield Event("pivot", step + 1, pivot.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
 
 
-def _losses(generator: TriPlaneGenerator, ws: Tensor, target: Target, pivot: PivotConfig, config: InversionConfig,
+def _losses(generator: TriPlaneGenerator, ws: Tensor, views: list[Target], resolution: int, config: InversionConfig,
             perceptual: PerceptualLoss) -> tuple[dict[str, Tensor], Tensor]:
+    """Losses of the photo's view and, if there are two ``views``, of the mirrored one; and the photo's view as it is."""
+    pivot, target = config.pivot, views[0]
     planes = generator.planes(ws)
-    out = generator.view(planes, ws, target.camera, samples=config.samples)
+    out = generator.view(planes, ws, target.camera, resolution, samples=config.samples)
     losses = {"perceptual": perceptual(out.image, target.image), "pixel": (out.image - target.image).abs().mean(),
               "opacity": opacity_difference(out, target)}
-    weight = mirror_weight(Camera.from_vector(target.camera.detach()).yaw_pitch()[0]) if pivot.mirror else 0.0
-    if weight > 0:
-        mirrored = target.mirrored()
-        other = generator.view(planes, ws, mirrored.camera, samples=config.samples)
-        losses["mirror"] = weight * perceptual(other.image, mirrored.image)
+    weight = target.mirror_weight if pivot.mirror else 0.0
+    if weight > 0 and len(views) > 1:
+        other = generator.view(planes, ws, views[1].camera, resolution, samples=config.samples)
+        losses["mirror"] = pivot.mirror_every * weight * perceptual(other.image, views[1].image)
     return losses, out.image
 
 

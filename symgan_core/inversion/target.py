@@ -34,7 +34,7 @@ class Target:
     @property
     def mirror_weight(self) -> float:
         """SPI's weight of the mirrored view at this yaw."""
-        return mirror_weight(Camera.from_vector(self.camera).yaw_pitch()[0])
+        return mirror_weight(Camera.from_vector(self.camera.detach()).yaw_pitch()[0])
 
 
 def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray | None, generator: TriPlaneGenerator) -> Target:

@@ -86,8 +86,8 @@ def page(browser, server: Server):
 
 def playing(page, timeout: float = 60) -> float:
     """Wait until the video moves; returns its length in seconds."""
-    page.wait_for_function("() => { const v = document.querySelector('#video video'); return v && v.readyState >= 2 && v.currentTime > 0.3 }",
-                           timeout=timeout * 1000)
+    moves = "() => { const v = document.querySelector('#video video'); return v && v.readyState >= 2 && v.currentTime > 0.3 }"
+    page.wait_for_function(moves, timeout=timeout * 1000)
     return page.evaluate("document.querySelector('#video video').duration")
 
 
@@ -97,7 +97,8 @@ def picture(page) -> str:
 
 
 def new_picture(page, old: str) -> str:
-    page.wait_for_function("old => { const i = document.querySelector('#view img'); return i && i.src !== old }", arg=old, timeout=60_000)
+    changed = "old => { const i = document.querySelector('#view img'); return i && i.src !== old }"
+    page.wait_for_function(changed, arg=old, timeout=60_000)
     return picture(page)
 
 

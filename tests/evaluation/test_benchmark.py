@@ -32,7 +32,8 @@ def write_set(generator: TriPlaneGenerator, path, people: int = 2) -> None:
     shape = (people, 3)
     np.savez(path, images=np.stack(images).reshape(*shape, SIZE, SIZE, 3), masks=np.stack(masks).reshape(*shape, SIZE, SIZE),
              depths=np.stack(depths).reshape(*shape, *depths[0].shape), depth_offset=np.float32(2.7),
-             cameras=cameras.expand(people, -1, -1).numpy(), input_view=np.full(people, 1), names=np.array([f"p{i}" for i in range(people)]))
+             cameras=cameras.expand(people, -1, -1).numpy(), input_view=np.full(people, 1),
+             names=np.array([f"p{i}" for i in range(people)]))
 
 
 def test_evaluate_scores_every_part(tiny: TriPlaneGenerator, tmp_path) -> None:
@@ -44,7 +45,7 @@ def test_evaluate_scores_every_part(tiny: TriPlaneGenerator, tmp_path) -> None:
     assert seen == [("w", "p0"), ("w_plus", "p0")]
     for method in ("w", "w_plus"):
         one = result["methods"][method]["each"]["p0"]
-        assert one["seconds"] > 0 and one["renders"] == 50
+        assert one["seconds"] > 0 and one["renders"] >= 50
         for part in ("input", "novel", "hidden"):
             assert {"psnr", "ssim", "ms_ssim", "haarpsi", "gmsd", "lpips", "depth_l1", "id"} <= one[part].keys()
         assert one["input"]["psnr"] > 15 and 0 <= one["novel"]["depth_l1"] < 0.3

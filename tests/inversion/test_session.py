@@ -1,7 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from dataclasses import replace
 
 from symgan_core.errors import CheckpointError, RequestError
 from symgan_core.generator import TriPlaneGenerator, save_generator
@@ -44,7 +45,7 @@ def test_each_method_runs_and_comes_closer(tiny: TriPlaneGenerator, method: str)
 
 
 def test_spi_uses_every_part_on_a_side_view(tiny: TriPlaneGenerator) -> None:
-    names = set().union(*(e.losses for e in start(tiny, short("spi", 3, 12))))
+    names = set().union(*(e.losses for e in start(tiny, short("spi", 3, 14))))
     assert {"mirror", "neighbour", "mirrored", "depth", "opacity", "prior"} <= names
 
 

@@ -22,7 +22,7 @@ def test_examples_have_truths_that_fit(examples: Examples) -> None:
     x = truth.points[positive]
     inside = ((x > -0.6) & (x < 1.6)).all(-1).float().mean()
     assert inside > 0.95
-    assert torch.equal(truth.score.bool(), positive) and 0 <= truth.mask.min() and truth.mask.max() <= 1
+    assert torch.equal(truth.score.bool(), positive) and truth.mask.min() >= 0 and truth.mask.max() <= 1
 
 
 def test_square_and_frame_are_inverse() -> None:

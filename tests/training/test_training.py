@@ -70,15 +70,15 @@ def test_views_agree_with_their_labels(renderer: HeadRenderer) -> None:
 def test_depth_and_camera_agree_between_views(renderer: HeadRenderer) -> None:
     """A point seen in two views is the same point: warping by depth gives the colours back."""
     from symgan_core.geometry import warp_to_view
-    from training.train import along_ray
     from symgan_core.geometry.rays import pixel_centres
+    from training.train import along_ray
 
     code = draw_codes(np.random.default_rng(3), 1)[0]
     cams = [Camera.orbit(y, 0).vector() for y in (0, 12)]
     views = [view_of(renderer, code, Camera.from_vector(c).cam2world[0].numpy()) for c in cams]
     images = [torch.from_numpy(v.rgb).permute(2, 0, 1)[None].float() / 127.5 - 1 for v in views]
-    depths = [along_ray(torch.from_numpy(v.depth.astype(np.float32)).nan_to_num(9).reshape(1, -1), pixel_centres(64)[None], c).reshape(1, 1, 64, 64)
-              for v, c in zip(views, cams, strict=True)]
+    flat = [torch.from_numpy(v.depth.astype(np.float32)).nan_to_num(9).reshape(1, -1) for v in views]
+    depths = [along_ray(z, pixel_centres(64)[None], c).reshape(1, 1, 64, 64) for z, c in zip(flat, cams, strict=True)]
     warp = warp_to_view(images[0], cams[0], depths[0], cams[1], depths[1], tolerance=0.01)
     seen = warp.visible[0, 0] > 0
     head = torch.from_numpy(views[1].alpha) > 250
@@ -149,12 +149,12 @@ def test_the_super_resolution_learns_from_patches(pool, tmp_path) -> None:
     generator = replace(TINY, z_dim=Z_DIM, image_resolution=256, neural_rendering_resolution=64,
                         superresolution=SuperResolutionConfig(input_resolution=64, channels=(8, 8), clamp=None))
     trainer = Trainer(pool, tmp_path, config=config, generator_config=generator)
-    losses = [trainer.step(pool.ready())["patch"] for _ in range(25)]
+    losses = [trainer.step(pool.ready())["patch"] for _ in range(40)]
     assert np.mean(losses[-5:]) < 0.85 * np.mean(losses[:3])
 
 
 def test_samples_gather_around_the_known_depth(pool, tmp_path) -> None:
-    from training.train import Trainer, TrainConfig
+    from training.train import TrainConfig, Trainer
 
     trainer = Trainer(pool, tmp_path, config=TrainConfig(), generator_config=TINY)
     depths = trainer._place_samples(torch.tensor([[2.6, float("nan")]]))

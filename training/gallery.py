@@ -1,0 +1,57 @@
+"""The example gallery: three people who do not exist, rendered, inverted and filmed like any photo."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from symgan_core.export import write_orbit
+from symgan_core.generator import load_generator
+from symgan_core.geometry import DEFAULT_FOCAL, Camera
+from symgan_core.inversion import invert_crop
+
+from .heads import CODE, HeadPack, HeadRenderer, draw_codes, person_from_code
+
+PEOPLE = (
+    ("noor", "Noor", 11, -24.0, {"gender": -1.4, "age": -0.3, "hair_style": (3, 3.0)}),
+    ("emil", "Emil", 5, 8.0, {"gender": 1.4, "age": 0.2, "hair_style": (5, 3.0)}),
+    ("ada", "Ada", 23, 28.0, {"gender": -1.2, "age": 0.8, "hair_style": (4, 3.0)}),
+)
+"""Folder, title, seed, yaw of the photo, and what is fixed about the person."""
+
+LICENCE = """# Example portraits
+
+These people do not exist. The pictures were rendered by `training/heads` from CC0 assets (see
+`training/assets/heads/LICENSES.md`) and inverted by `symgan_core`; pictures, videos and portraits are CC0 1.0.
+`python -m training gallery` makes them again.
+"""
+
+
+def make_gallery(root: Path = Path("examples"), preset: str = "best") -> None:
+    """Write a folder a person, the manifest and the licence.
+
+    The portraits are codes alone (method w_plus): the people come from the generator's own distribution, and a code is small.
+    """
+    pack, generator = HeadPack(), load_generator("builtin", "cpu")
+    renderer = HeadRenderer(pack)
+    for name, _, seed, yaw, fixed in PEOPLE:
+        code = draw_codes(np.random.default_rng(seed), 1)[0]
+        for attribute, value in fixed.items():
+            number, value = value if isinstance(value, tuple) else (0, value)
+            code[CODE[attribute].start + number] = value
+        person = person_from_code(pack, code)
+        camera = Camera.orbit(yaw, 4.0)
+        view = renderer.draw(renderer.build(person), person, camera.cam2world[0].numpy(), DEFAULT_FOCAL)
+        portrait = invert_crop(view.rgb, camera.vector()[0], view.alpha, "w_plus", preset, generator)
+        folder = root / name
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(view.rgb).save(folder / "input.png")
+        write_orbit(portrait, folder / "orbit.mp4")
+        portrait.save(folder)
+        print(name, portrait.report["metrics"])
+    manifest = {"examples": [{"name": name, "title": title, "licence": "CC0-1.0"} for name, title, *_ in PEOPLE]}
+    (root / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    (root / "LICENSE.md").write_text(LICENCE)
