@@ -84,7 +84,7 @@ def write_mesh(portrait: Portrait3D, path: str | Path, resolution: int = 128, le
     if path.suffix.lower() != ".glb":
         raise RequestError(f"'{path.name}' is not a .glb name.", "Meshes are written as glTF binary: name it head.glb.")
     generator = portrait.generator
-    planes = generator.planes(portrait.ws)
+    planes = portrait.planes()
     half = generator.config.box_warp / 2 * 0.98
     line = torch.linspace(-half, half, resolution, device=planes.device)
     grid = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), -1).reshape(1, -1, 3)

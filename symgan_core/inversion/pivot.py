@@ -28,6 +28,7 @@ class State:
     generator: TriPlaneGenerator
     ws: Tensor
     camera: Tensor
+    planes_offset: Tensor | None = None
 
 
 @torch.no_grad()

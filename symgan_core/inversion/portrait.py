@@ -29,12 +29,14 @@ class Portrait3D:
         ws: ``[1, num_ws, w_dim]``.
         camera: ``[1, 25]``, the photo's.
         report: the dict that ``report.json`` holds.
+        planes_offset: ``[1, 3, C, H, W]`` that is added to the planes, or None.
     """
 
     generator: TriPlaneGenerator
     ws: Tensor
     camera: Tensor
     report: dict[str, Any] = field(default_factory=dict)
+    planes_offset: Tensor | None = None
     _planes: Tensor | None = field(default=None, repr=False)
 
     @torch.no_grad()
@@ -52,9 +54,15 @@ class Portrait3D:
         if camera is None:
             camera = self.orbit_camera(yaw, pitch, zoom)
         camera = torch.as_tensor(np.asarray(camera.detach().cpu() if isinstance(camera, Tensor) else camera), dtype=torch.float32)
+        return self.generator.view(self.planes(), self.ws, camera.reshape(-1, 25).to(self.ws.device))
+
+    @torch.no_grad()
+    def planes(self) -> Tensor:
+        """``[1, 3, C, H, W]``, computed once and kept."""
         if self._planes is None:
-            self._planes = self.generator.planes(self.ws)
-        return self.generator.view(self._planes, self.ws, camera.reshape(-1, 25).to(self.ws.device))
+            planes = self.generator.planes(self.ws)
+            self._planes = planes if self.planes_offset is None else planes + self.planes_offset
+        return self._planes
 
     def orbit_camera(self, yaw: float, pitch: float = 0.0, zoom: float = 1.0) -> Tensor:
         """``[1, 25]``: the camera of a slider position."""
@@ -89,6 +97,8 @@ class Portrait3D:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {"ws": self.ws.cpu().contiguous(), "camera": self.camera.cpu().contiguous()}
+        if self.planes_offset is not None:
+            tensors["planes_offset"] = self.planes_offset.cpu().half().contiguous()
         source = str(self.report.get("generator", "builtin"))
         base = load_generator(source, "cpu").state_dict()
         for name, value in self.generator.state_dict().items():
@@ -135,4 +145,5 @@ class Portrait3D:
                     raise CheckpointError(f"'{path.name}' belongs to another version of the generator.", "Run the inversion again.")
                 state[key] += change.to(state[key])
         place = generator.device
-        return cls(generator, tensors["ws"].to(place), tensors["camera"].to(place), report)
+        offset = tensors["planes_offset"].float().to(place) if "planes_offset" in tensors else None
+        return cls(generator, tensors["ws"].to(place), tensors["camera"].to(place), report, offset)

@@ -69,7 +69,8 @@ class Inversion:
         """The best so far, at any time; a stopped run keeps all that it has learned."""
         state = self._state
         generator = state.generator.eval().requires_grad_(False)
-        portrait = Portrait3D(generator, state.ws.detach(), state.camera.detach(), self._report)
+        offset = None if state.planes_offset is None else state.planes_offset.clone()
+        portrait = Portrait3D(generator, state.ws.detach(), state.camera.detach(), self._report, offset)
         portrait.report["camera"] = [round(float(v), 6) for v in state.camera[0]]
         yaw, pitch = Camera.from_vector(state.camera).yaw_pitch()
         start_yaw, start_pitch = Camera.from_vector(self.target.camera).yaw_pitch()

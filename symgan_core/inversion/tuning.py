@@ -48,7 +48,13 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     weights = [p for name, p in generator.named_parameters() if ".mapping." not in name]
     for weight in weights:
         weight.requires_grad_(True)
-    optimizer = torch.optim.Adam(weights, tuning.learning_rate, betas=(0.9, 0.99))
+    groups = [{"params": weights, "rate": tuning.learning_rate}]
+    offset = None
+    if tuning.offset_rate:
+        first = base.planes(ws)
+        offset = torch.zeros_like(first, requires_grad=True)
+        groups.append({"params": [offset], "rate": tuning.offset_rate * float(first.std())})
+    optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99))
     views = _Views()
     if tuning.depth:
         views.references = _reference_depths(base, ws, target, config, rng)
@@ -56,8 +62,8 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         for step in range(tuning.steps):
             rate = min(1.0, (step + 1) / 5) * min(1.0, 0.1 + 0.9 * (tuning.steps - step) / (0.3 * tuning.steps))
             for group in optimizer.param_groups:
-                group["lr"] = tuning.learning_rate * rate
-            planes = generator.planes(ws)
+                group["lr"] = group["rate"] * rate
+            planes = generator.planes(ws) if offset is None else generator.planes(ws) + offset
             if step % tuning.refresh_every == 0:
                 _refresh(views, generator, planes.detach(), target, tuning, rng)
             out = generator.view(planes, ws, target.camera, samples=config.samples)
@@ -71,6 +77,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
             optimizer.zero_grad()
             sum(losses.values()).backward()
             optimizer.step()
+            state.planes_offset = None if offset is None else offset.detach()
             preview = to_uint8(out.image) if step % config.preview_every == 0 or step + 1 == tuning.steps else None
             yield Event("tuning", step + 1, tuning.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
     finally:
