@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from symgan_core.export import write_orbit
 from symgan_core.generator import load_generator
 from symgan_core.geometry import DEFAULT_FOCAL, Camera
-from symgan_core.inversion import invert_crop
+from symgan_core.inversion import Inversion, make_target, settings
 
 from .heads import CODE, HeadPack, HeadRenderer, draw_codes, person_from_code
 
@@ -30,10 +31,10 @@ These people do not exist. The pictures were rendered by `training/heads` from C
 """
 
 
-def make_gallery(root: Path = Path("examples"), preset: str = "best") -> None:
+def make_gallery(root: Path = Path("examples"), preset: str = "balanced") -> None:
     """Write a folder a person, the manifest and the licence.
 
-    The portraits are codes alone (method w_plus): the people come from the generator's own distribution, and a code is small.
+    Stage 2 tunes the planes' offset alone here, so that a portrait is small and needs no copy of the weights.
     """
     pack, generator = HeadPack(), load_generator("builtin", "cpu")
     renderer = HeadRenderer(pack)
@@ -45,7 +46,12 @@ def make_gallery(root: Path = Path("examples"), preset: str = "best") -> None:
         person = person_from_code(pack, code)
         camera = Camera.orbit(yaw, 4.0)
         view = renderer.draw(renderer.build(person), person, camera.cam2world[0].numpy(), DEFAULT_FOCAL)
-        portrait = invert_crop(view.rgb, camera.vector()[0], view.alpha, "w_plus", preset, generator)
+        config = settings("spi", preset)
+        config = replace(config, tuning=replace(config.tuning, learning_rate=0.0))
+        inversion = Inversion(make_target(view.rgb, camera.vector()[0], view.alpha, generator), generator, config)
+        for _ in inversion:
+            pass
+        portrait = inversion.portrait()
         folder = root / name
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(view.rgb).save(folder / "input.png")

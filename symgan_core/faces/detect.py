@@ -168,6 +168,8 @@ def read_faces(photo: np.ndarray, squares: Tensor, accept: float = ACCEPT, keep:
     likely = (torch.sigmoid(reading.score) > min(0.5, accept)).nonzero()[:, 0]
     likely = likely[reading.score[likely].argsort(descending=True)][:60]
     squares, reading = squares[likely], FaceReading(*(part[likely] for part in reading))
+    if len(squares) == 0:
+        return []
     for _ in range(2):
         squares = compose_frames(squares, reading.frame) * squares.new_tensor([WIDER, WIDER, 1, 1])
         reading = network(cut_squares(image, squares))

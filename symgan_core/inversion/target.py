@@ -16,20 +16,24 @@ from ..geometry import Camera, mirror_image, mirror_weight
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """``image [1, 3, H, W]`` in [-1, 1], ``mask [1, 1, H, W]`` in [0, 1] or None, ``camera [1, 25]``."""
+    """``image [1, 3, H, W]`` in [-1, 1], ``mask [1, 1, H, W]`` in [0, 1] or None, ``camera [1, 25]``.
+
+    ``matte``: the generator leaves the background empty, so that its opacity has to be the mask.
+    """
 
     image: Tensor
     mask: Tensor | None
     camera: Tensor
+    matte: bool = True
 
     def mirrored(self) -> Target:
         """The flipped photo at the mirrored camera."""
         mask = None if self.mask is None else mirror_image(self.mask)
-        return Target(mirror_image(self.image), mask, Camera.from_vector(self.camera).mirror().vector())
+        return Target(mirror_image(self.image), mask, Camera.from_vector(self.camera).mirror().vector(), self.matte)
 
     def with_camera(self, camera: Tensor) -> Target:
         """The same photo seen from another camera."""
-        return Target(self.image, self.mask, camera)
+        return Target(self.image, self.mask, camera, self.matte)
 
     @property
     def mirror_weight(self) -> float:
@@ -63,12 +67,15 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
             # The generator knows heads on white; a photo's background would be painted onto the sides of the head.
             image = image * soft + (1 - soft)
     device = generator.device
-    return Target(image.to(device), None if soft is None else soft.to(device), camera[None].to(device))
+    return Target(image.to(device), None if soft is None else soft.to(device), camera[None].to(device), generator.config.white_back)
 
 
 def opacity_difference(out: Synthesized, target: Target) -> Tensor:
-    """Mean squared difference of the rendered opacity and the mask (0 without a mask): keeps the background out of the head."""
-    if target.mask is None:
+    """Mean squared difference of the rendered opacity and the mask (0 without a mask): keeps the background out of the head.
+
+    EG3D's own generators render the background as part of the volume; there it is 0 too.
+    """
+    if target.mask is None or not target.matte:
         return out.image.new_zeros(())
     mask = F.interpolate(target.mask, out.image_opacity.shape[-2:], mode="area")
     return (out.image_opacity - mask).square().mean()

@@ -119,7 +119,7 @@ def test_save_and_load_give_the_same_picture(tiny: TriPlaneGenerator, tmp_path) 
     portrait = inversion.portrait()
     portrait.save(tmp_path / "out")
     for loaded in (Portrait3D.load(tmp_path / "out", "cpu"), Portrait3D.load(tmp_path / "out", base=tiny)):
-        assert (loaded.render(yaw=15).image - portrait.render(yaw=15).image).abs().max() < 2 / 255
+        assert (loaded.render(yaw=15).image - portrait.render(yaw=15).image).abs().mean() < 1 / 255
         assert loaded.report == portrait.report
     names = sorted(p.name for p in (tmp_path / "out").iterdir())
     assert names == ["portrait.safetensors", "report.json"]  # the photo is not among them
@@ -150,3 +150,14 @@ def test_views_out_of_range_are_refused(tiny: TriPlaneGenerator) -> None:
     for view in ({"yaw": 120}, {"pitch": 60}, {"zoom": 9}, {"yaw": float("nan")}):
         with pytest.raises(RequestError):
             portrait.render(**view)
+
+
+def test_a_generator_with_its_own_background_keeps_it(tiny: TriPlaneGenerator) -> None:
+    generator = TriPlaneGenerator(replace(tiny.config, white_back=False))
+    generator.load_state_dict(tiny.state_dict())
+    generator.requires_grad_(False)
+    image, mask, camera = photo_of(generator, 30)
+    target = make_target(image, camera, mask, generator)
+    assert (to_uint8(target.image).astype(int) - image).max() <= 1  # nothing is laid over white
+    events = list(Inversion(target, generator, short("spi", 3, 4)))
+    assert all(e.losses["opacity"] == 0 for e in events) and all(np.isfinite(list(e.losses.values())).all() for e in events)
