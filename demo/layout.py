@@ -61,7 +61,8 @@ def build(settings: Settings) -> gr.Blocks:
                     zoom = gr.Slider(0.7, 1.8, 1, step=0.05, label=texts.ZOOM, elem_id="zoom")
                 with gr.Accordion(texts.EDIT, open=True):
                     with gr.Row():
-                        edits = [gr.Slider(-d.limit, d.limit, 0, step=0.1, label=d.label, min_width=200, elem_id=f"edit-{d.name}")
+                        edits = [gr.Slider(-d.limit, d.limit, 0, step=0.1, label=d.label, info=d.hint or None, min_width=150,
+                                           elem_id=f"edit-{d.name}")
                                  for d in directions]
                     with gr.Row():
                         reset = gr.Button(texts.RESET, size="sm")

@@ -17,33 +17,35 @@ DIRECTIONS_FILE = WEIGHTS / "builtin_directions.safetensors"
 
 @dataclass(frozen=True)
 class Direction:
-    """A named edit. ``limit``: largest strength in each sense; 1 is one standard deviation of the attribute over people."""
+    """A named edit. ``limit``: largest strength in each sense; 1 is one standard deviation of the attribute over people.
+    ``hint``: what the negative and the positive end look like."""
 
     name: str
     label: str
+    hint: str
     limit: float
 
 
 BUILTIN_DIRECTIONS = (
-    Direction("age", "Younger ↔ older", 2.5),
-    Direction("gender", "Feminine ↔ masculine", 2.0),
-    Direction("smile", "Serious ↔ smiling", 2.5),
-    Direction("mouth_open", "Mouth closed ↔ open", 2.5),
-    Direction("skin_tone", "Skin darker ↔ lighter", 2.5),
-    Direction("hair_lightness", "Hair darker ↔ lighter", 2.5),
-    Direction("weight", "Slimmer ↔ fuller", 2.5),
-    Direction("brow_raise", "Brows relaxed ↔ raised", 2.5),
-    Direction("eye_opening", "Eyes narrow ↔ wide", 2.5),
-    Direction("light_side", "Light from the right ↔ left", 2.0),
+    Direction("age", "Age", "younger ↔ older", 2.5),
+    Direction("gender", "Build", "feminine ↔ masculine", 2.0),
+    Direction("smile", "Smile", "serious ↔ smiling", 3.0),
+    Direction("skin_tone", "Skin", "darker ↔ lighter", 6.0),
+    Direction("hair_lightness", "Hair", "darker ↔ lighter", 3.0),
+    Direction("weight", "Face", "slimmer ↔ fuller", 3.0),
+    Direction("light_side", "Light", "from the left ↔ from the right", 2.0),
+    Direction("mouth_open", "Mouth", "closed ↔ open", 2.5),
+    Direction("brow_raise", "Brows", "relaxed ↔ raised", 2.5),
+    Direction("eye_opening", "Eyes", "narrow ↔ wide", 2.5),
 )
-"""What the built-in generator's known attributes offer; light sides are the person's."""
+"""What the built-in generator's known attributes offer; "left" and "right" are the picture's."""
 
 
 def list_directions(generator: TriPlaneGenerator) -> tuple[Direction, ...]:
     """The edits of a generator: named ones for the built-in weights, principal directions of w for any other."""
     if generator.config.name == "builtin" and DIRECTIONS_FILE.is_file():
         return BUILTIN_DIRECTIONS
-    return tuple(Direction(f"component_{i}", f"Component {i + 1}", 2.0) for i in range(6))
+    return tuple(Direction(f"component_{i}", f"Component {i + 1}", "", 2.0) for i in range(6))
 
 
 def edit_ws(ws: Tensor, generator: TriPlaneGenerator, strengths: dict[str, float]) -> Tensor:
@@ -87,5 +89,10 @@ def principal_directions(generator: TriPlaneGenerator, count: int = 6, samples: 
     rng = torch.Generator().manual_seed(0)
     z = torch.randn(samples, generator.config.z_dim, generator=rng).to(generator.device)
     w = generator.mapping(z, generator.frontal_camera().expand(samples, -1))[:, 0]
-    _, scale, basis = torch.pca_lowrank(w, q=count)
-    return {f"component_{i}": basis[:, i] * scale[i] / samples**0.5 for i in range(count)}
+    values, vectors = torch.linalg.eigh(torch.cov(w.T))  # ascending; exact, so that a name means the same each time
+    out = {}
+    for i in range(count):
+        vector = vectors[:, -1 - i]
+        sign = torch.sign(vector[vector.abs().argmax()])
+        out[f"component_{i}"] = vector * sign * values[-1 - i].clamp(min=0).sqrt()
+    return out

@@ -56,7 +56,7 @@ def test_directions_do_what_their_label_says(builtin: TriPlaneGenerator, people:
     changes: dict[str, list[float]] = {"skin": [], "hair": [], "light": []}
     for ws in people.split(1):
         cheek = slice(130, 165), slice(90, 166)
-        changes["skin"].append(brightness(shown(ws, skin_tone=2), *cheek) - brightness(shown(ws, skin_tone=-2), *cheek))
+        changes["skin"].append(brightness(shown(ws, skin_tone=4), *cheek) - brightness(shown(ws, skin_tone=-4), *cheek))
         top = slice(20, 45), slice(100, 156)
         changes["hair"].append(brightness(shown(ws, hair_lightness=2), *top) - brightness(shown(ws, hair_lightness=-2), *top))
         lit, other = shown(ws, light_side=2), shown(ws, light_side=-2)
@@ -65,6 +65,7 @@ def test_directions_do_what_their_label_says(builtin: TriPlaneGenerator, people:
         changes["light"].append(brightness(lit, rows, right_half) - brightness(lit, rows, left_half)
                                 - brightness(other, rows, right_half) + brightness(other, rows, left_half))
     means = {k: sum(v) / len(v) for k, v in changes.items()}
+    print(means)
     assert means["skin"] > 0.05 and means["hair"] > 0.05 and means["light"] > 0.05, means
 
 
