@@ -43,6 +43,8 @@ class TuningConfig:
     offset_rate: float = 0.012
     """Adam, of an offset on the planes themselves, in standard deviations of the planes: it takes up detail that the weights
     would need many steps for. 0: none."""
+    smooth_weight: float = 0.25
+    """Total variation of that offset, in standard deviations: what no view shows stays smooth."""
     pixel_weight: float = 1.0
     perceptual_weight: float = 1.0
     neighbours: bool = True

@@ -53,7 +53,8 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     if tuning.offset_rate:
         first = base.planes(ws)
         offset = torch.zeros_like(first, requires_grad=True)
-        groups.append({"params": [offset], "rate": tuning.offset_rate * float(first.std())})
+        spread = float(first.std())
+        groups.append({"params": [offset], "rate": tuning.offset_rate * spread})
     optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99))
     views = _Views()
     if tuning.depth:
@@ -74,6 +75,8 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
             if step % tuning.extra_every == 0:
                 turn = step // tuning.extra_every
                 losses |= _extra_losses(generator, planes, ws, views, turn, config, perceptual)
+            if offset is not None:
+                losses["smooth"] = tuning.smooth_weight / spread * sum(offset.diff(dim=d).abs().mean() for d in (-1, -2))
             optimizer.zero_grad()
             sum(losses.values()).backward()
             optimizer.step()

@@ -149,8 +149,11 @@ def test_the_super_resolution_learns_from_patches(pool, tmp_path) -> None:
     generator = replace(TINY, z_dim=Z_DIM, image_resolution=256, neural_rendering_resolution=64,
                         superresolution=SuperResolutionConfig(input_resolution=64, channels=(8, 8), clamp=None))
     trainer = Trainer(pool, tmp_path, config=config, generator_config=generator)
-    losses = [trainer.step(pool.ready())["patch"] for _ in range(40)]
-    assert np.mean(losses[-5:]) < 0.85 * np.mean(losses[:3])
+    losses = []
+    for _ in range(30):
+        trainer.rng = np.random.default_rng(7)  # the same people and patches each time, or their differences hide the progress
+        losses.append(trainer.step(pool.ready())["patch"])
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:3])
 
 
 def test_samples_gather_around_the_known_depth(pool, tmp_path) -> None:
