@@ -67,14 +67,15 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
             planes = generator.planes(ws) if offset is None else generator.planes(ws) + offset
             if step % tuning.refresh_every == 0:
                 _refresh(views, generator, planes.detach(), target, tuning, rng)
-            out = generator.view(planes, ws, target.camera, samples=config.samples)
+            # Jitter, or the weights would fit the few places that are sampled and leave floaters between them.
+            out = generator.view(planes, ws, target.camera, jitter=rng, samples=config.samples)
             losses = {
                 "perceptual": tuning.perceptual_weight * perceptual(out.image, target.image),
                 "pixel": tuning.pixel_weight * (out.image - target.image).abs().mean() + 4 * (out.image - target.image).square().mean(),
                 "opacity": opacity_difference(out, target)}
             if step % tuning.extra_every == 0:
                 turn = step // tuning.extra_every
-                losses |= _extra_losses(generator, planes, ws, views, turn, config, perceptual)
+                losses |= _extra_losses(generator, planes, ws, views, turn, config, perceptual, rng)
             if offset is not None:
                 losses["smooth"] = tuning.smooth_weight / spread * sum(offset.diff(dim=d).abs().mean() for d in (-1, -2))
             optimizer.zero_grad()
@@ -136,11 +137,11 @@ def _near(generator: TriPlaneGenerator, target: Target, yaw: float, pitch: float
 
 
 def _extra_losses(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, views: _Views, turn: int, config: InversionConfig,
-                  perceptual: PerceptualLoss) -> dict[str, Tensor]:
+                  perceptual: PerceptualLoss, rng: torch.Generator) -> dict[str, Tensor]:
     tuning, losses = config.tuning, {}
     if views.labels:
         label = views.labels[turn % len(views.labels)]
-        out = generator.view(planes, ws, label.camera, samples=config.samples)
+        out = generator.view(planes, ws, label.camera, jitter=rng, samples=config.samples)
         # Untrusted pixels take the render itself, so that windows of the perceptual loss across the border cost nothing.
         aim = torch.where(label.trust > 0.5, label.image, out.image.detach())
         pixel = ((out.image - label.image).abs() * label.trust).mean()
