@@ -12,13 +12,12 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from symgan_core.editing import Direction, list_directions
 from symgan_core.errors import SymganError
-from symgan_core.export import write_orbit
+from symgan_core.export import orbit_frames, write_orbit, write_video
 from symgan_core.faces import load_provider, read_photo
 from symgan_core.faces.detect import choose_face
 from symgan_core.generator import load_generator
@@ -144,7 +143,7 @@ class Studio:
         path, total = self._new_folder() / "orbit.mp4", 60
         for count in film(portrait, path, total):
             yield Shown(bar(texts.STAGES["video"], count, total))
-        yield Shown(message(texts.DONE.split(".")[0].split(" in ")[0] + ".", "done"), video=str(path), files=[str(path)])
+        yield Shown(message(texts.FILMED, "done"), video=str(path), files=[str(path)])
 
     def share(self, portrait_id: str | None, strengths: list[float]) -> tuple[str, str] | None:
         """Store the portrait as it is now; its id and delete token, or None without a portrait."""
@@ -194,8 +193,6 @@ class Studio:
 
 def film(portrait: Portrait3D, path: Path, total: int) -> Iterator[int]:
     """Write the orbit in a way that can tell how far it is."""
-    from symgan_core.export import orbit_frames, write_video
-
     pictures = []
     for picture in orbit_frames(portrait, total):
         pictures.append(picture)
@@ -219,8 +216,3 @@ def message(text: str, kind: str = "idle") -> str:
 def link_for(base: str, share_id: str) -> str:
     """The address of a share on this page."""
     return f"{base.split('?')[0].rstrip('/')}/?r={share_id}"
-
-
-def as_files(paths: list[str] | None) -> Any:
-    """Files for a download list."""
-    return paths or []

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from . import texts
-from .handlers import Shown, Studio, as_files, bar, link_for, message
+from .handlers import Shown, Studio, bar, link_for, message
 from .settings import Settings
 
 CSS = Path(__file__).with_name("page.css")
@@ -102,7 +102,7 @@ def build(settings: Settings) -> gr.Blocks:
                 out[preview] = shown.preview
             if shown.video is not None:
                 out |= {video: gr.update(value=shown.video, visible=True),
-                        files: gr.update(value=as_files(shown.files), visible=bool(shown.files))}
+                        files: gr.update(value=shown.files or [], visible=bool(shown.files))}
             if shown.portrait_id is not None:
                 out[portrait_id] = shown.portrait_id
             return out

@@ -112,7 +112,7 @@ def start_workers(pool: Pool, workers: int, seed: int) -> list[multiprocessing.P
     begin = len(pool.ready())
     out = []
     for n in range(workers):
-        process = context.Process(target=_work, args=(str(pool.folder), seed + n, begin + n * stride // 1, 1), daemon=True)
+        process = context.Process(target=_work, args=(str(pool.folder), seed + n, begin + n * stride, 1), daemon=True)
         process.start()
         out.append(process)
     return out

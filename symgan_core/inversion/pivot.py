@@ -67,20 +67,17 @@ def _rotation(axis: Tensor, angle: Tensor) -> Tensor:
     return torch.eye(3, device=axis.device) + angle.sin() * k + (1 - angle.cos()) * (k @ k)
 
 
-def find_pivot(state: State, target: Target, config: InversionConfig, perceptual: PerceptualLoss, rng: torch.Generator,
-               start: Tensor | None = None) -> Iterator[Event]:
+def find_pivot(state: State, target: Target, config: InversionConfig, perceptual: PerceptualLoss,
+               rng: torch.Generator) -> Iterator[Event]:
     """Optimise ``state.ws`` (and ``state.camera``) step by step; an event a step.
 
     Args:
         rng: noise on w comes from here, so the same seed gives the same latent.
-        start: ``[1, num_ws, w_dim]`` to start from; default: the mean.
     """
     generator, pivot = state.generator, config.pivot
     mean, std = latent_statistics(generator, target.camera)
     rows = 1 if pivot.space == "w" else generator.config.num_ws
     offset = torch.zeros(1, rows, generator.config.w_dim, device=generator.device)
-    if start is not None:
-        offset += (start[:, :rows] - mean) / std
     offset.requires_grad_(True)
     move = torch.zeros(5, device=generator.device, requires_grad=pivot.optimize_camera)
     groups = [{"params": [offset], "rate": pivot.learning_rate}]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,15 @@ import numpy as np
 def _model_file() -> Path | None:
     root = Path.home() / ".insightface" / "models"
     return next(iter(sorted(root.glob("*/w600k_r50.onnx")) + sorted(root.glob("*/glintr100.onnx"))), None)
+
+
+@lru_cache(maxsize=1)
+def _load_model(file: Path) -> Any:
+    from insightface.model_zoo import get_model
+
+    model = get_model(str(file), providers=["CPUExecutionProvider"])
+    model.prepare(ctx_id=-1)
+    return model
 
 
 def identity_available() -> bool:
@@ -22,9 +33,6 @@ def identity_similarity(a: np.ndarray, b: np.ndarray) -> float | None:
     file = _model_file()
     if file is None:
         return None
-    from insightface.model_zoo import get_model
-
-    model = get_model(str(file), providers=["CPUExecutionProvider"])
-    model.prepare(ctx_id=-1)
+    model = _load_model(file)
     x, y = (model.get_feat(image[..., ::-1].copy()).ravel() for image in (a, b))
     return float(x @ y / (np.linalg.norm(x) * np.linalg.norm(y) + 1e-9))

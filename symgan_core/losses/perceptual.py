@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -34,6 +35,7 @@ def lpips_backbone() -> str | None:
     return None
 
 
+@lru_cache(maxsize=2)
 def load_perceptual(device: torch.device) -> PerceptualLoss:
     """The best distance that works offline."""
     net = lpips_backbone()

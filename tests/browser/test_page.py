@@ -108,14 +108,19 @@ def slide(page, element: str, value: float) -> None:
     box.press("Enter")
 
 
-def test_upload_wait_and_a_playing_video(page, server: Server, astronaut, tmp_path) -> None:
+def upload(page, astronaut, tmp_path, preset: str) -> None:
+    """Give the page the astronaut, and start."""
     path = tmp_path / "astronaut.png"
     Image.fromarray(astronaut).save(path)
     page.set_input_files("#photo input[type=file]", str(path))
     page.wait_for_selector("#photo img", timeout=30_000)
-    page.get_by_text("Fast", exact=True).click()
+    page.get_by_text(preset, exact=True).click()
     page.click("#go")
     page.wait_for_selector("#preview img", timeout=120_000)  # a picture while it works
+
+
+def test_upload_wait_and_a_playing_video(page, server: Server, astronaut, tmp_path) -> None:
+    upload(page, astronaut, tmp_path, "Fast")
     page.wait_for_selector("#status .sg-done", timeout=600_000)
     assert playing(page) >= 2
     first = picture(page)
@@ -148,13 +153,7 @@ def test_gallery_opens_at_once_and_its_sliders_work(page) -> None:
 
 
 def test_stop_keeps_the_best_so_far(page, astronaut, tmp_path) -> None:
-    path = tmp_path / "astronaut.png"
-    Image.fromarray(astronaut).save(path)
-    page.set_input_files("#photo input[type=file]", str(path))
-    page.wait_for_selector("#photo img", timeout=30_000)
-    page.get_by_text("Best", exact=True).click()
-    page.click("#go")
-    page.wait_for_selector("#preview img", timeout=120_000)
+    upload(page, astronaut, tmp_path, "Best")
     page.click("#stop")
     page.wait_for_selector("#status .sg-done", timeout=300_000)
     assert "Stopped" in page.inner_text("#status")
