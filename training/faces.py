@@ -17,7 +17,7 @@ from symgan_core.faces.network import INPUT, MASK, WEIGHTS, FaceNetwork, FaceRea
 from symgan_core.geometry import Camera, project
 
 from .heads import HeadPack, person_from_code
-from .heads.render import frame
+from .heads.render import place
 from .pool import VIEWS, Pool
 
 MOUTH_RIGHT, MOUTH_LEFT = 369, 2740
@@ -27,12 +27,7 @@ MOUTH_RIGHT, MOUTH_LEFT = 369, 2740
 def landmark_points(pack: HeadPack, code: np.ndarray) -> np.ndarray:
     """``[6, 3]`` scene coordinates of the network's points for a person (order: ``POINTS``)."""
     person = person_from_code(pack, code)
-    vertices = pack.compose(person.weights)
-    hair = None
-    if person.hair:
-        mesh = pack.proxies[person.hair]
-        hair = (mesh.mirrored(pack.mirror) if person.hair_mirrored else mesh).fit(vertices)
-    centre, scale = frame(pack, vertices, hair)
+    vertices, _, centre, scale = place(pack, person)
     head = pack.head
     points = np.stack([
         vertices[head["eye_r_verts"]].mean(0), vertices[head["eye_l_verts"]].mean(0), vertices[pack.landmarks["nose_tip"]],

@@ -12,11 +12,11 @@ import numpy as np
 
 from symgan_core.geometry import DEFAULT_FOCAL, Camera
 
-from .heads import HeadPack, HeadRenderer, draw_codes, person_from_code
+from .heads import HeadPack, HeadRenderer, draw_codes, person_from_code, trait_statistics, traits
 from .heads.people import Z_DIM
 
 RESOLUTION = 256
-VIEWS = 6
+VIEWS = 4
 _ARRAYS = {
     "codes": ((Z_DIM,), np.float32),
     "cameras": ((VIEWS, 25), np.float32),
@@ -24,6 +24,7 @@ _ARRAYS = {
     "alpha": ((VIEWS, RESOLUTION, RESOLUTION), np.uint8),
     "depth": ((VIEWS, RESOLUTION // 2, RESOLUTION // 2), np.float16),
     "interest": ((VIEWS, RESOLUTION // 2, RESOLUTION // 2), np.uint8),
+    "region": ((VIEWS, RESOLUTION // 2, RESOLUTION // 2), np.uint8),
     "valid": ((), np.uint8),
 }
 
@@ -58,6 +59,16 @@ class Pool:
         """Numbers of the people that can be used now."""
         return np.flatnonzero(self.arrays["valid"])
 
+    def ws(self, w_dim: int) -> np.ndarray:
+        """``[heads, w_dim]`` float32: standardised traits of those who are there (``heads/traits.py``), cut or padded with zeros."""
+        pack = HeadPack()
+        mean, scale = trait_statistics(pack)
+        out = np.zeros((self.heads, w_dim), np.float32)
+        width = min(w_dim, len(mean))
+        for n in self.ready():
+            out[n, :width] = ((traits(pack, person_from_code(pack, self.arrays["codes"][n])) - mean) / scale)[:width]
+        return out
+
     def fill(self, seed: int, start: int, step: int, count: int | None = None) -> None:
         """Render people into the places start, start + step, ... and around again; ``count`` people, or for ever."""
         rng = np.random.default_rng(seed)
@@ -78,25 +89,26 @@ class Pool:
             view = renderer.draw(parts, person, camera.cam2world[0].numpy(), DEFAULT_FOCAL)
             a["cameras"][place, v] = camera.vector()[0].numpy()
             a["rgb"][place, v], a["alpha"][place, v], a["depth"][place, v] = view.rgb, view.alpha, view.depth
+            a["region"][place, v] = view.region
             a["interest"][place, v] = interest_map(view.rgb, view.alpha, view.region)
         a["codes"][place] = code
         a["valid"][place] = 1
 
 
 def draw_camera(rng: np.random.Generator, view: int) -> Camera:
-    """Mostly around the face; one view in six from the far side, so that the back of the head is one too."""
+    """Mostly around the face; one view in four from the far side, so that the back of the head is one too."""
     yaw = rng.uniform(-180, 180) if view == VIEWS - 1 else rng.normal(0, 38)
     return Camera.orbit(float(yaw), float(np.clip(rng.normal(0, 12), -35, 40)))
 
 
 def interest_map(rgb: np.ndarray, alpha: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """Where rays teach most: edges, outlines, eyes. uint8 at half resolution; never zero."""
+    """Where rays teach most: edges, outlines, eyes, mouth, brows, glasses. uint8 at half resolution; never zero."""
     half = RESOLUTION // 2
     grey = rgb.mean(-1).reshape(half, 2, half, 2).mean((1, 3)) + alpha.reshape(half, 2, half, 2).mean((1, 3))
     gy, gx = np.gradient(grey)
     edges = np.hypot(gx, gy)
     head = alpha.reshape(half, 2, half, 2).mean((1, 3)) > 8
-    weight = 4 + 20 * head + np.minimum(edges, 40) * 2 + 120 * (region == 3)
+    weight = 4 + 20 * head + np.minimum(edges, 40) * 2 + 120 * np.isin(region, (3, 4, 5, 10))
     return np.clip(weight, 1, 255).astype(np.uint8)
 
 

@@ -1,7 +1,9 @@
 """Synthetic people: ``z`` to a person, a person to meshes, meshes to pictures."""
 
-from .pack import HeadPack
+from .pack import REGIONS, HeadPack
 from .people import CODE, Person, draw_codes, person_from_code
 from .render import HeadRenderer, View
+from .traits import trait_layout, trait_statistics, traits
 
-__all__ = ["CODE", "HeadPack", "HeadRenderer", "Person", "View", "draw_codes", "person_from_code"]
+__all__ = ["CODE", "REGIONS", "HeadPack", "HeadRenderer", "Person", "View", "draw_codes", "person_from_code", "trait_layout",
+           "trait_statistics", "traits"]

@@ -12,6 +12,8 @@ from PIL import Image
 
 ASSETS = Path(__file__).parents[1] / "assets" / "heads"
 Array = np.ndarray
+REGIONS = ("background", "skin", "hair", "eyes", "mouth", "brows", "nose", "ears", "neck", "clothing", "glasses", "hat")
+"""What a pixel shows; ``View.region`` holds indices into this."""
 
 
 @dataclass
@@ -100,6 +102,46 @@ class HeadPack:
         lefts = [n for n in self.targets if n.startswith("asym/") and n.endswith("-l")]
         return [(n, n[:-1] + "r") for n in lefts]
 
+    def moved_by(self, prefix: str, threshold: float) -> Array:
+        """Skin vertices that some target of this prefix moves by more than ``threshold`` decimetres."""
+        far = np.zeros(len(self.base))
+        for name, (idx, delta) in self.targets.items():
+            if name.startswith(prefix):
+                far[idx] = np.maximum(far[idx], np.linalg.norm(delta, axis=1))
+        return np.flatnonzero(far[: self.n_skin] > threshold)
+
+    @cached_property
+    def ears(self) -> Array:
+        """Skin vertices of both ears: what the ear targets move, as far as it stands out to the sides."""
+        found = self.moved_by("ears/", 0.05)
+        return found[np.abs(self.base[found, 0]) > 0.62]
+
+    @cached_property
+    def nose(self) -> Array:
+        """Skin vertices of the nose."""
+        found = self.moved_by("nose/", 0.03)
+        return found[(np.abs(self.base[found, 0]) < 0.19) & (self.base[found, 2] > 1.38)]
+
+    @cached_property
+    def skin_regions(self) -> Array:
+        """``[T]`` uint8: what each skin triangle shows, as an index into ``REGIONS``."""
+        head = self.head
+        corners = head["skin_vid"].astype(np.int64)[head["skin_tri"].astype(np.int64)]
+        out = np.full(len(corners), REGIONS.index("skin"), np.uint8)
+        out[head["skin_tri_region"] == 1] = REGIONS.index("neck")
+        below = self.base[corners, 1].mean(1) < self.base[self.landmarks["chin_bottom"], 1] + 0.02
+        behind = (self.base[corners, 2].mean(1) < 0.75) & (self.base[corners, 1].mean(1) < self.base[self.landmarks["lower_lip"], 1])
+        out[below | behind] = REGIONS.index("neck")
+        for name, vertices in (("nose", self.nose), ("ears", self.ears)):
+            inside = np.zeros(len(self.base), bool)
+            inside[vertices] = True
+            out[inside[corners].all(1)] = REGIONS.index(name)
+        mask, uv = self.mask("lips"), head["skin_uv"][head["skin_tri"].astype(np.int64)].mean(1)
+        height, width = mask.shape
+        lips = mask[(uv[:, 1] * height).astype(int).clip(0, height - 1), (uv[:, 0] * width).astype(int).clip(0, width - 1)] > 0.4
+        out[lips | (head["skin_tri_region"] == 2)] = REGIONS.index("mouth")
+        return out
+
     def compose(self, weights: dict[str, float]) -> Array:
         """Base vertices ``[V, 3]`` plus weighted targets, in decimetres."""
         vertices = self.base.copy()
@@ -137,6 +179,11 @@ class HeadPack:
         if key not in self._textures:
             self._textures[key] = np.asarray(Image.open(self.root / key).convert("L"), np.float32) / 255
         return self._textures[key]
+
+    @cached_property
+    def skin_names(self) -> tuple[str, ...]:
+        """Names of the skin atlases, sorted."""
+        return tuple(sorted(path.stem for path in (self.root / "skins").glob("*.jpg")))
 
     def names(self, pattern: str) -> list[str]:
         """Proxy names that match a regular expression, sorted."""

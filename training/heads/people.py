@@ -11,6 +11,7 @@ from math import erf, sqrt
 
 import numpy as np
 
+from .accessories import Garment, Glasses
 from .pack import HeadPack
 
 Array = np.ndarray
@@ -27,6 +28,7 @@ _SIZES = {
     "light_side": 1, "light_height": 1, "light_strength": 1, "light_ambient": 1, "light_warmth": 1, "light_fill": 1,
     "smile": 1, "mouth_open": 1, "mouth_compression": 1, "brow_raise": 1, "brow_raise_side": 1, "brow_lower": 1,
     "eye_opening": 1, "pursing": 1, "mole": 4, "asymmetry": 29, "shape": 95,
+    "patch": 5, "glasses": 7, "hat": 5, "clothing": 5,
 }
 
 
@@ -70,6 +72,12 @@ class Person:
     ambient_low: Array
     ambient_high: Array
     mole: tuple[float, float, float] | None = None
+    """Atlas position (u, v) and radius in atlas pixels."""
+    patch: tuple[float, float, float, float] | None = None
+    """A birthmark: atlas position (u, v), radius in atlas pixels, and how much darker and redder (> 0) or paler (< 0) it is."""
+    glasses: Glasses | None = None
+    hat: Garment | None = None
+    clothing: Garment | None = None
     mouth_is_open: bool = False
     attributes: dict[str, float] = field(default_factory=dict)
 
@@ -166,6 +174,12 @@ def person_from_code(pack: HeadPack, z: Array) -> Person:
         mole = (float(0.60 + 0.07 * np.tanh(a)), float(0.425 + np.sign(b) * (0.09 + 0.05 * np.tanh(abs(b)))), float(5 + 3 * np.tanh(c)))
     tone = 1 + 0.08 * _get(z, "skin_tone")
     warmth = 0.03 * _get(z, "skin_warmth")
+    patch = None
+    if _get(z, "patch") > 1.4:
+        a, b, c, d = z[CODE["patch"]][1:]
+        patch = (float(0.55 + 0.12 * np.tanh(a)), float(0.425 + np.sign(b) * (0.05 + 0.12 * np.tanh(abs(b)))),
+                 float(26 + 14 * np.tanh(c)), float(np.where(d > -0.3, 0.45, -0.35)))
+    hat = _hat(z)
     return Person(
         weights=weights, skins=_skins(gender, age, ethnicity),
         skin_tint=np.clip(np.float32([tone * (1 + warmth), tone, tone * (1 - warmth)]), 0.7, 1.25),
@@ -175,8 +189,11 @@ def person_from_code(pack: HeadPack, z: Array) -> Person:
         brow_alpha=float(np.clip(0.85 + 0.12 * _get(z, "brow_strength"), 0.4, 1)),
         iris=IRISES[int(np.argmax(_iris_scores(z)))], lash="eyelashes01" if gender > 0.5 else "eyelashes02",
         lash_alpha=float(np.clip(0.75 - 0.4 * gender + 0.1 * _get(z, "lashes"), 0.1, 0.95)),
-        light_directions=side, light_colours=colours, ambient_low=low, ambient_high=high, mole=mole,
-        mouth_is_open=_mouth_open(z) > 0.02 or _smile(z) > 0.35, attributes={"gender": gender, "age": age})
+        light_directions=side, light_colours=colours, ambient_low=low, ambient_high=high, mole=mole, patch=patch,
+        glasses=_glasses(z), hat=hat, clothing=_clothing(z),
+        mouth_is_open=_mouth_open(z) > 0.02 or _smile(z) > 0.35,
+        attributes={"gender": gender, "age": age, "muscle": muscle, "weight": weight,
+                    **dict(zip(("african", "asian", "caucasian"), ethnicity.tolist(), strict=True))})
 
 
 def _add_shape(pack: HeadPack, z: Array, weights: dict[str, float]) -> None:
@@ -271,3 +288,37 @@ def _light(z: Array) -> tuple[Array, Array, Array, Array]:
     colours = np.stack([key * tint, np.full(3, fill), np.full(3, 0.12)])
     return (directions.astype(np.float32), colours.astype(np.float32),
             np.full(3, 0.75 * ambient, np.float32), np.full(3, 1.15 * ambient, np.float32))
+
+
+def _colour(z: Array) -> tuple[float, float, float]:
+    """A cloth colour in linear light from three numbers: hue (two) and lightness."""
+    hue = np.tanh(0.6 * np.asarray(z[:2], np.float64))
+    light = 0.02 + 0.75 * _uniform(z[2]) ** 2
+    return tuple(float(np.clip(light * (1 + x), 0.005, 0.9)) for x in (0.6 * hue[0], 0.45 * hue[1], -0.6 * hue[0]))
+
+
+def _glasses(z: Array) -> Glasses | None:
+    on, kind, width, height, square, thick, tone = (float(x) for x in z[CODE["glasses"]])
+    if on < 0.95:
+        return None
+    name = "patch" if kind > 1.6 else ("dark" if kind > 0.7 else "clear")
+    shade = 0.015 + 0.4 * _uniform(tone - 1) ** 3
+    # Brown rather than grey in the middle of the range, as horn is.
+    colour = (shade, shade * (0.6 if 0 < tone < 1.2 else 0.95), shade * (0.35 if 0 < tone < 1.2 else 0.95))
+    return Glasses(name, float(np.clip(0.26 + 0.02 * width, 0.21, 0.3)), float(np.clip(0.19 + 0.025 * height, 0.13, 0.25)),
+                   float(np.clip(2.8 + 0.7 * square, 2, 4.5)), float(np.clip(0.02 + 0.007 * thick, 0.012, 0.036)),
+                   (0.01, 0.01, 0.011) if name == "patch" else colour, 1 if square > 0 else -1)
+
+
+def _hat(z: Array) -> Garment | None:
+    on, kind, *colour = z[CODE["hat"]]
+    if on < 1.15:
+        return None
+    return Garment("beanie" if kind > 0 else "cap", _colour(colour), float(np.clip(0.25 * abs(kind) - 0.1, 0, 0.4)) if kind > 0 else 0.0)
+
+
+def _clothing(z: Array) -> Garment | None:
+    on, cut, *colour = z[CODE["clothing"]]
+    if on < -0.8:
+        return None
+    return Garment("high" if cut > 1.1 else ("round" if cut > -0.5 else "wide"), _colour(colour), float(np.clip(0.3 * on - 0.2, 0, 0.4)))

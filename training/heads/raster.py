@@ -74,7 +74,7 @@ def rasterize(screen, triangles, uv, alpha, threshold, two_sided, part, near, hi
 
 @nb.njit(fastmath=True, cache=True)
 def shade(part, kind, attributes, triangles, texture, tint, hit, bary, colour, eye, directions, lights, low, high, masks,
-          scalp, scalp_strength, stubble, mole, gamma):
+          scalp, scalp_strength, stubble, mole, patch, gamma):
     """Light the pixels of one part and write display colours.
 
     ``attributes [V, 9]``: position, normal, uv, occlusion. Wrapped diffuse (wider in red on skin), two speculars, hemisphere
@@ -106,13 +106,18 @@ def shade(part, kind, attributes, triangles, texture, tint, hit, bary, colour, e
                 m = 1 / np.sqrt(nx * nx + ny * ny + nz * nz + 1e-12)
                 nx, ny, nz = nx * m, ny * m, nz * m
             u, v, occlusion = a[6], a[7], a[8]
-            cover_scalp = cover_beard = spot = 0.0
+            cover_scalp = cover_beard = spot = mark = 0.0
             if kind == SKIN:
                 cover_scalp = _bilinear(masks, u, v, 0) * scalp_strength
                 cover_beard = _bilinear(masks, u, v, 1) * 0.55 * stubble
                 if mole[2] > 0:
                     d = np.sqrt(((u - mole[0]) * 560) ** 2 + ((v - mole[1]) * 1216) ** 2) / mole[2]
                     spot = min(max((1.15 - d) / 0.3, 0.0), 1.0)
+                if patch[2] > 0:
+                    du, dv = (u - patch[0]) * 560, (v - patch[1]) * 1216
+                    # A ragged outline: the radius swings with the direction.
+                    d = np.sqrt(du * du + dv * dv) / (patch[2] * (1 + 0.25 * np.sin(3 * np.arctan2(dv, du) + patch[2])))
+                    mark = patch[3] * min(max((1.1 - d) / 0.25, 0.0), 1.0)
             for c in range(3):
                 if kind == HAIR:
                     albedo = tint[c] * _bilinear(texture, u, v, 0)
@@ -122,6 +127,7 @@ def shade(part, kind, attributes, triangles, texture, tint, hit, bary, colour, e
                     albedo = albedo * (1 - cover_scalp) + scalp[c] * cover_scalp
                     albedo = albedo * (1 - cover_beard) + scalp[c] * cover_beard
                     albedo *= 1 - spot * (0.7 + 0.08 * c)
+                    albedo *= 1 - mark * (0.45 + 0.4 * (c > 0))
                 received = (low[c] + (high[c] - low[c]) * (0.5 + 0.5 * ny)) * occlusion
                 wrap = 0.25 if kind == SKIN else (0.35 if kind == HAIR else 0.2)
                 if kind == SKIN:
@@ -143,8 +149,11 @@ def shade(part, kind, attributes, triangles, texture, tint, hit, bary, colour, e
 
 
 @nb.njit(fastmath=True, cache=True)
-def blend(screen, triangles, uv, alpha, strength, near, colour, tint):
-    """Lay brow and lash cards over the picture where they are not hidden; display colours, no depth written."""
+def blend(screen, triangles, uv, alpha, strength, near, colour, tint, hit, part):
+    """Lay brow and lash cards over the picture where they are not hidden; display colours, no depth written.
+
+    With ``part >= 0``, ``hit`` takes that number where the card covers most: brows are a region of their own.
+    """
     size = near.shape[0]
     for t in range(triangles.shape[0]):
         i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
@@ -170,3 +179,5 @@ def blend(screen, triangles, uv, alpha, strength, near, colour, tint):
                 a = _nearest(alpha, u, v) * strength
                 for c in range(3):
                     colour[y, x, c] += a * (tint[c] - colour[y, x, c])
+                if part >= 0 and a > 0.4:
+                    hit[y, x, 0] = part

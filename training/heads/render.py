@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import raster
-from .pack import HeadPack
+from . import accessories, raster
+from .meshes import vertex_normals
+from .pack import REGIONS, HeadPack, Proxy
 from .people import Person
 
 Array = np.ndarray
 FRAME_HEIGHT = 0.633
 """World units: what a camera with EG3D's focal length sees at distance 2.7."""
-REGIONS = ("background", "skin", "hair", "eyes", "teeth")
 
 
 class View(NamedTuple):
@@ -37,6 +37,8 @@ class _Part:
     tint: Array
     alpha: Array
     strength: float = 1.0
+    triangle_regions: Array | None = None
+    """``[T]``, in place of ``region``."""
 
 
 class HeadRenderer:
@@ -50,13 +52,7 @@ class HeadRenderer:
     def build(self, person: Person) -> list[_Part]:
         """Compose, fit and centre all parts, in scene units."""
         pack = self.pack
-        vertices = pack.compose(person.weights)
-        hair_mesh = None
-        if person.hair:
-            hair_mesh = pack.proxies[person.hair]
-            hair_mesh = hair_mesh.mirrored(pack.mirror) if person.hair_mirrored else hair_mesh
-        hair = hair_mesh.fit(vertices) if hair_mesh else None
-        centre, scale = frame(pack, vertices, hair)
+        vertices, hair_mesh, centre, scale = place(pack, person)
         placed = ((vertices - centre) * scale).astype(np.float32)
 
         def proxy(name: str, kind: int, region: int, texture: Array, tint: Array, alpha: Array | None = None,
@@ -70,17 +66,28 @@ class HeadRenderer:
         parts = [_part(raster.SKIN, 1, placed[: pack.n_skin], head["skin_vid"].astype(np.int64), head["skin_uv"],
                        head["skin_tri"].astype(np.int64), head["skin_ao"] / np.float32(255), self._skin(person),
                        person.skin_tint, self._opaque)]
+        parts[0].triangle_regions = pack.skin_regions
         eye_shade = 0.3 + 0.7 * np.sqrt(pack.proxies["high-poly"].ao / np.float32(255))
         parts.append(proxy("high-poly", raster.EYE, 3, pack.colour(f"eyes/{person.iris}.jpg"), np.full(3, 0.85), occlusion=eye_shade))
         if person.mouth_is_open:
-            parts.append(proxy("teeth_base", raster.PLAIN, 4, pack.colour("teeth.jpg"), np.array([1, 0.88, 0.74]), occlusion=0.45))
-        for name, folder, tint, strength in ((person.brow, "brows", person.brow_colour, person.brow_alpha),
-                                             (person.lash, "lashes", np.array([0.03, 0.025, 0.02]), person.lash_alpha)):
+            parts.append(proxy("teeth_base", raster.PLAIN, REGIONS.index("mouth"),
+                               pack.colour("teeth.jpg"), np.array([1, 0.88, 0.74]), occlusion=0.45))
+        for name, folder, region, tint, strength in (
+                (person.brow, "brows", REGIONS.index("brows"), person.brow_colour, person.brow_alpha),
+                (person.lash, "lashes", REGIONS.index("skin"), np.array([0.03, 0.025, 0.02]), person.lash_alpha)):
             texture, alpha = pack.card(f"{folder}/{name}")
-            parts.append(proxy(name, raster.CARD, 1, texture, tint, alpha, strength))
+            parts.append(proxy(name, raster.CARD, region, texture, tint, alpha, strength))
         if person.hair:
             texture, alpha = pack.card(f"hair/{person.hair}")
-            parts.append(proxy(person.hair, raster.HAIR, 2, texture, person.hair_colour, alpha))
+            parts.append(proxy(person.hair, raster.HAIR, REGIONS.index("hair"), texture, person.hair_colour, alpha))
+            if person.hat:
+                _clear_under_hat(parts[-1], hair_mesh.fit(vertices), hair_mesh.vid, accessories.hat_line(pack, vertices))
+        for name, make in (("clothing", accessories.clothes), ("glasses", accessories.glasses), ("hat", accessories.hat)):
+            worn = getattr(person, name)
+            for mesh in make(pack, vertices, worn) if worn else ():
+                points = ((mesh.points - centre) * scale).astype(np.float32)
+                parts.append(_part(raster.PLAIN, REGIONS.index(name), points, np.arange(len(points)), mesh.uv, mesh.triangles,
+                                   1.0, mesh.texture, mesh.tint, self._opaque))
         return parts
 
     def draw(self, parts: list[_Part], person: Person, cam2world: Array, focal: float) -> View:
@@ -103,17 +110,17 @@ class HeadRenderer:
                 raster.rasterize(screens[-1], part.triangles, np.ascontiguousarray(part.attributes[:, 6:8]), part.alpha,
                                  0.5 if hair else 0.0, part.kind != raster.SKIN, number, near, hit, bary)
         eye = np.ascontiguousarray(cam2world[:3, 3], np.float32)
-        mole = np.float32(person.mole or (0, 0, 0))
+        mole, patch = np.float32(person.mole or (0, 0, 0)), np.float32(person.patch or (0, 0, 0, 0))
         for number, part in enumerate(parts):
             if part.kind == raster.CARD:
                 # Cards are drawn in display colours, shaded by the mean light only.
                 tint = np.float32(0.7) * np.clip(part.tint, 0, 1) ** np.float32(1 / 2.2)
                 raster.blend(screens[number], part.triangles, np.ascontiguousarray(part.attributes[:, 6:8]), part.alpha,
-                             np.float32(part.strength), near, colour, tint)
+                             np.float32(part.strength), near, colour, tint, hit, number if part.region == REGIONS.index("brows") else -1)
             else:
                 raster.shade(number, part.kind, part.attributes, part.triangles, part.texture, part.tint, hit, bary, colour, eye,
                              person.light_directions, person.light_colours, person.ambient_low, person.ambient_high, self._masks,
-                             person.scalp_colour, np.float32(person.scalp_strength), np.float32(person.stubble), mole, raster.GAMMA)
+                             person.scalp_colour, np.float32(person.scalp_strength), np.float32(person.stubble), mole, patch, raster.GAMMA)
         return self._collect(colour, near, hit, parts)
 
     def _collect(self, colour: Array, near: Array, hit: Array, parts: list[_Part]) -> View:
@@ -126,8 +133,10 @@ class HeadRenderer:
         nearest = block.max(-1)
         with np.errstate(divide="ignore"):
             depth = np.where(nearest > 0, 1 / nearest - 2.7, np.nan)
-        regions = np.array([p.region for p in parts] + [0], np.uint8)
-        region = regions[hit[s::2 * s, s::2 * s, 0]]
+        shown = hit[s::2 * s, s::2 * s]
+        region = np.array([p.region for p in parts] + [0], np.uint8)[shown[..., 0]]
+        skin = shown[..., 0] == 0
+        region[skin] = parts[0].triangle_regions[shown[skin][:, 1]]
         return View((rgb * 255 + 0.5).astype(np.uint8), (alpha * 255 + 0.5).astype(np.uint8), depth.astype(np.float16), region)
 
     def _skin(self, person: Person) -> Array:
@@ -138,6 +147,21 @@ class HeadRenderer:
         if {"old_lightskinned_male", "old_darkskinned_female"} & person.skins.keys():  # both are too orange
             out = out * np.float32([0.74, 1.0, 1.3])
         return out
+
+
+def place(pack: HeadPack, person: Person) -> tuple[Array, Proxy | None, Array, np.float32]:
+    """Composed vertices in decimetres, the hair's mesh, and the centre and scale that take them to scene units."""
+    vertices, mesh = pack.compose(person.weights), None
+    if person.hair:
+        mesh = pack.proxies[person.hair]
+        mesh = mesh.mirrored(pack.mirror) if person.hair_mirrored else mesh
+    return vertices, mesh, *frame(pack, vertices, None if mesh is None or person.hat else mesh.fit(vertices))
+
+
+def _clear_under_hat(part: _Part, points: Array, vid: Array, line: Array) -> None:
+    """Take away hair that a hat covers."""
+    above = (points[vid] @ line[:3] + line[3]) > -0.05
+    part.triangles = np.ascontiguousarray(part.triangles[~above[part.triangles].any(1)])
 
 
 def frame(pack: HeadPack, vertices: Array, hair: Array | None) -> tuple[Array, np.float32]:
@@ -154,20 +178,10 @@ def frame(pack: HeadPack, vertices: Array, hair: Array | None) -> tuple[Array, n
     return centre, np.float32(FRAME_HEIGHT / (top - bottom))
 
 
-def _normals(points: Array, triangles: Array) -> Array:
-    a, b, c = (points[triangles[:, n]] for n in range(3))
-    face = np.cross(b - a, c - a)
-    out = np.zeros_like(points)
-    for n in range(3):
-        for axis in range(3):
-            out[:, axis] += np.bincount(triangles[:, n], face[:, axis], minlength=len(points))
-    return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
-
-
 def _part(kind: int, region: int, points: Array, vid: Array, uv: Array, triangles: Array, occlusion: Array | float,
           texture: Array, tint: Array, alpha: Array, strength: float = 1.0) -> _Part:
     # Normals belong to mesh vertices, not to render vertices, so that texture seams stay invisible.
-    normals = _normals(points, vid[triangles])
+    normals = vertex_normals(points, vid[triangles])
     shade = np.full(len(vid), occlusion, np.float32) if np.ndim(occlusion) == 0 else occlusion[vid]
     attributes = np.concatenate([points[vid], normals[vid], uv, shade[:, None]], 1).astype(np.float32)
     return _Part(kind, region, attributes, np.ascontiguousarray(triangles.astype(np.int32)),
