@@ -1,7 +1,13 @@
-"""Supervised training of the built-in generator: a code's person is rendered, and the generator has to agree with the picture.
+"""Supervised training of the built-in generator: a person is rendered, and the generator has to agree with the pictures.
 
-The known depth places the samples along a ray (a few before the surface, most around it, a few behind), so that 16 samples do
-what some hundred would do otherwise. First rays alone on small planes, then full planes, then the super-resolution on patches.
+Three kinds of evidence a step, for all people of the batch at once:
+
+- *points*: where a pixel shows the surface, the colour of that point in space is known, and that matter is there. One sample each, so that
+  a step sees most of each picture. Points that some view sees through are empty: floaters have nowhere to hide.
+- *rays*: colour, opacity and depth of whole rays, whose samples the known depth places (10 do what a hundred would do otherwise).
+- *patches*: the super-resolution against the full picture.
+
+First small planes, then larger ones. ``w`` is given by the person's traits (``heads/traits.py``); the mapping is trained apart.
 """
 
 from __future__ import annotations
@@ -21,57 +27,49 @@ from torch.nn import functional as F
 
 from symgan_core.generator.config import BUILTIN, GeneratorConfig
 from symgan_core.generator.model import TriPlaneGenerator
-from symgan_core.geometry import Marched, march, pixel_rays
+from symgan_core.geometry import Marched, march
 from symgan_core.geometry.cameras import Camera
-from symgan_core.geometry.rays import pixel_centres
 
+from .batch import HALF, Batch, Pixels, place_samples
 from .pool import RESOLUTION, VIEWS, Pool
-
-HALF = RESOLUTION // 2
+from .sampling import PlaneSampler
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Settings of a training run."""
 
-    people: int = 8
+    people: int = 4
     """People a step."""
     views: int = 3
     """Views a person and step."""
-    rays: int = 288
+    points: int = 1600
+    """Surface points a view."""
+    free_points: int = 2500
+    """Points in the box a person."""
+    rays: int = 256
     """Rays a view."""
     learning_rate: float = 6e-3
-    small_planes_steps: int = 2200
-    """Steps with planes of half the resolution."""
-    patch_from_step: int = 3000
+    growth: tuple[int, int] = (3000, 6500)
+    """Up to these steps, planes of a quarter, then of half the resolution."""
+    patch_from_step: int = 7000
     """When the super-resolution joins."""
-    patches: int = 4
+    patches: int = 3
     """Patches a step, one a person."""
-    patch_size: int = 32
+    patch_size: int = 40
     """Side of a patch in rendered pixels."""
     decay_share: float = 0.3
-    """Share of the time budget over which the learning rate falls to a tenth."""
+    """Share of the time budget over which the learning rate falls to a twentieth."""
     ema: float = 0.998
-    samples: tuple[int, int, int] = (4, 9, 3)
+    samples: tuple[int, int, int] = (3, 6, 1)
     """Samples before, around and behind the surface."""
-    around: float = 0.05
+    around: float = 0.035
     """Half the thickness of "around", in world units."""
+    shell: tuple[float, float] = (-0.003, 0.009)
+    """Surface points lie between these depths behind the surface: all of it has its colour."""
     depth_weight: float = 3.0
-    opacity_weight: float = 1.0
-
-
-class Batch:
-    """Random people of the pool, as tensors on the training device."""
-
-    def __init__(self, pool: Pool, numbers: np.ndarray, views: np.ndarray, device: torch.device):
-        rows = (numbers[:, None], views)
-        arrays = pool.arrays
-        self.codes = torch.from_numpy(arrays["codes"][numbers]).to(device)
-        self.cameras = torch.from_numpy(arrays["cameras"][rows]).to(device)
-        self.rgb = torch.from_numpy(arrays["rgb"][rows]).to(device)
-        self.alpha = torch.from_numpy(arrays["alpha"][rows]).to(device)
-        self.depth = torch.from_numpy(arrays["depth"][rows]).to(device)
-        self.interest = torch.from_numpy(arrays["interest"][rows]).to(device)
+    solid_weight: float = 0.3
+    free_weight: float = 0.3
 
 
 class Trainer:
@@ -88,27 +86,37 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(seed)
         self.generator = TriPlaneGenerator(generator_config).to(self.device)
-        # A block that joins later starts silent, so that it refines what the smaller planes have learned.
-        last = getattr(self.generator.backbone.synthesis, f"b{generator_config.plane_resolution}")
-        torch.nn.init.zeros_(last.torgb.weight)
+        self.people = pool.ready()
+        self.codes = pool.ws(generator_config.w_dim)
+        for resolution in self.plane_sizes[1:]:
+            # A block that joins later starts silent, so that it refines what the smaller planes have learned.
+            torch.nn.init.zeros_(getattr(self.generator.backbone.synthesis, f"b{resolution}").torgb.weight)
+        self.generator.backbone.mapping.requires_grad_(False)
         self.ema = TriPlaneGenerator(generator_config).to(self.device).requires_grad_(False)
         self.ema.load_state_dict(self.generator.state_dict())
-        self.optimizer = torch.optim.Adam(self.generator.parameters(), self.config.learning_rate, betas=(0.9, 0.99))
+        self.weights = [p for p in self.generator.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(self.weights, self.config.learning_rate, betas=(0.9, 0.99))
         self.step_number = 0
         self.rng = np.random.default_rng(seed)
         self._resume()
+
+    @property
+    def plane_sizes(self) -> tuple[int, int, int]:
+        """Plane resolutions, coarse to fine."""
+        full = self.generator.config.plane_resolution
+        return full // 4, full // 2, full
+
+    def plane_size(self) -> int:
+        """The resolution of the planes at this step."""
+        return self.plane_sizes[sum(self.step_number >= s for s in self.config.growth)]
 
     def run(self, minutes: float, log_every: int = 50, save_minutes: float = 8) -> None:
         """Train for a time budget, with checkpoints and sheets on the way; safe to stop at any time."""
         begin = saved = time.monotonic()
         history: list[dict[str, float]] = []
         while (passed := (time.monotonic() - begin) / 60) < minutes:
-            ready = self.pool.ready()
-            if len(ready) < 4 * self.config.people:
-                time.sleep(1)
-                continue
             self._set_rate(passed / minutes)
-            history.append(self.step(ready))
+            history.append(self.step(self.people))
             if self.step_number % log_every == 0:
                 self._log(history, passed)
                 history.clear()
@@ -123,105 +131,121 @@ class Trainer:
         numbers = self.rng.choice(ready, config.people, replace=len(ready) < config.people)
         views = np.stack([self.rng.permutation(VIEWS)[: config.views] for _ in numbers])
         batch = Batch(self.pool, numbers, views, self.device)
-        resolution = self.generator.config.plane_resolution
-        small = self.step_number < config.small_planes_steps
-        ws = self.generator.mapping(batch.codes, batch.cameras[:, 0])
-        planes = self.generator.planes(ws, resolution=resolution // 2 if small else resolution)
-        losses = self._ray_losses(planes, batch)
+        ws = self.ws_of(numbers)
+        sampler = PlaneSampler(self.generator, self.generator.planes(ws, resolution=self.plane_size()))
+        losses = self._space_losses(sampler, batch)
         if self.step_number >= config.patch_from_step:
-            losses |= self._patch_losses(planes, ws, batch)
+            losses |= self._patch_losses(sampler, ws, batch)
         total = sum(losses.values())
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
-        torch.nn.utils.clip_grad_norm_(self.generator.parameters(), 2.0)
+        torch.nn.utils.clip_grad_norm_(self.weights, 2.0)
         self.optimizer.step()
         self.step_number += 1
         self._update_ema()
         return {name: float(value.detach()) for name, value in losses.items()}
 
-    def _ray_losses(self, planes: Tensor, batch: Batch) -> dict[str, Tensor]:
-        config = self.config
-        people, views = batch.cameras.shape[:2]
-        flat = people * views
-        chosen = torch.multinomial(batch.interest.reshape(flat, -1).float(), config.rays, replacement=True)
-        row, column = chosen // HALF, chosen % HALF
-        uv = torch.stack([(column + 0.5) / HALF, (row + 0.5) / HALF], -1)
-        origins, directions = pixel_rays(batch.cameras.reshape(flat, 25), uv)
-        who = torch.arange(flat, device=self.device)[:, None, None, None]
-        rows = (row * 2)[..., None, None] + torch.tensor([[0, 0], [1, 1]], device=self.device)
-        columns = (column * 2)[..., None, None] + torch.tensor([[0, 1], [0, 1]], device=self.device)
-        colour = batch.rgb.flatten(0, 1)[who, rows, columns].float().mean((2, 3)) / 127.5 - 1
-        opacity = batch.alpha.flatten(0, 1)[who, rows, columns].float().mean((2, 3)) / 255
-        depth = batch.depth.flatten(0, 1)[who[..., 0, 0], row, column].float()
-        depth = along_ray(depth, uv, batch.cameras.reshape(flat, 25))
-        merge = (people, views * config.rays)
-        depth, opacity = depth.reshape(merge), opacity.reshape(merge)
-        marched = self._march(planes, origins.reshape(*merge, 3), directions.reshape(*merge, 3), depth)
-        hit = torch.isfinite(depth) & (opacity > 0.9)
-        difference = marched.features[:, :3].transpose(1, 2) - colour.reshape(*merge, 3)
+    def ws_of(self, numbers: np.ndarray) -> Tensor:
+        """``[B, num_ws, w_dim]`` of people of the pool."""
+        w = torch.from_numpy(self.codes[numbers]).to(self.device)
+        return w[:, None].expand(-1, self.generator.config.num_ws, -1)
+
+    def _space_losses(self, sampler: PlaneSampler, batch: Batch) -> dict[str, Tensor]:
+        """Surface points, empty points and rays; one look into the planes serves all three."""
+        config, box = self.config, self.generator.config.box_warp
+        pixels = batch.pixels(*batch.choose(config.points, on_head=True)).by_person(batch.people)
+        low, high = config.shell
+        depth = pixels.depth.nan_to_num(2.7) + low + (high - low) * torch.rand_like(pixels.depth)
+        free, empty = batch.free_points(config.free_points, box)
+        rays = batch.pixels(*batch.choose(config.rays)).by_person(batch.people)
+        places, along = self._ray_points(rays)
+        parts = [pixels.origins + pixels.directions * depth[..., None], free, along]
+        sigmas, features = (x.split([p.shape[1] for p in parts], 1) for x in sampler.query(torch.cat(parts, 1)))
+        return self._point_losses(pixels, depth, empty, sigmas, features) | self._ray_losses(rays, places, sigmas[2], features[2])
+
+    def _point_losses(self, pixels: Pixels, depth: Tensor, empty: Tensor, sigmas: tuple[Tensor, ...],
+                      features: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        whole = torch.isfinite(pixels.depth) & (pixels.opacity > 0.97)
+        difference = (features[0][..., :3] * 2 - 1 - pixels.colour)[whole]
+        behind = whole & (depth > pixels.depth)
         return {
-            "colour": 2 * (difference.square() + 1e-4).sqrt().mean(),
-            "opacity": config.opacity_weight * (marched.weights.sum(-1) - opacity).square().mean(),
-            "depth": config.depth_weight * (marched.depth - depth)[hit].abs().clamp(max=0.2).mean(),
+            "point": 2 * (difference.square() + 1e-4).sqrt().mean(),
+            "solid": self.config.solid_weight * torch.exp(-0.01 * F.softplus(sigmas[0] - 1)[behind]).mean(),
+            "free": self.config.free_weight * torch.log1p(F.softplus(sigmas[1] - 1)[empty]).mean(),
         }
 
-    def _patch_losses(self, planes: Tensor, ws: Tensor, batch: Batch) -> dict[str, Tensor]:
-        config, size = self.config, self.generator.config.neural_rendering_resolution
-        scale, side, count = RESOLUTION // size, config.patch_size, config.patches
-        # Patches lie on a coarse grid, so that many touch the picture's border, where the zero padding is the real one.
-        corner = self.rng.integers(0, 3, (count, 2)) * ((size - side) // 2)
-        centres = pixel_centres(size, self.device).reshape(size, size, 2)
-        uv = torch.stack([centres[r: r + side, c: c + side].reshape(-1, 2) for r, c in corner])
-        cameras = batch.cameras[:count, 0]
-        origins, directions = pixel_rays(cameras, uv)
-        step = HALF // size
-        coarse = batch.depth[:count, 0].float().nan_to_num(9.0)
-        coarse = -F.max_pool2d(-coarse[:, None], step)[:, 0]  # the nearest surface within each rendered pixel
-        depth = torch.stack([coarse[i, r: r + side, c: c + side].reshape(-1) for i, (r, c) in enumerate(corner)])
-        depth = along_ray(torch.where(depth > 8, torch.nan, depth), uv, cameras)
-        marched = self._march(planes[:count], origins, directions, depth)
-        features = marched.features.reshape(count, -1, side, side)
-        image = self.generator.superresolution.blocks(features[:, :3], features, ws[:count, -1])
-        target = torch.stack([
-            batch.rgb[i, 0, r * scale: (r + side) * scale, c * scale: (c + side) * scale] for i, (r, c) in enumerate(corner)])
-        target = target.permute(0, 3, 1, 2).float() / 127.5 - 1
-        raw = F.avg_pool2d(target, scale)
-        counts = self._inner(corner, size, side, scale)
-        losses = {"patch": 2 * ((image - target).abs() * counts).mean(), "patch_raw": 0.5 * (features[:, :3] - raw).abs().mean()}
-        difference = (image - target) * counts
-        losses["patch_edges"] = 2 * sum(difference.diff(dim=d).abs().mean() for d in (-1, -2))
-        return losses
+    def _ray_losses(self, pixels: Pixels, places: Tensor, sigma: Tensor, features: Tensor) -> dict[str, Tensor]:
+        marched = self._march(places, sigma, features)
+        hit = torch.isfinite(pixels.depth) & (pixels.opacity > 0.9)
+        difference = marched.features[:, :3].transpose(1, 2) - pixels.colour
+        return {
+            "colour": 2 * (difference.square() + 1e-4).sqrt().mean(),
+            "opacity": (marched.weights.sum(-1) - pixels.opacity).square().mean(),
+            "depth": self.config.depth_weight * (marched.depth - pixels.depth)[hit].abs().clamp(max=0.2).mean(),
+        }
 
-    def _inner(self, corner: np.ndarray, size: int, side: int, scale: int) -> Tensor:
-        """``[count, 1, S, S]``: 0 where a patch's own zero padding reaches in, on sides that are not the picture's border."""
-        edge, counts = 2 * scale, torch.ones(len(corner), 1, side * scale, side * scale, device=self.device)
+    def _patch_losses(self, sampler: PlaneSampler, ws: Tensor, batch: Batch) -> dict[str, Tensor]:
+        config, scale = self.config, RESOLUTION // HALF
+        side, count = config.patch_size, config.patches
+        who = torch.arange(count, device=self.device) * batch.views
+        corner = self._patch_corners(batch, who)
+        features = self.render_patches(sampler, batch, who, corner)
+        image = self.generator.superresolution.blocks(features[:, :3], features, ws[:count, -1])
+        target = torch.stack([batch.rgb[w, r * scale: (r + side) * scale, c * scale: (c + side) * scale]
+                              for w, (r, c) in zip(who, corner, strict=True)])
+        target = target.permute(0, 3, 1, 2).float() / 127.5 - 1
+        difference = (image - target) * self._inner(corner, scale)
+        return {
+            "patch": 2 * difference.abs().mean(), "patch_raw": 0.5 * (features[:, :3] - F.avg_pool2d(target, scale)).abs().mean(),
+            "patch_edges": 2 * sum(difference.diff(dim=d).abs().mean() for d in (-1, -2))}
+
+    def render_patches(self, sampler: PlaneSampler, batch: Batch, who: Tensor, corner: list[tuple[int, int]]) -> Tensor:
+        """Features ``[N, C, S, S]`` in [-1, 1] of square patches of the views ``who [N]``, one a person of the sampler."""
+        side = self.config.patch_size
+        line = torch.arange(side, device=self.device)
+        row = torch.stack([r + line.repeat_interleave(side) for r, _ in corner])
+        column = torch.stack([c + line.repeat(side) for _, c in corner])
+        places, points = self._ray_points(batch.pixels(row, column, who))
+        marched = self._march(places, *sampler.query(points, len(corner)))
+        return marched.features.reshape(len(corner), -1, side, side)
+
+    def _patch_corners(self, batch: Batch, who: Tensor) -> list[tuple[int, int]]:
+        """Where patches lie: around interesting pixels, one in four at the picture's border, where the zero padding is the real one."""
+        room = HALF - self.config.patch_size
+        rows, columns = batch.choose(1)
+        out = []
+        for w in who.tolist():
+            r, c = (int(np.clip(int(x[w, 0]) - self.config.patch_size // 2, 0, room)) for x in (rows, columns))
+            if self.rng.random() < 0.25:
+                r, c = (int(room * self.rng.integers(0, 3) // 2) for _ in range(2))
+            out.append((r, c))
+        return out
+
+    def _inner(self, corner: list[tuple[int, int]], scale: int) -> Tensor:
+        """``[N, 1, S, S]``: 0 where a patch's own zero padding reaches in, on sides that are not the picture's border."""
+        side, edge = self.config.patch_size, 4 * scale
+        counts = torch.ones(len(corner), 1, side * scale, side * scale, device=self.device)
         for i, (r, c) in enumerate(corner):
             counts[i, :, : edge * (r > 0)] = 0
-            counts[i, :, side * scale - edge * (r + side < size):] = 0
+            counts[i, :, side * scale - edge * (r + side < HALF):] = 0
             counts[i, :, :, : edge * (c > 0)] = 0
-            counts[i, :, :, side * scale - edge * (c + side < size):] = 0
+            counts[i, :, :, side * scale - edge * (c + side < HALF):] = 0
         return counts
 
-    def _march(self, planes: Tensor, origins: Tensor, directions: Tensor, depth: Tensor) -> Marched:
-        depths = self._place_samples(depth)
-        return march(*self.generator.query_rays(planes, origins, directions, depths),
-                     white_back=self.generator.config.white_back)
-
-    def _place_samples(self, depth: Tensor) -> Tensor:
-        """``[B, M, S]`` jittered depths around the known one, or evenly spread where there is none (NaN)."""
+    def _ray_points(self, pixels: Pixels) -> tuple[Tensor, Tensor]:
+        """Depths ``[B, M, S]`` of samples and their places ``[B, M * S, 3]``."""
         config, g = self.config, self.generator.config
-        before, around, behind = config.samples
-        near = torch.full_like(depth, g.ray_start)
-        far = torch.full_like(depth, g.ray_end)
-        low, high = depth - config.around, depth + config.around
-        parts = [stratified(near, low, before), stratified(low, high, around), stratified(high, torch.maximum(far, high), behind)]
-        miss = ~torch.isfinite(depth)
-        return torch.where(miss[..., None], stratified(near, far, sum(config.samples)), torch.cat(parts, -1))
+        depths = place_samples(pixels.depth, (g.ray_start, g.ray_end), config.samples, config.around)
+        return depths, (pixels.origins[:, :, None] + pixels.directions[:, :, None] * depths[..., None]).flatten(1, 2)
+
+    def _march(self, depths: Tensor, sigma: Tensor, features: Tensor) -> Marched:
+        features = features.reshape(*depths.shape, -1).permute(0, 3, 1, 2)
+        return march(sigma.reshape(depths.shape), features, depths, white_back=self.generator.config.white_back)
 
     def _set_rate(self, share: float) -> None:
         config = self.config
         tail = max(0.0, (share - 1 + config.decay_share) / config.decay_share)
-        factor = min(1.0, (self.step_number + 1) / 100) * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * min(tail, 1.0))))
+        factor = min(1.0, (self.step_number + 1) / 100) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(tail, 1.0))))
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * factor
 
@@ -234,7 +258,7 @@ class Trainer:
     def _log(self, history: list[dict[str, float]], minutes: float) -> None:
         names = history[-1].keys()
         means = {n: round(float(np.mean([h[n] for h in history if n in h])), 5) for n in names}
-        record = {"step": self.step_number, "minutes": round(minutes, 2), "people": len(self.pool.ready()), **means}
+        record = {"step": self.step_number, "minutes": round(minutes, 2), "people": len(self.people), **means}
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(json.dumps(record) + "\n")
         print(record, flush=True)
@@ -269,38 +293,22 @@ class Trainer:
         self.rng = np.random.default_rng(self.step_number)
 
     @torch.no_grad()
-    def sheet(self, path: Path, people: int = 6) -> None:
-        """A picture: a row a person: the truth, then the EMA generator from the left, in front and from the right."""
+    def sheet(self, path: Path, people: int = 5) -> None:
+        """A picture: a row a person: the truth, then the EMA generator from the same side, the left, in front and from the right."""
         from PIL import Image
 
-        numbers = self.pool.ready()[:people]
+        numbers = self.people[:people]
         batch = Batch(self.pool, numbers, np.zeros((len(numbers), 1), int), self.device)
-        resolution = self.generator.config.plane_resolution
-        early = self.step_number < self.config.small_planes_steps
         sharp = self.step_number > self.config.patch_from_step
         rows = []
         for i in range(len(numbers)):
-            ws = self.ema.mapping(batch.codes[i: i + 1], batch.cameras[i, :1])
-            planes = self.ema.planes(ws, resolution=resolution // 2 if early else resolution)
-            views = [batch.cameras[i, :1], *(Camera.orbit(y, 0).vector().to(self.device) for y in (-55, 0, 30))]
-            images = [batch.rgb[i, 0].permute(2, 0, 1)[None].float() / 127.5 - 1]
+            ws = self.ws_of(numbers[i: i + 1])
+            planes = self.ema.planes(ws, resolution=self.plane_size())
+            views = [batch.cameras[i: i + 1], *(Camera.orbit(y, 0).vector().to(self.device) for y in (-55, 0, 30))]
+            images = [batch.rgb[i].permute(2, 0, 1)[None].float() / 127.5 - 1]
             for camera in views:
-                out = self.ema.view(planes, ws, camera, samples=(16, 16))
+                out = self.ema.view(planes, ws, camera)
                 images.append(F.interpolate(out.image if sharp else out.image_raw, (RESOLUTION,) * 2, mode="bilinear"))
             rows.append(torch.cat(images, 3))
         picture = (torch.cat(rows, 2)[0].permute(1, 2, 0).clamp(-1, 1) * 127.5 + 127.5).byte().cpu().numpy()
         Image.fromarray(picture).save(path)
-
-
-def stratified(low: Tensor, high: Tensor, count: int) -> Tensor:
-    """``[..., count]`` ascending random numbers, one in each of ``count`` equal parts of [low, high]."""
-    u = (torch.arange(count, device=low.device) + torch.rand(*low.shape, count, device=low.device)) / count
-    return low[..., None] + (high - low)[..., None] * u
-
-
-def along_ray(z_depth: Tensor, uv: Tensor, cameras: Tensor) -> Tensor:
-    """Pool depth (z along the camera's axis minus 2.7) to distance along the unit ray. ``uv [B, M, 2]``, ``cameras [B, 25]``."""
-    k = Camera.from_vector(cameras).intrinsics[:, None]
-    x = (uv[..., 0] - k[..., 0, 2]) / k[..., 0, 0]
-    y = (uv[..., 1] - k[..., 1, 2]) / k[..., 1, 1]
-    return (z_depth + 2.7) * (1 + x.square() + y.square()).sqrt()

@@ -62,6 +62,9 @@ class GeneratorConfig:
     ray_end: float = 3.3
     depth_resolution: int = 48
     depth_resolution_importance: int = 48
+    coarse_stride: int = 1
+    """1: coarse and importance samples on each ray, as EG3D has it. More: the coarse pass looks at every so many pixels a side only, says
+    where the importance samples of all rays around it go, and rays past everything are left out."""
     box_warp: float = 1.0
     """Side of the cube that the planes cover, in world units."""
     white_back: bool = False
@@ -108,21 +111,23 @@ FFHQ512 = GeneratorConfig()
 BUILTIN = GeneratorConfig(
     name="builtin",
     z_dim=256,
-    w_dim=256,
+    w_dim=265,  # the traits of training/heads/traits.py
     image_resolution=256,
-    plane_resolution=128,
+    plane_resolution=256,
+    plane_channels=16,
     channel_base=4096,
     channel_max=192,
-    mapping_layers=3,
-    mapping_features=256,
+    mapping_layers=4,
+    mapping_features=384,
     mapping_lr_multiplier=1.0,
-    superresolution=SuperResolutionConfig(input_resolution=64, channels=(64, 32), clamp=None),
-    neural_rendering_resolution=64,
+    superresolution=SuperResolutionConfig(input_resolution=128, channels=(48, 32), upsample=(False, True), clamp=None),
+    neural_rendering_resolution=128,
     ray_start=2.28,
     ray_end=3.12,
     depth_resolution=24,
-    depth_resolution_importance=24,
-    box_warp=0.9,
+    depth_resolution_importance=12,
+    coarse_stride=2,
+    box_warp=0.76,
     white_back=True,
     plane_axes=CORRECTED_AXES,
     c_gen_conditioning_zero=True,

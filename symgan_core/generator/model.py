@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..geometry.cameras import Camera
 from ..geometry.rays import camera_rays
-from ..geometry.volume import Marched, coarse_depths, importance_depths, interval_weights, march, merge_samples
+from ..geometry.volume import Marched, coarse_depths, importance_depths, interval_weights, march, merge_samples, uniform
 from .config import GeneratorConfig
 from .decoder import Decoder, axes_to_projections, sample_planes
 from .synthesis import Backbone, SuperResolution
@@ -117,18 +119,59 @@ class TriPlaneGenerator(nn.Module):
             samples: coarse and importance samples a ray, in place of the configuration's.
         """
         resolution = resolution or self.config.neural_rendering_resolution
-        origins, directions = camera_rays(camera, resolution)
         planes = planes.expand(camera.shape[0], *planes.shape[1:])
+        if self.config.coarse_stride > 1:
+            parts = [self._render_sparse(planes[i: i + 1], camera[i: i + 1], resolution, jitter, samples) for i in range(len(camera))]
+            return Rendered(*(torch.cat(maps) for maps in zip(*parts, strict=True)))
+        origins, directions = camera_rays(camera, resolution)
         depth_range = self._depth_range(origins)
         step = max(1, self.chunk_rays // camera.shape[0])
-        parts = [
+        marched = self._joined(
             self.march_rays(planes, origins[:, i: i + step], directions[:, i: i + step], jitter, depth_range, samples)
-            for i in range(0, origins.shape[1], step)]
-        size = (camera.shape[0], -1, resolution, resolution)
-        return Rendered(
-            torch.cat([p.features for p in parts], 2).reshape(size),
-            torch.cat([p.depth for p in parts], 1).reshape(size),
-            torch.cat([p.weights.sum(-1) for p in parts], 1).reshape(size))
+            for i in range(0, origins.shape[1], step))
+        return Rendered(*(x.reshape(camera.shape[0], -1, resolution, resolution) for x in marched))
+
+    def _render_sparse(self, planes: Tensor, camera: Tensor, resolution: int, jitter: torch.Generator | None,
+                       samples: tuple[int, int] | None) -> Rendered:
+        """One view whose coarse pass is a smaller picture (``GeneratorConfig.coarse_stride``). Gradients flow through the fine pass."""
+        config = self.config
+        coarse_count, fine_count = samples or (config.depth_resolution, config.depth_resolution_importance)
+        origins, directions = camera_rays(camera, resolution)
+        with torch.no_grad():
+            weights = self._coarse_weights(planes, camera, max(1, resolution // config.coarse_stride), coarse_count)
+            # What a pixel's neighbours see may reach into it: the largest weight around counts.
+            weights = F.interpolate(F.max_pool2d(weights, 3, 1, 1), (resolution, resolution))[0].flatten(1).T
+            wanted = weights.sum(1) > 1e-3
+            if jitter:  # while weights are tuned, matter may have to grow where there is none yet
+                wanted |= uniform((len(wanted),), jitter, wanted.device) < 0.1
+            rays = torch.nonzero(wanted)[:, 0]
+            depths = coarse_depths(config.ray_start, config.ray_end, coarse_count, (1, len(rays)), None, planes.device)
+            depths = importance_depths(weights[rays][None], depths, fine_count, jitter).sort(-1).values
+        origins, directions, depth_range = origins[:, rays], directions[:, rays], self._depth_range(origins)
+        marched = self._joined(
+            march(*self.query_rays(planes, *(x[:, i: i + self.chunk_rays] for x in (origins, directions, depths))), depth_range,
+                  config.white_back)
+            for i in range(0, max(1, len(rays)), self.chunk_rays))
+        empty = (1.0 if config.white_back else -1.0, float(depth_range[1]), 0.0)
+        return Rendered(*(
+            x.new_full((1, x.shape[1], resolution**2), fill).index_copy(2, rays, x).unflatten(2, (resolution, resolution))
+            for x, fill in zip(marched, empty, strict=True)))
+
+    def _coarse_weights(self, planes: Tensor, camera: Tensor, resolution: int, count: int) -> Tensor:
+        """``[1, count - 1, R, R]`` weights of the intervals between evenly spread samples."""
+        origins, directions = camera_rays(camera, resolution)
+        depths = coarse_depths(self.config.ray_start, self.config.ray_end, count, origins.shape[:2], None, origins.device)
+        sigma = torch.cat([
+            self.query_rays(planes, *(x[:, i: i + self.chunk_rays] for x in (origins, directions, depths)))[0]
+            for i in range(0, origins.shape[1], self.chunk_rays)], 1)
+        return interval_weights(sigma, depths).transpose(1, 2).unflatten(2, (resolution, resolution))
+
+    @staticmethod
+    def _joined(parts: Iterable[Marched]) -> tuple[Tensor, Tensor, Tensor]:
+        """Features ``[B, C, M]``, depth and opacity ``[B, 1, M]`` of chunks of rays."""
+        parts = list(parts)
+        return (torch.cat([p.features for p in parts], 2), torch.cat([p.depth for p in parts], 1)[:, None],
+                torch.cat([p.weights.sum(-1) for p in parts], 1)[:, None])
 
     def super_resolve(self, rendered: Rendered, ws: Tensor) -> Tensor:
         """The final image ``[B, 3, H, W]`` of a rendered view."""

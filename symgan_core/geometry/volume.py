@@ -72,7 +72,7 @@ def coarse_depths(start: float, end: float, count: int, rays: tuple[int, int], j
                   device: torch.device | None = None) -> Tensor:
     """``[B, M, count]`` evenly spread depths, each moved forwards by a share of one step (one half without ``jitter``)."""
     steps = torch.linspace(start, end, count, device=device)
-    shift = _uniform((*rays, count), jitter, device) if jitter else 0.5
+    shift = uniform((*rays, count), jitter, device) if jitter else 0.5
     return (steps + shift * (end - start) / (count - 1)).expand(*rays, count)
 
 
@@ -95,7 +95,7 @@ def importance_depths(weights: Tensor, depths: Tensor, count: int, jitter: torch
     bins = ((depths[..., 1:] + depths[..., :-1]) / 2)[..., : cdf.shape[-1]]
     shape = (*weights.shape[:2], count)
     if jitter:
-        u = _uniform(shape, jitter, weights.device)
+        u = uniform(shape, jitter, weights.device)
     else:
         u = ((torch.arange(count, device=weights.device) + 0.5) / count).expand(shape)
     above = torch.searchsorted(cdf, u.contiguous(), right=True)
@@ -115,5 +115,6 @@ def merge_samples(a: tuple[Tensor, Tensor, Tensor], b: tuple[Tensor, Tensor, Ten
     return sigma.gather(-1, order), features, depths
 
 
-def _uniform(shape: tuple[int, ...], generator: torch.Generator, device: torch.device | None) -> Tensor:
+def uniform(shape: tuple[int, ...], generator: torch.Generator, device: torch.device | None) -> Tensor:
+    """Random numbers in [0, 1) of the generator's own device, moved to ``device``."""
     return torch.rand(shape, generator=generator, device=generator.device).to(device)

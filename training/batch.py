@@ -1,0 +1,107 @@
+"""What a step looks at: people of the pool as tensors, and the pixels, points and samples chosen from their pictures."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from symgan_core.geometry import pixel_rays, project
+from symgan_core.geometry.cameras import Camera
+
+from .pool import RESOLUTION, Pool
+
+HALF = RESOLUTION // 2
+"""The pool's depth and regions have this many pixels a side; so has the generator's raw picture."""
+
+
+class Pixels(NamedTuple):
+    """``[F, M]`` pixels of F views at half resolution: rays ``[F, M, 3]``, mean ``colour [F, M, 3]`` in [-1, 1], ``opacity``, and
+    ``depth`` along the ray (NaN where there is no head)."""
+
+    origins: Tensor
+    directions: Tensor
+    colour: Tensor
+    opacity: Tensor
+    depth: Tensor
+
+    def by_person(self, people: int) -> Pixels:
+        """The views of each person in one row: ``[people, V * M]``."""
+        return Pixels(*(x.reshape(people, -1, *x.shape[2:]) for x in self))
+
+
+class Batch:
+    """``views [B, V]`` of the people ``numbers [B]``, on the training device."""
+
+    def __init__(self, pool: Pool, numbers: np.ndarray, views: np.ndarray, device: torch.device):
+        rows = (numbers[:, None], views)
+        self.people, self.views = views.shape
+        self.device = device
+
+        def load(name: str) -> Tensor:
+            return torch.from_numpy(pool.arrays[name][rows]).to(device).flatten(0, 1)
+
+        self.cameras, self.rgb, self.alpha, self.interest = (load(n) for n in ("cameras", "rgb", "alpha", "interest"))
+        self.depth = load("depth").float()
+        """``[B * V, HALF, HALF]``: z along the camera's axis minus 2.7."""
+
+    def choose(self, count: int, on_head: bool = False) -> tuple[Tensor, Tensor]:
+        """Rows and columns ``[B * V, count]`` at half resolution, drawn by interest; ``on_head``: only where there is depth."""
+        chance = self.interest.flatten(1).float()
+        if on_head:
+            chance = chance * torch.isfinite(self.depth).flatten(1) + 1e-6
+        chosen = torch.multinomial(chance, count, replacement=True)
+        return chosen // HALF, chosen % HALF
+
+    def pixels(self, row: Tensor, column: Tensor, who: Tensor | None = None) -> Pixels:
+        """Look pixels up; ``who [F]`` picks views, by default all."""
+        who = torch.arange(len(self.cameras), device=self.device) if who is None else who
+        uv = torch.stack([(column + 0.5) / HALF, (row + 0.5) / HALF], -1)
+        cameras = self.cameras[who]
+        one = who[:, None, None, None]
+        rows = (row * 2)[..., None, None] + torch.tensor([[0, 0], [1, 1]], device=self.device)
+        columns = (column * 2)[..., None, None] + torch.tensor([[0, 1], [0, 1]], device=self.device)
+        return Pixels(
+            *pixel_rays(cameras, uv), self.rgb[one, rows, columns].float().mean((2, 3)) / 127.5 - 1,
+            self.alpha[one, rows, columns].float().mean((2, 3)) / 255,
+            along_ray(self.depth[who[:, None], row, column], uv, cameras))
+
+    def free_points(self, count: int, box: float, margin: float = 0.02) -> tuple[Tensor, Tensor]:
+        """Random points in the box and which of them are known to be empty: some view sees through them.
+
+        Returns:
+            ``points [B, count, 3]`` and a mask ``[B, count]``.
+        """
+        points = (torch.rand(self.people, count, 3, device=self.device) - 0.5) * box
+        spread = points.repeat_interleave(self.views, 0)
+        uv, distance = project(spread, self.cameras)
+        inside = ((uv > 0) & (uv < 1)).all(-1)
+        column, row = (uv.clamp(0, 0.999) * HALF).long().unbind(-1)
+        who = torch.arange(len(self.cameras), device=self.device)[:, None]
+        surface, opacity = along_ray(self.depth[who, row, column], uv, self.cameras), self.alpha[who, row * 2, column * 2]
+        seen_through = (distance < surface - margin) | (torch.isnan(surface) & (opacity == 0))
+        return points, (inside & seen_through).reshape(self.people, self.views, count).any(1)
+
+
+def place_samples(depth: Tensor, limits: tuple[float, float], counts: tuple[int, int, int], around: float) -> Tensor:
+    """``[B, M, S]`` jittered depths, ascending: some before the known depth, most around it, some behind; evenly spread where it is NaN."""
+    near, far = (torch.full_like(depth, x) for x in limits)
+    low, high = depth - around, depth + around
+    parts = [stratified(near, low, counts[0]), stratified(low, high, counts[1]), stratified(high, torch.maximum(far, high), counts[2])]
+    return torch.where(torch.isfinite(depth)[..., None], torch.cat(parts, -1), stratified(near, far, sum(counts)))
+
+
+def stratified(low: Tensor, high: Tensor, count: int) -> Tensor:
+    """``[..., count]`` ascending random numbers, one in each of ``count`` equal parts of [low, high]."""
+    u = (torch.arange(count, device=low.device) + torch.rand(*low.shape, count, device=low.device)) / count
+    return low[..., None] + (high - low)[..., None] * u
+
+
+def along_ray(z_depth: Tensor, uv: Tensor, cameras: Tensor) -> Tensor:
+    """Pool depth (z along the camera's axis minus 2.7) to distance along the unit ray. ``uv [B, M, 2]``, ``cameras [B, 25]``."""
+    k = Camera.from_vector(cameras).intrinsics[:, None]
+    x = (uv[..., 0] - k[..., 0, 2]) / k[..., 0, 0]
+    y = (uv[..., 1] - k[..., 1, 2]) / k[..., 1, 1]
+    return (z_depth + 2.7) * (1 + x.square() + y.square()).sqrt()

@@ -1,0 +1,101 @@
+"""Plane features at points, fast enough to train on a CPU.
+
+``grid_sample`` walks planes channel by channel: each of a point's 12 texels costs a cache line a channel, and its gradient is slower
+still. With the channels last, a texel is one line. The kernels below do that (5 times faster forwards and backwards on two cores); on a
+GPU ``grid_sample`` stays in charge.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from symgan_core.generator import TriPlaneGenerator
+
+
+@nb.njit(fastmath=True, cache=True, parallel=True)
+def _gather(planes, where, out):
+    batch, count, size, channels = planes.shape[0], where.shape[1], planes.shape[2], planes.shape[4]
+    blocks = 8
+    for task in nb.prange(batch * blocks):
+        b, block = task // blocks, task % blocks
+        for p in range(block * count // blocks, (block + 1) * count // blocks):
+            for c in range(channels):
+                out[b, p, c] = 0
+            for k in range(3):
+                x, y = where[b, p, k, 0], where[b, p, k, 1]
+                i, j = int(np.floor(y)), int(np.floor(x))
+                fy, fx = y - i, x - j
+                for corner in range(4):
+                    r, q = i + corner // 2, j + corner % 2
+                    if 0 <= r < size and 0 <= q < size:
+                        weight = (fy if corner // 2 else 1 - fy) * (fx if corner % 2 else 1 - fx) / np.float32(3)
+                        for c in range(channels):
+                            out[b, p, c] += weight * planes[b, k, r, q, c]
+
+
+@nb.njit(fastmath=True, cache=True, parallel=True)
+def _scatter(gradient, where, out):
+    batch, count, size, channels = out.shape[0], where.shape[1], out.shape[2], out.shape[4]
+    for task in nb.prange(batch * 3):  # a plane belongs to one thread, so no two write to the same place
+        b, k = task // 3, task % 3
+        for p in range(count):
+            x, y = where[b, p, k, 0], where[b, p, k, 1]
+            i, j = int(np.floor(y)), int(np.floor(x))
+            fy, fx = y - i, x - j
+            for corner in range(4):
+                r, q = i + corner // 2, j + corner % 2
+                if 0 <= r < size and 0 <= q < size:
+                    weight = (fy if corner // 2 else 1 - fy) * (fx if corner % 2 else 1 - fx) / np.float32(3)
+                    for c in range(channels):
+                        out[b, k, r, q, c] += weight * gradient[b, p, c]
+
+
+class _PlaneMean(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, planes: Tensor, where: Tensor) -> Tensor:
+        ctx.save_for_backward(where)
+        ctx.shape = planes.shape
+        out = torch.empty(*where.shape[:2], planes.shape[-1])
+        _gather(planes.detach().numpy(), where.numpy(), out.numpy())
+        return out
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
+        (where,) = ctx.saved_tensors
+        out = torch.zeros(ctx.shape)
+        _scatter(gradient.contiguous().numpy(), where.numpy(), out.numpy())
+        return out, None
+
+
+class PlaneSampler:
+    """Asks a generator's planes ``[B, 3, C, R, R]`` about points, again and again, with gradients to the planes and the decoder.
+
+    The points themselves get no gradient.
+    """
+
+    def __init__(self, generator: TriPlaneGenerator, planes: Tensor):
+        self.generator, self.planes = generator, planes
+        self.fast = planes.device.type == "cpu"
+        if self.fast:
+            nb.set_num_threads(min(torch.get_num_threads(), nb.config.NUMBA_NUM_THREADS))
+            self.last = planes.permute(0, 1, 3, 4, 2).contiguous()
+
+    def query(self, points: Tensor, people: int | None = None) -> tuple[Tensor, Tensor]:
+        """Raw density ``[B, P]`` and features ``[B, P, C]`` in about [0, 1] at ``points [B, P, 3]`` (``TriPlaneGenerator.query``).
+
+        ``people``: the points belong to the first so many planes alone.
+        """
+        generator = self.generator
+        if not self.fast:
+            sigma, features = generator.query(self.planes[:people], points)
+            return sigma, features.transpose(1, 2)
+        size = self.planes.shape[-1]
+        grid = torch.einsum("bpi,kij->bpkj", points * (2 / generator.config.box_warp), generator.projections)
+        mean = _PlaneMean.apply(self.last[:people], ((grid + 1) * (size / 2) - 0.5).contiguous())
+        first, second = generator.decoder.net[0].scaled(), generator.decoder.net[2].scaled()
+        out = F.linear(F.softplus(F.linear(mean, *first)), *second)
+        return out[..., 0], torch.sigmoid(out[..., 1:]) * 1.002 - 0.001
