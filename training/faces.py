@@ -27,7 +27,7 @@ MOUTH_RIGHT, MOUTH_LEFT = 369, 2740
 def landmark_points(pack: HeadPack, code: np.ndarray) -> np.ndarray:
     """``[6, 3]`` scene coordinates of the network's points for a person (order: ``POINTS``)."""
     person = person_from_code(pack, code)
-    vertices, _, centre, scale = place(pack, person)
+    vertices, _, _, centre, scale = place(pack, person)
     head = pack.head
     points = np.stack([
         vertices[head["eye_r_verts"]].mean(0), vertices[head["eye_l_verts"]].mean(0), vertices[pack.landmarks["nose_tip"]],

@@ -31,11 +31,11 @@ class Proxy:
     ao: Array | None = None
     tri_cornea: Array | None = None
 
-    def fit(self, vertices: Array) -> Array:
-        """Positions ``[P, 3]`` that follow the composed base ``vertices [V, 3]``."""
+    def fit(self, vertices: Array, volume: float = 1.0) -> Array:
+        """Positions ``[P, 3]`` that follow the composed base ``vertices [V, 3]``; ``volume`` multiplies the distance from them."""
         axes = np.arange(3)
         scale = np.abs(vertices[self.scale_idx[:, 0], axes] - vertices[self.scale_idx[:, 1], axes]) / self.scale_ref
-        return (vertices[self.fit_idx] * self.fit_w[..., None]).sum(1) + self.fit_off * scale
+        return (vertices[self.fit_idx] * self.fit_w[..., None]).sum(1) + self.fit_off * scale * np.float32(volume)
 
     def mirrored(self, mirror: Array) -> Proxy:
         """The same mesh on the other side of the head (hair parted the other way)."""

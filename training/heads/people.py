@@ -28,7 +28,7 @@ _SIZES = {
     "light_side": 1, "light_height": 1, "light_strength": 1, "light_ambient": 1, "light_warmth": 1, "light_fill": 1,
     "smile": 1, "mouth_open": 1, "mouth_compression": 1, "brow_raise": 1, "brow_raise_side": 1, "brow_lower": 1,
     "eye_opening": 1, "pursing": 1, "mole": 4, "asymmetry": 29, "shape": 95,
-    "patch": 5, "glasses": 7, "hat": 5, "clothing": 5,
+    "patch": 5, "glasses": 7, "hat": 5, "clothing": 5, "hair_length": 1, "hair_volume": 1, "skin_mix": 2,
 }
 
 
@@ -57,6 +57,10 @@ class Person:
     skin_tint: Array
     hair: str | None
     hair_mirrored: bool
+    hair_length: float
+    """What hangs below the brows is stretched by this."""
+    hair_volume: float
+    """The distance of the hair from the skull is multiplied by this."""
     hair_colour: Array
     scalp_colour: Array
     scalp_strength: float
@@ -173,7 +177,7 @@ def person_from_code(pack: HeadPack, z: Array) -> Person:
         a, b, c = z[CODE["mole"]][1:]
         mole = (float(0.60 + 0.07 * np.tanh(a)), float(0.425 + np.sign(b) * (0.09 + 0.05 * np.tanh(abs(b)))), float(5 + 3 * np.tanh(c)))
     tone = 1 + 0.08 * _get(z, "skin_tone")
-    warmth = 0.03 * _get(z, "skin_warmth")
+    warmth = 0.05 * _get(z, "skin_warmth")
     patch = None
     if _get(z, "patch") > 1.4:
         a, b, c, d = z[CODE["patch"]][1:]
@@ -181,9 +185,11 @@ def person_from_code(pack: HeadPack, z: Array) -> Person:
                  float(26 + 14 * np.tanh(c)), float(np.where(d > -0.3, 0.45, -0.35)))
     hat = _hat(z)
     return Person(
-        weights=weights, skins=_skins(gender, age, ethnicity),
+        weights=weights, skins=_mixed(_skins(gender, age, ethnicity), z[CODE["skin_mix"]], pack.skin_names),
         skin_tint=np.clip(np.float32([tone * (1 + warmth), tone, tone * (1 - warmth)]), 0.7, 1.25),
         hair=hair, hair_mirrored=_get(z, "hair_side") > 0, hair_colour=hair_colour,
+        hair_length=float(np.clip(np.exp(0.4 * _get(z, "hair_length") - 0.15), 0.3, 1.4)),
+        hair_volume=float(np.clip(1 + 0.2 * _get(z, "hair_volume"), 0.6, 1.6)),
         scalp_colour=hair_colour * np.float32(0.55), scalp_strength=0.8 if hair else 0.25, stubble=stubble,
         brow=BROWS[int(np.argmax(z[CODE["brow_style"]]))], brow_colour=np.minimum(hair_colour * 0.5, 0.12).astype(np.float32),
         brow_alpha=float(np.clip(0.85 + 0.12 * _get(z, "brow_strength"), 0.4, 1)),
@@ -197,11 +203,11 @@ def person_from_code(pack: HeadPack, z: Array) -> Person:
 
 
 def _add_shape(pack: HeadPack, z: Array, weights: dict[str, float]) -> None:
-    spread = {"head": 0.17, "eyes": 0.18, "ears": 0.21, "neck": 0.16, "cheek": 0.20}
+    spread = {"head": 0.2, "eyes": 0.21, "ears": 0.25, "neck": 0.18, "cheek": 0.24}
     modifiers, numbers = pack.shape_modifiers, z[CODE["shape"]]
     for (positive, negative), x in zip(modifiers, numbers, strict=False):
         kind = positive[0].split("/")[0]
-        x = float(x) * spread.get(kind, 0.19) * (0.55 if "-trans" in positive[0] else 1)
+        x = float(x) * spread.get(kind, 0.23) * (0.55 if "-trans" in positive[0] else 1)
         limit = 0.2 if "pointed" in positive[0] else 0.9
         for name in positive if x > 0 else negative:
             weights[name] = min(abs(x), limit)
@@ -261,6 +267,19 @@ def _skins(gender: float, age: float, ethnicity: Array) -> dict[str, float]:
     return {k: v / total for k, v in out.items()}
 
 
+def _mixed(skins: dict[str, float], z: Array, names: tuple[str, ...]) -> dict[str, float]:
+    """Now and then another skin of the same darkness is blended in, so that skins are a continuum and not a list."""
+    share = float(np.clip(0.35 * (z[0] - 0.2), 0, 0.6))
+    if share == 0:
+        return skins
+    dark = "dark" if "dark" in next(iter(skins)) else "light"
+    like = [n for n in names if f"_{dark}skinned" in n]
+    other = like[min(int(_uniform(z[1]) * len(like)), len(like) - 1)]
+    out = {k: v * (1 - share) for k, v in skins.items()}
+    out[other] = out.get(other, 0.0) + share
+    return out
+
+
 def _hair_colour(z: Array, age: float, ethnicity: Array, style: str) -> Array:
     """Linear-light tint from black over brown to blond, with red and grey."""
     lightness = _uniform(_get(z, "hair_lightness") - 1.6 * (1 - float(ethnicity[2])))
@@ -269,7 +288,8 @@ def _hair_colour(z: Array, age: float, ethnicity: Array, style: str) -> Array:
     red = float(np.clip(_get(z, "hair_redness") - 1.0, 0, 1)) * lightness
     colour = colour * (1 - red) + red * np.float32([0.28, 0.085, 0.03])
     grey = float(np.clip((age - 0.72) * 4 + 0.7 * _get(z, "hair_grey"), 0, 1)) if age > 0.72 else 0.0
-    colour = colour * (1 - grey) + grey * np.float32([0.42, 0.42, 0.42])
+    grey = max(grey, float(np.clip(_get(z, "hair_grey") - 2, 0, 1)))
+    colour = colour * (1 - grey) + grey * np.float32(0.42 + 0.16 * float(np.clip(_get(z, "hair_grey"), -1, 1)))
     return (colour * (0.35 if style == "afro01" and grey < 0.3 else 1.0)).astype(np.float32)
 
 

@@ -52,14 +52,14 @@ class HeadRenderer:
     def build(self, person: Person) -> list[_Part]:
         """Compose, fit and centre all parts, in scene units."""
         pack = self.pack
-        vertices, hair_mesh, centre, scale = place(pack, person)
+        vertices, hair_mesh, hair, centre, scale = place(pack, person)
         placed = ((vertices - centre) * scale).astype(np.float32)
 
         def proxy(name: str, kind: int, region: int, texture: Array, tint: Array, alpha: Array | None = None,
                   strength: float = 1.0, occlusion: Array | float = 1.0) -> _Part:
             mesh = hair_mesh if name == person.hair else pack.proxies[name]
-            points = ((mesh.fit(vertices) - centre) * scale).astype(np.float32)
-            return _part(kind, region, points, mesh.vid, mesh.uv, mesh.tri, occlusion, texture, tint,
+            points = ((hair if name == person.hair else mesh.fit(vertices)) - centre) * scale
+            return _part(kind, region, points.astype(np.float32), mesh.vid, mesh.uv, mesh.tri, occlusion, texture, tint,
                          self._opaque if alpha is None else alpha, strength)
 
         head = pack.head
@@ -81,7 +81,7 @@ class HeadRenderer:
             texture, alpha = pack.card(f"hair/{person.hair}")
             parts.append(proxy(person.hair, raster.HAIR, REGIONS.index("hair"), texture, person.hair_colour, alpha))
             if person.hat:
-                _clear_under_hat(parts[-1], hair_mesh.fit(vertices), hair_mesh.vid, accessories.hat_line(pack, vertices))
+                _clear_under_hat(parts[-1], hair, hair_mesh.vid, accessories.hat_line(pack, vertices))
         for name, make in (("clothing", accessories.clothes), ("glasses", accessories.glasses), ("hat", accessories.hat)):
             worn = getattr(person, name)
             for mesh in make(pack, vertices, worn) if worn else ():
@@ -145,17 +145,32 @@ class HeadRenderer:
         for name, share in shares[1:]:
             out = out + self.pack.colour(f"skins/{name}.jpg") * np.float32(share)
         if {"old_lightskinned_male", "old_darkskinned_female"} & person.skins.keys():  # both are too orange
-            out = out * np.float32([0.74, 1.0, 1.3])
+            cure = np.clip(0.75 - 4 * (person.skin_tint[0] / person.skin_tint[1] - 1), 0, 1)
+            out = out * (np.float32([0.74, 1.0, 1.3]) ** np.float32(cure))
         return out
 
 
-def place(pack: HeadPack, person: Person) -> tuple[Array, Proxy | None, Array, np.float32]:
-    """Composed vertices in decimetres, the hair's mesh, and the centre and scale that take them to scene units."""
-    vertices, mesh = pack.compose(person.weights), None
+class Placed(NamedTuple):
+    """Composed ``vertices [V, 3]`` and ``hair [P, 3]`` in decimetres; ``(p - centre) * scale`` takes both to scene units."""
+
+    vertices: Array
+    hair_mesh: Proxy | None
+    hair: Array | None
+    centre: Array
+    scale: np.float32
+
+
+def place(pack: HeadPack, person: Person) -> Placed:
+    """Compose a person and find the frame."""
+    vertices, mesh, hair = pack.compose(person.weights), None, None
     if person.hair:
         mesh = pack.proxies[person.hair]
         mesh = mesh.mirrored(pack.mirror) if person.hair_mirrored else mesh
-    return vertices, mesh, *frame(pack, vertices, None if mesh is None or person.hat else mesh.fit(vertices))
+        hair = mesh.fit(vertices, person.hair_volume)
+        # What hangs is longer or shorter; the top of the head stays.
+        start = vertices[pack.landmarks["glabella"], 1] - 0.1
+        hair[:, 1] = np.where(hair[:, 1] < start, start + (hair[:, 1] - start) * person.hair_length, hair[:, 1])
+    return Placed(vertices, mesh, hair, *frame(pack, vertices, None if person.hat else hair))
 
 
 def _clear_under_hat(part: _Part, points: Array, vid: Array, line: Array) -> None:

@@ -47,6 +47,7 @@ def trait_parts(pack: HeadPack, person: Person) -> dict[str, Array]:
         "skins": np.array([person.skins.get(name, 0.0) for name in pack.skin_names]),
         "skin_tint": np.asarray(person.skin_tint, np.float64),
         "hair": hair, "hair_side": side * hair,
+        "hair_shape": shown * np.array([np.log(person.hair_length), person.hair_volume - 1]),
         "hair_colour": np.asarray(person.hair_colour, np.float64) ** (1 / 2.2),
         "scalp": np.array([person.scalp_strength * (1 - shown)]), "stubble": np.array([person.stubble]),
         "brow": _one_of(BROWS, person.brow), "brow_alpha": np.array([person.brow_alpha]), "iris": _one_of(IRISES, person.iris),
