@@ -40,6 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
     render.add_argument("--yaw", type=float, default=0.0)
     render.add_argument("--pitch", type=float, default=0.0)
     render.add_argument("--zoom", type=float, default=1.0)
+    render.add_argument("--edit", nargs="+", default=[], metavar="NAME=STRENGTH", help="editing directions, e.g. age=1.5 smile=1")
+    render.add_argument("--directions", type=Path, help="a .safetensors file with directions of your own")
     render.add_argument("--out", required=True, type=Path)
     _common(render)
 
@@ -127,7 +129,11 @@ def _render(args: argparse.Namespace) -> None:
     from .export import write_still
     from .inversion import Portrait3D
 
-    write_still(Portrait3D.load(args.folder, args.device), _picture_name(args.out), args.yaw, args.pitch, args.zoom)
+    name, strengths = _picture_name(args.out), _strengths(args.edit)
+    portrait = Portrait3D.load(args.folder, args.device)
+    if strengths:
+        portrait = portrait.edit(strengths, args.directions)
+    write_still(portrait, name, args.yaw, args.pitch, args.zoom)
 
 
 def _convert(args: argparse.Namespace) -> None:
@@ -168,6 +174,17 @@ def _faces(args: argparse.Namespace) -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(found, indent=1) + "\n")
     print(f"{len(found['faces'])} face(s) found by the provider '{provider.name}'.")
+
+
+def _strengths(words: list[str]) -> dict[str, float]:
+    out = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        try:
+            out[name] = float(value)
+        except ValueError:
+            raise RequestError(f"'{word}' is not NAME=STRENGTH.", "For example: --edit age=1.5 smile=-1") from None
+    return out
 
 
 def _picture_name(path: Path) -> Path:

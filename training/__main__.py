@@ -1,4 +1,4 @@
-"""``python -m training render | train | export``: people, training, and the file that ships."""
+"""``python -m training render | train | export | measure | …``: people, training, the file that ships, and what it can do."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ def main() -> None:
     for name, text in (("render", "render people into a pool"), ("train", "train, resuming what the folder holds"),
                        ("faces", "train the face network on the pool"),
                        ("export", "write the weights that ship, with their editing directions"),
+                       ("measure", "how well the shipped prior holds the heads of a multi-view file; colour and depth agreement"),
+                       ("directions", "what each editing direction changes, read by networks trained on the pool"),
                        ("gallery", "make the example portraits"), ("sample", "a picture of random people of a run")):
         command = commands.add_parser(name, help=text)
         command.add_argument("--pool", type=Path, default=Path("scratch/pool"), help="folder of rendered people")
@@ -26,6 +28,15 @@ def main() -> None:
         command.add_argument("--minutes", type=float, default=60, help="time budget")
         command.add_argument("--device", default="auto")
         command.add_argument("--seed", type=int, default=0)
+        if name == "train":
+            command.add_argument("--adversarial", action="store_true", help="the adversarial phase: a critic of patches joins now")
+        if name == "measure":
+            command.add_argument("data", type=Path, help="a multi-view .npz file")
+            command.add_argument("--limit", type=int, help="only the first so many people")
+            command.add_argument("--json", type=Path, help="where the figures go")
+        if name == "sample":
+            command.add_argument("--sheet", type=Path, nargs="?", const=Path("docs/samples.jpg"), default=Path("docs/samples.jpg"),
+                                 help="where the picture goes")
     globals()[f"_{(args := parser.parse_args()).command}"](args)
 
 
@@ -43,14 +54,19 @@ def _render(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
+    from dataclasses import replace
+
     from symgan_core.generator.checkpoint import resolve_device
 
     from .pool import Pool, start_workers
-    from .train import Trainer
+    from .train import TrainConfig, Trainer
 
     pool = Pool.open(args.pool, args.people)
     start_workers(pool, args.workers, args.seed + 1000 + len(pool.ready()))
-    Trainer(pool, args.run, str(resolve_device(args.device)), seed=args.seed).run(args.minutes)
+    config = TrainConfig()
+    if args.adversarial:  # a gentle last phase: a third of the rate, falling from the start
+        config = replace(config, adversarial_from_step=0, learning_rate=config.learning_rate / 3, decay_share=1.0)
+    Trainer(pool, args.run, str(resolve_device(args.device)), config, seed=args.seed).run(args.minutes)
 
 
 def _faces(args: argparse.Namespace) -> None:
@@ -66,6 +82,32 @@ def _export(args: argparse.Namespace) -> None:
     export(args.run)
 
 
+def _measure(args: argparse.Namespace) -> None:
+    from symgan_core.generator import load_generator
+
+    from .measure import colour_agreement, held_heads
+
+    generator = load_generator("builtin", "cpu")
+    print(f"colour and depth agree: median error {colour_agreement(generator):.2f} of 255 on visible pixels")
+    held_heads(args.data, generator, args.limit, out=args.json)
+
+
+def _directions(args: argparse.Namespace) -> None:
+    import torch
+
+    from symgan_core.editing import directions_for
+    from symgan_core.generator import load_generator
+
+    from .pool import Pool
+    from .readers import direction_effects, train_reader
+
+    generator = load_generator("builtin", "cpu")
+    found = directions_for(generator)
+    torch.manual_seed(args.seed)
+    reader, readable = train_reader(Pool.open(args.pool), torch.stack([found.vectors[d.name] for d in found.known]))
+    print(direction_effects(generator, reader, readable).table())
+
+
 def _gallery(args: argparse.Namespace) -> None:
     from .gallery import make_gallery
 
@@ -75,7 +117,7 @@ def _gallery(args: argparse.Namespace) -> None:
 def _sample(args: argparse.Namespace) -> None:
     from .export import sample_sheet
 
-    sample_sheet(Path("docs/samples.jpg"), seed=args.seed)
+    sample_sheet(args.sheet, seed=args.seed)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,12 +70,12 @@ class Pool:
             out[n, :width] = ((traits(pack, person_from_code(pack, self.arrays["codes"][n])) - mean) / scale)[:width]
         return out
 
-    def fill(self, seed: int, start: int, step: int, count: int | None = None) -> None:
-        """Render people into the places start, start + step, ... and around again; ``count`` people, or for ever."""
+    def fill(self, seed: int, start: int, step: int, count: int | None = None, wanted: Callable[[], bool] = lambda: True) -> None:
+        """Render people into the places start, start + step, ... and around again; ``count`` people, or for as long as they are wanted."""
         rng = np.random.default_rng(seed)
         renderer = HeadRenderer(HeadPack(), RESOLUTION)
         place, done = start % self.heads, 0
-        while count is None or done < count:
+        while (count is None or done < count) and wanted():
             self._write(place, rng, renderer)
             place, done = (place + step) % self.heads, done + 1
 
@@ -114,7 +115,8 @@ def interest_map(rgb: np.ndarray, alpha: np.ndarray, region: np.ndarray) -> np.n
 
 def _work(folder: str, seed: int, start: int, step: int) -> None:
     os.nice(10)
-    Pool.open(folder).fill(seed, start, step)
+    # A parent that is killed does not take its daemons along.
+    Pool.open(folder).fill(seed, start, step, wanted=multiprocessing.parent_process().is_alive)
 
 
 def start_workers(pool: Pool, workers: int, seed: int) -> list[multiprocessing.Process]:

@@ -5,7 +5,7 @@ Three kinds of evidence a step, for all people of the batch at once:
 - *points*: where a pixel shows the surface, the colour of that point in space is known, and that matter is there. One sample each, so that
   a step sees most of each picture. Points that some view sees through are empty: floaters have nowhere to hide.
 - *rays*: colour, opacity and depth of whole rays, whose samples the known depth places (10 do what a hundred would do otherwise).
-- *patches*: the super-resolution against the full picture.
+- *patches*: the super-resolution against the full picture, and in the adversarial phase before a critic.
 
 First small planes, then larger ones. ``w`` is given by the person's traits (``heads/traits.py``); the mapping is trained apart.
 """
@@ -30,6 +30,7 @@ from symgan_core.generator.model import TriPlaneGenerator
 from symgan_core.geometry import Marched, march
 from symgan_core.geometry.cameras import Camera
 
+from .adversarial import Adversary, describe
 from .batch import HALF, Batch, Pixels, place_samples
 from .pool import RESOLUTION, VIEWS, Pool
 from .sampling import PlaneSampler
@@ -67,6 +68,10 @@ class TrainConfig:
     """Half the thickness of "around", in world units."""
     shell: tuple[float, float] = (-0.003, 0.009)
     """Surface points lie between these depths behind the surface: all of it has its colour."""
+    adversarial_from_step: int | None = None
+    """When the critic of patches joins (``adversarial.py``); None: never."""
+    fool_weight: float = 0.05
+    matching_weight: float = 0.5
     depth_weight: float = 3.0
     solid_weight: float = 0.3
     free_weight: float = 0.3
@@ -96,6 +101,7 @@ class Trainer:
         self.ema.load_state_dict(self.generator.state_dict())
         self.weights = [p for p in self.generator.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(self.weights, self.config.learning_rate, betas=(0.9, 0.99))
+        self.adversary = Adversary(self.device)
         self.step_number = 0
         self.rng = np.random.default_rng(seed)
         self._resume()
@@ -141,9 +147,12 @@ class Trainer:
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.weights, 2.0)
         self.optimizer.step()
+        out = {name: float(value.detach()) for name, value in losses.items()}
+        if "fool" in losses:
+            out["critic"] = self.adversary.learn()
         self.step_number += 1
         self._update_ema()
-        return {name: float(value.detach()) for name, value in losses.items()}
+        return out
 
     def ws_of(self, numbers: np.ndarray) -> Tensor:
         """``[B, num_ws, w_dim]`` of people of the pool."""
@@ -194,10 +203,16 @@ class Trainer:
         target = torch.stack([batch.rgb[w, r * scale: (r + side) * scale, c * scale: (c + side) * scale]
                               for w, (r, c) in zip(who, corner, strict=True)])
         target = target.permute(0, 3, 1, 2).float() / 127.5 - 1
+        raw, raw_target = features[:, :3], F.avg_pool2d(target, scale)
         difference = (image - target) * self._inner(corner, scale)
-        return {
-            "patch": 2 * difference.abs().mean(), "patch_raw": 0.5 * (features[:, :3] - F.avg_pool2d(target, scale)).abs().mean(),
+        losses = {
+            "patch": 2 * difference.abs().mean(), "patch_raw": 0.5 * (raw - raw_target).abs().mean(),
             "patch_edges": 2 * sum(difference.diff(dim=d).abs().mean() for d in (-1, -2))}
+        if config.adversarial_from_step is not None and self.step_number >= config.adversarial_from_step:
+            centre = (torch.tensor(corner, device=self.device).flip(1) + side / 2) / HALF
+            condition = describe(*Camera.from_vector(batch.cameras[who]).angles(), centre)
+            losses |= self.adversary.losses((image, raw), (target, raw_target), condition, config.fool_weight, config.matching_weight)
+        return losses
 
     def render_patches(self, sampler: PlaneSampler, batch: Batch, who: Tensor, corner: list[tuple[int, int]]) -> Tensor:
         """Features ``[N, C, S, S]`` in [-1, 1] of square patches of the views ``who [N]``, one a person of the sampler."""
@@ -273,6 +288,7 @@ class Trainer:
             save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, str(self.folder / f"{name}.safetensors.partial"))
         for name in groups:
             (self.folder / f"{name}.safetensors.partial").replace(self.folder / f"{name}.safetensors")
+        self.adversary.save(self.folder / "critic.safetensors")
         state = {"step": self.step_number, "config": dataclasses.asdict(self.config), "generator": self.generator.config.to_dict()}
         (self.folder / "state.json").write_text(json.dumps(state, indent=1))
         self.sheet(self.folder / "sheet.png")
@@ -284,6 +300,7 @@ class Trainer:
         self.step_number = json.loads(path.read_text())["step"]
         self.generator.load_state_dict(load_file(self.folder / "model.safetensors"))
         self.ema.load_state_dict(load_file(self.folder / "ema.safetensors"))
+        self.adversary.load(self.folder / "critic.safetensors")
         moments = {key: load_file(self.folder / f"{key}.safetensors") for key in ("exp_avg", "exp_avg_sq")}
         state = {
             int(i): {"step": torch.tensor(float(self.step_number)), "exp_avg": moments["exp_avg"][i],

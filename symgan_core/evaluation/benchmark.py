@@ -86,12 +86,12 @@ def _score_view(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict
     truth = make_target(arrays["images"][index, view], arrays["cameras"][index, view], arrays["masks"][index, view], generator)
     out = portrait.render(truth.camera)
     size = out.image.shape[-2:]
-    depth = _depth_along_rays(arrays, index, view).to(generator.device)
+    depth = depth_along_rays(arrays, index, view).to(generator.device)
     depths = F.interpolate(out.image_depth, depth.shape[-2:], mode="bilinear")
     both = torch.isfinite(depth) & (F.interpolate(out.image_opacity, depth.shape[-2:], mode="bilinear") > 0.5)
     error = round(float((depths - depth)[both].abs().mean()), 5) if both.any() else None
     source = make_target(arrays["images"][index, given], arrays["cameras"][index, given], arrays["masks"][index, given], generator)
-    source_depth = _depth_along_rays(arrays, index, given).nan_to_num(9.0).to(generator.device)
+    source_depth = depth_along_rays(arrays, index, given).nan_to_num(9.0).to(generator.device)
     filled = depth.nan_to_num(9.0)
     warp = warp_to_view(source.image, source.camera, source_depth, truth.camera, filled, source.mask, 0.02)
     head = truth.mask if truth.mask is not None else torch.ones(1, 1, *size)
@@ -100,7 +100,7 @@ def _score_view(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict
             "hidden": picture_metrics(out.image, truth.image, hidden) | {"depth_l1": error}}
 
 
-def _depth_along_rays(arrays: dict[str, np.ndarray], index: int, view: int) -> Tensor:
+def depth_along_rays(arrays: dict[str, np.ndarray], index: int, view: int) -> Tensor:
     """``[1, 1, h, w]``: the file's z-depth as distance along the ray."""
     z = torch.from_numpy(arrays["depths"][index, view].astype(np.float32)) + float(arrays["depth_offset"])
     k = Camera.from_vector(torch.from_numpy(arrays["cameras"][index, view])).intrinsics[0]

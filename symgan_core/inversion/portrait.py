@@ -72,11 +72,12 @@ class Portrait3D:
         config = self.generator.config
         return Camera.orbit(yaw, pitch, config.orbit_radius, config.orbit_pivot).zoomed(zoom).vector().to(self.ws.device)
 
-    def edit(self, strengths: dict[str, float]) -> Portrait3D:
-        """The same person with named directions applied (``symgan_core.editing``); shares the generator."""
+    def edit(self, strengths: dict[str, float], directions: str | Path | None = None) -> Portrait3D:
+        """The same person with named directions applied, the generator's or those of a file (``symgan_core.editing``); shares the
+        generator."""
         from ..editing import edit_ws  # a door for notebooks: editing lies above this module
 
-        return replace(self, ws=edit_ws(self.ws, self.generator, strengths), _planes=None)
+        return replace(self, ws=edit_ws(self.ws, self.generator, strengths, directions), _planes=None)
 
     def orbit_video(self, path: str | Path, frames: int = 60) -> Path:
         """Write a looping mp4 of the head turning; see ``symgan_core.export.write_orbit``."""

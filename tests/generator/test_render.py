@@ -1,0 +1,66 @@
+"""The sparse coarse pass against rendering every ray in full."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from symgan_core.generator import TriPlaneGenerator
+from symgan_core.geometry import Camera
+from tests.conftest import TINY
+
+
+class Ball(TriPlaneGenerator):
+    """A generator whose density and colour are known: a red ball of radius 0.2 around (0.05, 0, 0)."""
+
+    def __init__(self, stride: int, coarse: int = 32, fine: int = 32):
+        super().__init__(replace(TINY, neural_rendering_resolution=32, depth_resolution=coarse, depth_resolution_importance=fine,
+                                 coarse_stride=stride))
+        self.asked = 0
+
+    def query(self, planes, points):
+        self.asked += points.shape[1]
+        inside = 0.2 - (points - points.new_tensor([0.05, 0, 0])).norm(dim=-1)
+        colour = torch.zeros(*points.shape[:2], self.config.plane_channels) + torch.eye(self.config.plane_channels)[0]
+        return planes.mean() + 4000 * inside, colour.transpose(1, 2)
+
+
+CAMERA = Camera.orbit(25.0, 10.0).vector()
+
+
+def test_the_sparse_pass_gives_the_same_picture() -> None:
+    planes = torch.zeros(1, 3, 8, 16, 16)
+    full, sparse = (Ball(stride).render(planes, CAMERA) for stride in (1, 2))
+    assert [x.shape for x in full] == [x.shape for x in sparse]
+    assert (full.opacity - sparse.opacity).abs().mean() < 0.01
+    both = (full.opacity > 0.9) & (sparse.opacity > 0.9)
+    assert both.sum() > 150 and (full.depth - sparse.depth)[both].abs().max() < 0.02
+    assert (full.features - sparse.features).abs().mean() < 0.02
+    outside = full.opacity < 1e-4
+    assert torch.allclose(sparse.features[:, :1][outside], torch.ones(())) and (sparse.opacity[outside] < 1e-3).all()
+
+
+def test_the_sparse_pass_asks_less() -> None:
+    full, sparse = Ball(1), Ball(2)
+    for ball in (full, sparse):
+        ball.render(torch.zeros(1, 3, 8, 16, 16), CAMERA)
+    assert sparse.asked < 0.6 * full.asked
+
+
+def test_an_empty_scene_is_background_at_the_far_end() -> None:
+    out = Ball(2).render(torch.full((1, 3, 8, 16, 16), -5000.0), CAMERA)
+    assert (out.features == 1).all() and (out.opacity == 0).all() and out.depth.min() > 3.1
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_gradients_reach_the_planes_and_chunks_do_not_matter(stride: int) -> None:
+    torch.manual_seed(0)
+    generator = TriPlaneGenerator(replace(TINY, coarse_stride=stride))
+    planes = torch.randn(2, 3, 8, 16, 16, requires_grad=True)
+    cameras = torch.cat([CAMERA, Camera.orbit(-40.0).vector()])
+    whole = generator.render(planes, cameras)
+    generator.chunk_rays = 50
+    parts = generator.render(planes, cameras)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(whole, parts, strict=True))
+    gradient, = torch.autograd.grad(whole.features.square().mean() + whole.depth.mean(), planes)
+    assert gradient.abs().sum((1, 2, 3, 4)).min() > 0
