@@ -89,8 +89,10 @@ def place_samples(depth: Tensor, limits: tuple[float, float], counts: tuple[int,
     """``[B, M, S]`` jittered depths, ascending: some before the known depth, most around it, some behind; evenly spread where it is NaN."""
     near, far = (torch.full_like(depth, x) for x in limits)
     low, high = depth - around, depth + around
+    near = torch.minimum(near, low.nan_to_num(limits[0]))  # hair may reach nearer than the generator looks; depths still ascend
     parts = [stratified(near, low, counts[0]), stratified(low, high, counts[1]), stratified(high, torch.maximum(far, high), counts[2])]
-    return torch.where(torch.isfinite(depth)[..., None], torch.cat(parts, -1), stratified(near, far, sum(counts)))
+    spread = stratified(torch.full_like(depth, limits[0]), far, sum(counts))
+    return torch.where(torch.isfinite(depth)[..., None], torch.cat(parts, -1), spread)
 
 
 def stratified(low: Tensor, high: Tensor, count: int) -> Tensor:

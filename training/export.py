@@ -14,30 +14,35 @@ from symgan_core.generator import GeneratorConfig, TriPlaneGenerator
 from symgan_core.generator.checkpoint import BUILTIN_FILE, file_hash, save_state
 
 from .directions import trait_directions
-from .mapping import draw_pairs, explained, train_mapping
+from .mapping import absorb_shift, draw_pairs, explained, train_mapping
+from .train import load_pictures
 
 
-def export(run: Path, out: Path = BUILTIN_FILE, codes: int = 60_000, steps: int = 8000, seed: int = 1) -> None:
-    """Write the averaged weights of a run as the built-in generator, with a mapping trained for them."""
-    config = GeneratorConfig.from_dict(json.loads((run / "state.json").read_text())["generator"])
-    generator = TriPlaneGenerator(config)
-    generator.load_state_dict(load_file(run / "ema.safetensors"))
-    generator.eval()
-    trained = run / "mapping.safetensors"
-    mapping = generator.backbone.mapping
-    if trained.exists():  # it depends on the people alone, not on the run's progress
-        mapping.load_state_dict(load_file(trained))
-    else:
-        train_mapping(mapping, *draw_pairs(codes, seed), steps)
-        mapping.w_avg.copy_(draw_pairs(4096, seed + 1)[1].mean(0))
-        save_file(mapping.state_dict(), str(trained))
-    share = explained(mapping, *draw_pairs(1000, seed + 2))
-    print(f"mapping: {share.clamp(min=0).mean():.3f} of the traits' variance explained on unseen codes")
-    save_state(generator.state_dict(), config, out, torch.float16)
+def export(run: Path, out: Path = BUILTIN_FILE) -> None:
+    """Write the averaged weights of a run as the built-in generator, with the mapping trained for its people."""
+    generator = assemble(run)
+    share = explained(generator.backbone.mapping, *draw_pairs(1000, 3))
+    print(f"mapping: {share.mean():.3f} of the traits' variance explained on unseen codes")
+    save_state(generator.state_dict(), generator.config, out, torch.float16)
     out.with_suffix(".sha256").write_text(f"{file_hash(out)}  {out.name}\n")
     found = Directions(BUILTIN_DIRECTIONS, trait_directions())
     save_directions(found, DIRECTIONS_FILE if out == BUILTIN_FILE else out.with_name("directions.safetensors"))
     print(f"{out.name}: {out.stat().st_size / 2**20:.1f} MB")
+
+
+def assemble(run: Path, codes: int = 80_000, steps: int = 10_000) -> TriPlaneGenerator:
+    """The generator of a run: what was trained on pictures (averaged), and a mapping, which is trained now unless the run has one."""
+    config = GeneratorConfig.from_dict(json.loads((run / "state.json").read_text())["generator"])
+    generator = TriPlaneGenerator(config).eval().requires_grad_(False)
+    load_pictures(generator, run / "ema.safetensors")
+    absorb_shift(generator)
+    trained, mapping = run / "mapping.safetensors", generator.backbone.mapping
+    if trained.exists():  # it depends on the people alone, not on the run's progress
+        mapping.load_state_dict(load_file(trained))
+    else:
+        train_mapping(mapping, *draw_pairs(codes, 1), steps)
+        save_file(mapping.state_dict(), str(trained))
+    return generator
 
 
 @torch.no_grad()

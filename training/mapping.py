@@ -12,10 +12,17 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from symgan_core.generator import TriPlaneGenerator
+from symgan_core.generator.layers import Linear, normalise_second_moment
 from symgan_core.generator.synthesis import MappingNetwork
 
 from .heads import CODE, HeadPack, draw_codes, person_from_code, trait_statistics, traits
+
+SHIFT = 4.0
+"""w is the standardised traits plus this. The mapping ends in a leaky ReLU, whose kink would lie in the middle of each trait's range
+without it; ``absorb_shift`` takes it out of what follows."""
 
 
 def draw_pairs(count: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -26,24 +33,32 @@ def draw_pairs(count: int, seed: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(codes), torch.from_numpy(((values - mean) / scale).astype(np.float32))
 
 
-def train_mapping(mapping: MappingNetwork, codes: Tensor, truth: Tensor, steps: int = 8000, batch: int = 512, rate: float = 3e-3,
+def train_mapping(mapping: MappingNetwork, codes: Tensor, truth: Tensor, steps: int = 10_000, batch: int = 256, rate: float = 3e-2,
                   log: Callable[[str], None] = print) -> MappingNetwork:
-    """Fit ``mapping`` in place.
+    """Fit ``mapping`` in place to ``truth + SHIFT``; ``w_avg`` becomes the mean.
 
     Args:
         codes: ``[N, z_dim]``; truth: ``[N, w_dim]``.
     """
-    mapping.requires_grad_(True)
-    optimizer = torch.optim.Adam(mapping.parameters(), rate, betas=(0.9, 0.99))
-    camera, spare = torch.zeros(1, mapping.config.c_dim), max(s.stop for s in CODE.values())
-    begin, total = time.monotonic(), 0.0
+    layers = [getattr(mapping, f"fc{i}") for i in range(mapping.num_layers)]
+    with torch.no_grad():
+        mapping.embed.bias.zero_()  # the generator knows no camera here; its label is zero
+        for layer in layers[:-1]:  # half of the units start nearly linear, for the many traits that are one number of z
+            layer.bias[::2] = 1.5
+        layers[-1].bias.fill_(SHIFT / math.sqrt(2))
+        mapping.w_avg.copy_(truth.mean(0) + SHIFT)
+    weights = [p for layer in layers for p in layer.parameters()]
+    for weight in weights:
+        weight.requires_grad_(True)
+    optimizer = torch.optim.Adam(weights, rate, betas=(0.9, 0.99))
+    spare, begin, total = max(s.stop for s in CODE.values()), time.monotonic(), 0.0
     for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = rate * min(1, (step + 1) / 200) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+            group["lr"] = rate * min(1, (step + 1) / 200) * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * step / steps)))
         chosen = torch.randint(0, len(codes), (batch,))
         z = codes[chosen].clone()
         z[:, spare:] = torch.randn_like(z[:, spare:])  # numbers without a meaning are drawn anew each time
-        loss = (mapping(z, camera.expand(batch, -1)) - truth[chosen]).square().mean()
+        loss = (_mapped(layers, z) - truth[chosen] - SHIFT).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -54,8 +69,27 @@ def train_mapping(mapping: MappingNetwork, codes: Tensor, truth: Tensor, steps: 
     return mapping.requires_grad_(False)
 
 
+def _mapped(layers: list[Linear], z: Tensor) -> Tensor:
+    """``MappingNetwork.forward`` with a zero label, whose columns of the first layer see nothing and need no arithmetic."""
+    weight, bias = layers[0].scaled()
+    x = F.leaky_relu(F.linear(normalise_second_moment(z), weight[:, : z.shape[1]], bias), 0.2) * math.sqrt(2)
+    for layer in layers[1:]:
+        x = layer(x)
+    return x
+
+
+@torch.no_grad()
+def absorb_shift(generator: TriPlaneGenerator, shift: float = SHIFT) -> None:
+    """Change the biases of all affine layers so that ``ws + shift`` gives what ``ws`` gave."""
+    for module in generator.modules():
+        affine = getattr(module, "affine", None)
+        if affine is not None:
+            affine.bias -= shift * affine.weight.sum(1) * affine.weight_gain / affine.bias_gain
+
+
 @torch.no_grad()
 def explained(mapping: MappingNetwork, codes: Tensor, truth: Tensor) -> Tensor:
-    """``[w_dim]``: share of each trait's variance that the mapping explains (1 is all)."""
-    left = (mapping(codes, torch.zeros(len(codes), mapping.config.c_dim)) - truth).square().mean(0)
-    return 1 - left / truth.var(0).clamp(min=1e-6)
+    """``[w_dim]``: share of each trait's variance that the mapping explains (1 is all; traits that never vary count as explained)."""
+    left = (mapping(codes, torch.zeros(len(codes), mapping.config.c_dim)) - SHIFT - truth).square().mean(0)
+    variance = truth.var(0)
+    return torch.where(variance > 1e-4, 1 - left / variance.clamp(min=1e-4), 1.0)

@@ -46,14 +46,14 @@ class TrainConfig:
     """Views a person and step."""
     points: int = 1600
     """Surface points a view."""
-    free_points: int = 2500
+    free_points: int = 4000
     """Points in the box a person."""
     rays: int = 256
     """Rays a view."""
     learning_rate: float = 6e-3
-    growth: tuple[int, int] = (3000, 6500)
+    growth: tuple[int, int] = (3000, 5000)
     """Up to these steps, planes of a quarter, then of half the resolution."""
-    patch_from_step: int = 7000
+    patch_from_step: int = 5600
     """When the super-resolution joins."""
     patches: int = 3
     """Patches a step, one a person."""
@@ -74,7 +74,7 @@ class TrainConfig:
     matching_weight: float = 0.5
     depth_weight: float = 3.0
     solid_weight: float = 0.3
-    free_weight: float = 0.3
+    free_weight: float = 1.0
 
 
 class Trainer:
@@ -280,7 +280,8 @@ class Trainer:
 
     def save(self) -> None:
         """Write the whole state, one file a kind, and a picture sheet."""
-        groups = {"model": self.generator.state_dict(), "ema": self.ema.state_dict()}
+        groups = {name: {k: v for k, v in module.state_dict().items() if ".mapping." not in k}  # it is trained apart
+                  for name, module in (("model", self.generator), ("ema", self.ema))}
         adam = self.optimizer.state_dict()["state"]
         for key in ("exp_avg", "exp_avg_sq"):
             groups[key] = {str(i): s[key].contiguous() for i, s in adam.items()}
@@ -298,8 +299,8 @@ class Trainer:
         if not path.exists():
             return
         self.step_number = json.loads(path.read_text())["step"]
-        self.generator.load_state_dict(load_file(self.folder / "model.safetensors"))
-        self.ema.load_state_dict(load_file(self.folder / "ema.safetensors"))
+        for name, module in (("model", self.generator), ("ema", self.ema)):
+            load_pictures(module, self.folder / f"{name}.safetensors")
         self.adversary.load(self.folder / "critic.safetensors")
         moments = {key: load_file(self.folder / f"{key}.safetensors") for key in ("exp_avg", "exp_avg_sq")}
         state = {
@@ -329,3 +330,11 @@ class Trainer:
             rows.append(torch.cat(images, 3))
         picture = (torch.cat(rows, 2)[0].permute(1, 2, 0).clamp(-1, 1) * 127.5 + 127.5).byte().cpu().numpy()
         Image.fromarray(picture).save(path)
+
+
+def load_pictures(generator: TriPlaneGenerator, path: Path) -> None:
+    """Load what is trained on pictures, everything but the mapping; ``path`` is a file of ``Trainer.save``."""
+    state = {k: v for k, v in load_file(path).items() if ".mapping." not in k}
+    missing, unknown = generator.load_state_dict(state, strict=False)
+    if unknown or any(".mapping." not in k for k in missing):
+        raise ValueError(f"'{path.name}' belongs to another generator: {unknown or missing}")

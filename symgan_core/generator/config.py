@@ -118,7 +118,7 @@ BUILTIN = GeneratorConfig(
     channel_base=4096,
     channel_max=192,
     mapping_layers=4,
-    mapping_features=384,
+    mapping_features=768,
     mapping_lr_multiplier=1.0,
     superresolution=SuperResolutionConfig(input_resolution=128, channels=(48, 32), upsample=(False, True), clamp=None),
     neural_rendering_resolution=128,

@@ -144,6 +144,7 @@ class TriPlaneGenerator(nn.Module):
             wanted = weights.sum(1) > 1e-3
             if jitter:  # while weights are tuned, matter may have to grow where there is none yet
                 wanted |= uniform((len(wanted),), jitter, wanted.device) < 0.1
+            wanted[0] |= ~wanted.any()  # not a special case of an empty scene
             rays = torch.nonzero(wanted)[:, 0]
             depths = coarse_depths(config.ray_start, config.ray_end, coarse_count, (1, len(rays)), None, planes.device)
             depths = importance_depths(weights[rays][None], depths, fine_count, jitter).sort(-1).values
@@ -151,7 +152,7 @@ class TriPlaneGenerator(nn.Module):
         marched = self._joined(
             march(*self.query_rays(planes, *(x[:, i: i + self.chunk_rays] for x in (origins, directions, depths))), depth_range,
                   config.white_back)
-            for i in range(0, max(1, len(rays)), self.chunk_rays))
+            for i in range(0, len(rays), self.chunk_rays))
         empty = (1.0 if config.white_back else -1.0, float(depth_range[1]), 0.0)
         return Rendered(*(
             x.new_full((1, x.shape[1], resolution**2), fill).index_copy(2, rays, x).unflatten(2, (resolution, resolution))

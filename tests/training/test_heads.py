@@ -151,14 +151,16 @@ def test_hair_gets_longer_and_fuller(renderer: HeadRenderer) -> None:
     code = bare(7)
     code[CODE["hair_style"].start + HAIR.index("long01")] = 20
 
-    def hair(**numbers: float) -> int:
+    side = Camera.orbit(60, 0).cam2world[0].numpy()
+
+    def low_hair(**numbers: float) -> int:
         changed = code.copy()
         for name, value in numbers.items():
             changed[CODE[name].start] = value
-        return int((view_of(renderer, changed).region == REGIONS.index("hair")).sum())
+        return int((view_of(renderer, changed, side).region[48:] == REGIONS.index("hair")).sum())
 
-    assert hair(hair_length=-2.5) < 0.8 * hair(hair_length=1)
-    assert hair(hair_volume=-1.5) < hair(hair_volume=1.5)
+    assert low_hair(hair_length=-2.5) < 0.75 * low_hair(hair_length=0.5)
+    assert low_hair(hair_volume=-1.5) < low_hair(hair_volume=1.5)
 
 
 def test_a_birthmark_is_on_one_side(renderer: HeadRenderer) -> None:
@@ -167,7 +169,7 @@ def test_a_birthmark_is_on_one_side(renderer: HeadRenderer) -> None:
     code[CODE["patch"].start: CODE["patch"].start + 5] = (2, 0.3, 1.0, 0, 1)
     change = np.abs(view_of(renderer, code).rgb - plain).mean(-1)
     left, right = change[:, :64].sum(), change[:, 64:].sum()
-    assert max(left, right) > 300 and min(left, right) < 0.2 * max(left, right)
+    assert max(left, right) > 100 and min(left, right) < 0.2 * max(left, right)
 
 
 def test_the_68_points_are_in_order_and_on_the_face(renderer: HeadRenderer) -> None:

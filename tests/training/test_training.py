@@ -10,7 +10,7 @@ import torch
 from symgan_core.editing import BUILTIN_DIRECTIONS
 from symgan_core.generator import BUILTIN, SuperResolutionConfig, TriPlaneGenerator
 from symgan_core.generator.synthesis import MappingNetwork
-from symgan_core.geometry import project
+from symgan_core.geometry import Camera, project
 from tests.conftest import TINY
 from training.batch import Batch, place_samples
 from training.heads import HeadPack, draw_codes, person_from_code, trait_layout
@@ -46,18 +46,18 @@ def test_training_learns_saves_and_resumes(pool, tmp_path) -> None:
     trainer = small_trainer(pool, tmp_path)
     assert [trainer.plane_size() for trainer.step_number in (0, 3, 6)] == [4, 8, 16]
     trainer.step_number = 0
-    losses = [trainer.step(pool.ready()) for _ in range(30)]
+    losses = [trainer.step(pool.ready()) for _ in range(40)]
     for name in ("point", "colour"):
-        assert np.mean([x[name] for x in losses[-5:]]) < 0.8 * np.mean([x[name] for x in losses[:3]]), name
+        assert np.mean([x[name] for x in losses[-5:]]) < 0.85 * np.mean([x[name] for x in losses[:3]]), name
     trainer.save()
     assert max(p.stat().st_size for p in tmp_path.iterdir()) < 16 * 2**20
     again = small_trainer(pool, tmp_path)
-    assert again.step_number == 30
-    for a, b in zip(again.generator.parameters(), trainer.generator.parameters(), strict=True):
-        assert torch.equal(a, b)
+    assert again.step_number == 40
+    for (name, a), b in zip(again.generator.named_parameters(), trainer.generator.parameters(), strict=True):
+        assert torch.equal(a, b), name
     moments = [opt.state_dict()["state"][0]["exp_avg"] for opt in (again.optimizer, trainer.optimizer)]
     assert torch.equal(*moments)
-    assert json.loads((tmp_path / "state.json").read_text())["step"] == 30 and (tmp_path / "sheet.png").exists()
+    assert json.loads((tmp_path / "state.json").read_text())["step"] == 40 and (tmp_path / "sheet.png").exists()
 
 
 def test_the_super_resolution_learns_from_patches_and_a_critic(pool, tmp_path) -> None:
@@ -79,6 +79,8 @@ def test_samples_gather_around_the_known_depth() -> None:
     assert depths.shape == (1, 2, 16) and (depths.diff(dim=-1) >= 0).all()
     assert ((depths[0, 0] - 2.6).abs() < 0.05).sum() == 9
     assert depths[0, 1].min() < 2.4 and depths[0, 1].max() > 3.0
+    outside = place_samples(torch.tensor([[2.25, 3.2]]), (2.28, 3.12), (4, 9, 3), 0.05)
+    assert (outside.diff(dim=-1) >= 0).all()  # a step back would make a negative thickness, and weights without limit
 
 
 def test_points_are_where_the_pixels_show_them(pool) -> None:
@@ -117,16 +119,26 @@ def test_the_fast_sampler_is_the_generators_own() -> None:
     assert torch.equal(PlaneSampler(generator, planes).query(points[:1], 1)[0], ours[0][:1])
 
 
-def test_the_mapping_learns_traits_from_codes_alone() -> None:
+def test_the_mapping_learns_traits_from_codes_alone(pack: HeadPack) -> None:
     from training.mapping import draw_pairs, explained, train_mapping
 
-    codes, truth = draw_pairs(1500, 0)
-    mapping = MappingNetwork(replace(BUILTIN, mapping_features=64, mapping_layers=3, w_dim=truth.shape[1]))
-    train_mapping(mapping, codes, truth, steps=400, batch=128)
-    new_codes, new_truth = draw_pairs(200, 1)
-    share = explained(mapping, new_codes, new_truth)
-    layout = trait_layout(HeadPack(), person_from_code(HeadPack(), codes[0].numpy()))
-    assert share[layout["gender"]].min() > 0.5 and share[layout["age"]].min() > 0.5 and share[layout["light"]].mean() > 0.4
+    codes, truth = draw_pairs(3000, 0)
+    mapping = MappingNetwork(replace(BUILTIN, mapping_features=128, mapping_layers=3, w_dim=truth.shape[1]))
+    train_mapping(mapping, codes, truth, steps=700, batch=128)
+    share = explained(mapping, *draw_pairs(200, 1))
+    layout = trait_layout(pack, person_from_code(pack, codes[0].numpy()))
+    assert share[layout["body"]].mean() > 0.5 and share[layout["skin_tint"]].mean() > 0.5
+    assert torch.allclose(mapping.w_avg, truth.mean(0) + 4)
+
+
+def test_the_shift_of_w_is_absorbed(tiny: TriPlaneGenerator) -> None:
+    from training.mapping import absorb_shift
+
+    ws = torch.randn(1, TINY.num_ws, TINY.w_dim)
+    camera = Camera.orbit(10).vector()
+    before = tiny.synthesis(ws, camera).image
+    absorb_shift(tiny, 4.0)
+    assert torch.allclose(tiny.synthesis(ws + 4.0, camera).image, before, atol=1e-4)
 
 
 def test_a_direction_moves_its_own_traits_alone(pack: HeadPack) -> None:

@@ -108,7 +108,7 @@ def _lips(pack: HeadPack, v: Array) -> tuple[Array, Array]:
     outer = [extreme(lips, 0, 1), extreme(lips, 0.28, 1), extreme(lips, 0.66, 1), corner,
              extreme(lips, 0.66, -1), extreme(lips, 0.28, -1), extreme(lips, 0, -1)]
     upper, lower = rim[v[rim, 1] >= seam], rim[v[rim, 1] < seam]
-    inner_corner = rim[np.argmax(v[rim, 0])]
+    inner_corner = _nearest(v, rim, 0.88 * reach)
     inner = [_nearest(v, upper, 0), _nearest(v, upper, 0.35 * reach), inner_corner, _nearest(v, lower, 0.35 * reach), _nearest(v, lower, 0)]
     return np.array(outer), np.array(inner)
 
