@@ -17,6 +17,7 @@ def main() -> None:
     for name, text in (("render", "render people into a pool"), ("train", "train, resuming what the folder holds"),
                        ("faces", "train the face network on the pool"),
                        ("export", "write the weights that ship, with their editing directions"),
+                       ("views", "write a multi-view file of new people, with ground truth"),
                        ("measure", "how well the shipped prior holds the heads of a multi-view file; colour and depth agreement"),
                        ("directions", "what each editing direction changes, read by networks trained on the pool"),
                        ("gallery", "make the example portraits"), ("sample", "a picture of random people of a run")):
@@ -30,6 +31,9 @@ def main() -> None:
         command.add_argument("--seed", type=int, default=0)
         if name == "train":
             command.add_argument("--adversarial", action="store_true", help="the adversarial phase: a critic of patches joins now")
+        if name == "views":
+            command.add_argument("out", type=Path, help="the .npz file to write; --people says how many, --seed which")
+            command.set_defaults(people=16, seed=77)
         if name == "measure":
             command.add_argument("data", type=Path, help="a multi-view .npz file")
             command.add_argument("--limit", type=int, help="only the first so many people")
@@ -80,6 +84,12 @@ def _export(args: argparse.Namespace) -> None:
     from .export import export
 
     export(args.run)
+
+
+def _views(args: argparse.Namespace) -> None:
+    from .views import write_views
+
+    write_views(args.out, args.people, args.seed)
 
 
 def _measure(args: argparse.Namespace) -> None:

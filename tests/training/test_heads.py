@@ -204,3 +204,28 @@ def test_traits_are_of_one_length_and_standardised(pack: HeadPack) -> None:
     young, old = codes[0].copy(), codes[0].copy()
     young[CODE["age"].start], old[CODE["age"].start] = -1, 2
     assert not np.allclose(*(traits(pack, person_from_code(pack, z)) for z in (young, old)))
+
+
+def test_a_multi_view_file_is_what_evaluate_reads(tmp_path) -> None:
+    from symgan_core.evaluation import read_multiview
+    from training.views import YAWS, write_views
+
+    path = tmp_path / "views.npz"
+    write_views(path, 2, seed=5)
+    arrays = read_multiview(path)
+    assert arrays["images"].shape == (2, len(YAWS) + 1, 256, 256, 3) and (arrays["input_view"] == len(YAWS)).all()
+    border = arrays["images"][:, :, 0, 0].astype(int)
+    assert not (border == 255).all()  # a background, not the renderer's white
+    assert (np.isfinite(arrays["depths"][0, 3]).mean() > 0.2) and 0.2 < (arrays["masks"][0] > 128).mean() < 0.8
+
+
+def test_a_background_leaves_no_white_rim() -> None:
+    from training.heads.backgrounds import draw_background, over_background
+
+    rng = np.random.default_rng(0)
+    pictures = [draw_background(rng, 64) for _ in range(12)]
+    assert np.std([p.mean() for p in pictures]) > 20
+    alpha = np.array([[0, 128, 255]], np.uint8)
+    rgb = np.full((1, 3, 3), [[255], [155], [55]], np.uint8)  # a grey of 55, covering nothing, half, all
+    shown = over_background(rgb, alpha, np.zeros((1, 3, 3), np.uint8))
+    assert shown[0, :, 0].tolist() == pytest.approx([0, 28, 55], abs=1)

@@ -1,0 +1,36 @@
+"""A multi-view file with ground truth (``evaluate`` and ``python -m training measure`` read it), of people that no pool holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from symgan_core.geometry import DEFAULT_FOCAL, Camera
+
+from .heads import HeadPack, HeadRenderer, draw_codes, person_from_code
+from .heads.backgrounds import draw_background, over_background
+
+YAWS = (-60.0, -40.0, -20.0, 0.0, 20.0, 40.0, 60.0)
+RESOLUTION = 256
+
+
+def write_views(path: Path, people: int, seed: int = 77) -> None:
+    """Render ``people`` from seven sides and one given view each, before backgrounds, and write the file."""
+    rng = np.random.default_rng(seed)
+    renderer, count = HeadRenderer(HeadPack(), RESOLUTION), len(YAWS) + 1
+    images = np.zeros((people, count, RESOLUTION, RESOLUTION, 3), np.uint8)
+    masks = np.zeros(images.shape[:-1], np.uint8)
+    depths = np.zeros((people, count, RESOLUTION // 2, RESOLUTION // 2), np.float16)
+    cameras = np.zeros((people, count, 25), np.float32)
+    for n, code in enumerate(draw_codes(rng, people)):
+        person = person_from_code(renderer.pack, code)
+        parts, background = renderer.build(person), draw_background(rng, RESOLUTION)
+        for v, yaw in enumerate((*YAWS, float(rng.uniform(-45, 45)))):
+            camera = Camera.orbit(yaw, float(rng.normal(0, 6)) if v == len(YAWS) else 0.0)
+            view = renderer.draw(parts, person, camera.cam2world[0].numpy(), DEFAULT_FOCAL)
+            images[n, v], masks[n, v], depths[n, v] = over_background(view.rgb, view.alpha, background), view.alpha, view.depth
+            cameras[n, v] = camera.vector()[0].numpy()
+    np.savez_compressed(
+        path, images=images, masks=masks, depths=depths, depth_offset=np.float32(2.7), cameras=cameras,
+        input_view=np.full(people, len(YAWS), np.int64), names=np.array([f"person-{n}" for n in range(people)]))
