@@ -13,7 +13,7 @@ from .handlers import Shown, Studio, bar, link_for, message
 from .settings import Settings
 
 CSS = Path(__file__).with_name("page.css")
-EDIT_SLIDERS = 7
+EDIT_SLIDERS = 12
 
 
 def upload_path(payload: Any) -> str | None:

@@ -31,6 +31,7 @@ def main() -> None:
         command.add_argument("--seed", type=int, default=0)
         if name == "train":
             command.add_argument("--adversarial", action="store_true", help="the adversarial phase: a critic of patches joins now")
+            command.add_argument("--start", type=Path, help="a generator file to go on from, e.g. the shipped one; --run may be empty")
         if name == "views":
             command.add_argument("out", type=Path, help="the .npz file to write; --people says how many, --seed which")
             command.set_defaults(people=16, seed=77)
@@ -70,7 +71,7 @@ def _train(args: argparse.Namespace) -> None:
     config = TrainConfig()
     if args.adversarial:  # a gentle last phase: a third of the rate, falling from the start
         config = replace(config, adversarial_from_step=0, learning_rate=config.learning_rate / 3, decay_share=1.0)
-    Trainer(pool, args.run, str(resolve_device(args.device)), config, seed=args.seed).run(args.minutes)
+    Trainer(pool, args.run, str(resolve_device(args.device)), config, seed=args.seed, start=args.start).run(args.minutes)
 
 
 def _faces(args: argparse.Namespace) -> None:

@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from symgan_core.generator.checkpoint import read_state
 from symgan_core.generator.config import BUILTIN, GeneratorConfig
 from symgan_core.generator.model import TriPlaneGenerator
 from symgan_core.geometry import Marched, march
@@ -32,6 +33,7 @@ from symgan_core.geometry.cameras import Camera
 
 from .adversarial import Adversary, describe
 from .batch import HALF, Batch, Pixels, place_samples
+from .mapping import SHIFT, absorb_shift
 from .pool import RESOLUTION, VIEWS, Pool
 from .sampling import PlaneSampler
 
@@ -82,10 +84,11 @@ class Trainer:
 
     Args:
         folder: where checkpoints, the log and picture sheets go; an existing checkpoint is resumed.
+        start: a generator file of an earlier run to go on from, where the folder has no checkpoint.
     """
 
     def __init__(self, pool: Pool, folder: str | Path, device: str = "cpu", config: TrainConfig | None = None,
-                 generator_config: GeneratorConfig = BUILTIN, seed: int = 0):
+                 generator_config: GeneratorConfig = BUILTIN, seed: int = 0, start: Path | None = None):
         self.pool, self.folder, self.device = pool, Path(folder), torch.device(device)
         self.config = config or TrainConfig()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +107,8 @@ class Trainer:
         self.adversary = Adversary(self.device)
         self.step_number = 0
         self.rng = np.random.default_rng(seed)
-        self._resume()
+        if not self._resume() and start:
+            self._start_from(start)
 
     @property
     def plane_sizes(self) -> tuple[int, int, int]:
@@ -165,7 +169,7 @@ class Trainer:
         pixels = batch.pixels(*batch.choose(config.points, on_head=True)).by_person(batch.people)
         low, high = config.shell
         depth = pixels.depth.nan_to_num(2.7) + low + (high - low) * torch.rand_like(pixels.depth)
-        free, empty = batch.free_points(config.free_points, box)
+        free, empty = batch.free_points(config.free_points, 1.2 * box)  # what is outside the box is seen too, and one number rules it
         rays = batch.pixels(*batch.choose(config.rays)).by_person(batch.people)
         places, along = self._ray_points(rays)
         parts = [pixels.origins + pixels.directions * depth[..., None], free, along]
@@ -294,10 +298,18 @@ class Trainer:
         (self.folder / "state.json").write_text(json.dumps(state, indent=1))
         self.sheet(self.folder / "sheet.png")
 
-    def _resume(self) -> None:
+    def _start_from(self, path: Path) -> None:
+        """Take the weights of a shipped generator: training goes on in a place that has its pool to render but no checkpoint."""
+        _, state = read_state(path)
+        for module in (self.generator, self.ema):
+            module.load_state_dict(state)
+            absorb_shift(module, -SHIFT)
+        self.step_number = max(*self.config.growth, self.config.patch_from_step)
+
+    def _resume(self) -> bool:
         path = self.folder / "state.json"
         if not path.exists():
-            return
+            return False
         self.step_number = json.loads(path.read_text())["step"]
         for name, module in (("model", self.generator), ("ema", self.ema)):
             load_pictures(module, self.folder / f"{name}.safetensors")
@@ -309,6 +321,7 @@ class Trainer:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.rng = np.random.default_rng(self.step_number)
+        return True
 
     @torch.no_grad()
     def sheet(self, path: Path, people: int = 5) -> None:

@@ -55,7 +55,7 @@ class Mesh:
 def glasses(pack: HeadPack, vertices: Array, worn: Glasses) -> list[Mesh]:
     """Rims, bridge and temples; dark lenses or a patch where the kind says so."""
     eyes = {side: vertices[pack.head[f"eye_{name}_verts"]].mean(0) for side, name in ((1, "l"), (-1, "r"))}
-    front = max(float(vertices[pack.landmarks["glabella"], 2]) - 0.02, float(eyes[1][2]) + 0.24)
+    front = max(float(vertices[pack.landmarks["glabella"], 2]) + 0.04, float(eyes[1][2]) + 0.26)
     rims = {side: _outline(eyes[side], front, worn, side) for side in eyes}
     parts: list[tuple[Array, Array]] = []
     if worn.kind == "patch":
