@@ -9,9 +9,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two busy processes on two
 import argparse
 from pathlib import Path
 
+from symgan_core.memory import keep_freed_memory
+
 
 def main() -> None:
     """Parse the command line and run one command."""
+    keep_freed_memory()
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (("render", "render people into a pool"), ("train", "train, resuming what the folder holds"),
@@ -63,8 +66,9 @@ def _train(args: argparse.Namespace) -> None:
 
     from symgan_core.generator.checkpoint import resolve_device
 
+    from .config import TrainConfig
     from .pool import Pool, start_workers
-    from .train import TrainConfig, Trainer
+    from .train import Trainer
 
     pool = Pool.open(args.pool, args.people)
     start_workers(pool, args.workers, args.seed + 1000 + len(pool.ready()))

@@ -13,9 +13,9 @@ from symgan_core.editing import BUILTIN_DIRECTIONS, DIRECTIONS_FILE, Directions,
 from symgan_core.generator import GeneratorConfig, TriPlaneGenerator
 from symgan_core.generator.checkpoint import BUILTIN_FILE, file_hash, save_state
 
+from .checkpoint import load_pictures
 from .directions import trait_directions
 from .mapping import absorb_shift, draw_pairs, explained, train_mapping
-from .train import load_pictures
 
 
 def export(run: Path, out: Path = BUILTIN_FILE) -> None:

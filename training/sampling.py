@@ -11,7 +11,6 @@ import numba as nb
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from symgan_core.generator import TriPlaneGenerator
 
@@ -96,6 +95,5 @@ class PlaneSampler:
         size = self.planes.shape[-1]
         grid = torch.einsum("bpi,kij->bpkj", points * (2 / generator.config.box_warp), generator.projections)
         mean = _PlaneMean.apply(self.last[:people], ((grid + 1) * (size / 2) - 0.5).contiguous())
-        first, second = generator.decoder.net[0].scaled(), generator.decoder.net[2].scaled()
-        out = F.linear(F.softplus(F.linear(mean, *first)), *second)
-        return out[..., 0], torch.sigmoid(out[..., 1:]) * 1.002 - 0.001
+        sigma, features = generator.decoder(mean.transpose(1, 2)[:, None])
+        return sigma, features.transpose(1, 2)

@@ -12,71 +12,27 @@ First small planes, then larger ones. ``w`` is given by the person's traits (``h
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from symgan_core.generator.checkpoint import read_state
 from symgan_core.generator.config import BUILTIN, GeneratorConfig
 from symgan_core.generator.model import TriPlaneGenerator
 from symgan_core.geometry import Marched, march
 from symgan_core.geometry.cameras import Camera
 
+from . import checkpoint
 from .adversarial import Adversary, describe
 from .batch import HALF, Batch, Pixels, place_samples
-from .mapping import SHIFT, absorb_shift
+from .config import TrainConfig
 from .pool import RESOLUTION, VIEWS, Pool
 from .sampling import PlaneSampler
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Settings of a training run."""
-
-    people: int = 4
-    """People a step."""
-    views: int = 3
-    """Views a person and step."""
-    points: int = 1600
-    """Surface points a view."""
-    free_points: int = 4000
-    """Points in the box a person."""
-    rays: int = 256
-    """Rays a view."""
-    learning_rate: float = 6e-3
-    growth: tuple[int, int] = (3000, 5000)
-    """Up to these steps, planes of a quarter, then of half the resolution."""
-    patch_from_step: int = 5600
-    """When the super-resolution joins."""
-    patches: int = 3
-    """Patches a step, one a person."""
-    patch_size: int = 40
-    """Side of a patch in rendered pixels."""
-    decay_share: float = 0.3
-    """Share of the time budget over which the learning rate falls to a twentieth."""
-    ema: float = 0.998
-    samples: tuple[int, int, int] = (3, 6, 1)
-    """Samples before, around and behind the surface."""
-    around: float = 0.035
-    """Half the thickness of "around", in world units."""
-    shell: tuple[float, float] = (-0.003, 0.009)
-    """Surface points lie between these depths behind the surface: all of it has its colour."""
-    adversarial_from_step: int | None = None
-    """When the critic of patches joins (``adversarial.py``); None: never."""
-    fool_weight: float = 0.05
-    matching_weight: float = 0.5
-    depth_weight: float = 3.0
-    solid_weight: float = 0.3
-    free_weight: float = 1.0
 
 
 class Trainer:
@@ -107,8 +63,7 @@ class Trainer:
         self.adversary = Adversary(self.device)
         self.step_number = 0
         self.rng = np.random.default_rng(seed)
-        if not self._resume() and start:
-            self._start_from(start)
+        self._restore(start)
 
     @property
     def plane_sizes(self) -> tuple[int, int, int]:
@@ -284,44 +239,16 @@ class Trainer:
 
     def save(self) -> None:
         """Write the whole state, one file a kind, and a picture sheet."""
-        groups = {name: {k: v for k, v in module.state_dict().items() if ".mapping." not in k}  # it is trained apart
-                  for name, module in (("model", self.generator), ("ema", self.ema))}
-        adam = self.optimizer.state_dict()["state"]
-        for key in ("exp_avg", "exp_avg_sq"):
-            groups[key] = {str(i): s[key].contiguous() for i, s in adam.items()}
-        for name, tensors in groups.items():
-            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, str(self.folder / f"{name}.safetensors.partial"))
-        for name in groups:
-            (self.folder / f"{name}.safetensors.partial").replace(self.folder / f"{name}.safetensors")
-        self.adversary.save(self.folder / "critic.safetensors")
-        state = {"step": self.step_number, "config": dataclasses.asdict(self.config), "generator": self.generator.config.to_dict()}
-        (self.folder / "state.json").write_text(json.dumps(state, indent=1))
+        checkpoint.save(self.folder, self.step_number, self.generator, self.ema, self.optimizer, self.adversary, self.config)
         self.sheet(self.folder / "sheet.png")
 
-    def _start_from(self, path: Path) -> None:
-        """Take the weights of a shipped generator: training goes on in a place that has its pool to render but no checkpoint."""
-        _, state = read_state(path)
-        for module in (self.generator, self.ema):
-            module.load_state_dict(state)
-            absorb_shift(module, -SHIFT)
-        self.step_number = max(*self.config.growth, self.config.patch_from_step)
-
-    def _resume(self) -> bool:
-        path = self.folder / "state.json"
-        if not path.exists():
-            return False
-        self.step_number = json.loads(path.read_text())["step"]
-        for name, module in (("model", self.generator), ("ema", self.ema)):
-            load_pictures(module, self.folder / f"{name}.safetensors")
-        self.adversary.load(self.folder / "critic.safetensors")
-        moments = {key: load_file(self.folder / f"{key}.safetensors") for key in ("exp_avg", "exp_avg_sq")}
-        state = {
-            int(i): {"step": torch.tensor(float(self.step_number)), "exp_avg": moments["exp_avg"][i],
-                     "exp_avg_sq": moments["exp_avg_sq"][i]} for i in moments["exp_avg"]}
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self.rng = np.random.default_rng(self.step_number)
-        return True
+    def _restore(self, start: Path | None) -> None:
+        step = checkpoint.resume(self.folder, self.generator, self.ema, self.optimizer, self.adversary)
+        if step is None and start:
+            checkpoint.start_from(start, self.generator, self.ema)
+            step = max(*self.config.growth, self.config.patch_from_step)
+        if step is not None:
+            self.step_number, self.rng = step, np.random.default_rng(step)
 
     @torch.no_grad()
     def sheet(self, path: Path, people: int = 5) -> None:
@@ -343,11 +270,3 @@ class Trainer:
             rows.append(torch.cat(images, 3))
         picture = (torch.cat(rows, 2)[0].permute(1, 2, 0).clamp(-1, 1) * 127.5 + 127.5).byte().cpu().numpy()
         Image.fromarray(picture).save(path)
-
-
-def load_pictures(generator: TriPlaneGenerator, path: Path) -> None:
-    """Load what is trained on pictures, everything but the mapping; ``path`` is a file of ``Trainer.save``."""
-    state = {k: v for k, v in load_file(path).items() if ".mapping." not in k}
-    missing, unknown = generator.load_state_dict(state, strict=False)
-    if unknown or any(".mapping." not in k for k in missing):
-        raise ValueError(f"'{path.name}' belongs to another generator: {unknown or missing}")

@@ -129,4 +129,4 @@ def test_wrong_shapes_are_said_at_the_door(tiny: TriPlaneGenerator, frontal: tor
 def test_configurations_survive_json() -> None:
     for config in (FFHQ512, BUILTIN, SMALL):
         assert GeneratorConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
-    assert FFHQ512.num_ws == 14 and BUILTIN.num_ws == 12
+    assert FFHQ512.num_ws == 14 and BUILTIN.num_ws == 14

@@ -33,7 +33,8 @@ def pool(tmp_path_factory):
 
 def small_trainer(pool, folder, start=None, **changes):
     """A trainer of the tiny generator: 16-pixel planes, raw pictures of 128 as the pool has them."""
-    from training.train import TrainConfig, Trainer
+    from training.config import TrainConfig
+    from training.train import Trainer
 
     config = TrainConfig(**{"people": 2, "views": 2, "rays": 64, "points": 100, "free_points": 100, "growth": (3, 6), "patches": 2,
                             "patch_size": 24, "patch_from_step": 10**6} | changes)

@@ -7,12 +7,13 @@ distribution is N(0, I), fresh people never run out, and the meaning of every di
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import erf, sqrt
 
 import numpy as np
 
+from . import worn
 from .accessories import Garment, Glasses
 from .pack import HeadPack
+from .worn import uniform
 
 Array = np.ndarray
 HAIR = ("afro01", "bob01", "braid01", "long01", "ponytail01", "short01", "short02", "short03", "bald")
@@ -98,10 +99,6 @@ def draw_codes(rng: np.random.Generator, count: int) -> Array:
     return z
 
 
-def _uniform(x: float) -> float:
-    return 0.5 * (1 + erf(float(x) / sqrt(2)))
-
-
 def _sigmoid(x: float) -> float:
     return float(1 / (1 + np.exp(-x)))
 
@@ -161,7 +158,7 @@ def macro_weights(gender: float, age: float, ethnicity: Array, muscle: float, we
 def person_from_code(pack: HeadPack, z: Array) -> Person:
     """The person that ``z [Z_DIM]`` stands for."""
     gender, ethnicity = _gender(z), _ethnicity(z)
-    age = float(np.interp(_uniform(_get(z, "age")), [0, 0.15, 0.5, 1], [0.3, 0.46, 0.56, 0.95]))
+    age = float(np.interp(uniform(_get(z, "age")), [0, 0.15, 0.5, 1], [0.3, 0.46, 0.56, 0.95]))
     muscle, weight = (float(np.clip(0.5 + 0.18 * _get(z, n), 0, 1)) for n in ("muscle", "weight"))
     weights = macro_weights(gender, age, ethnicity, muscle, weight)
     _add_shape(pack, z, weights)
@@ -183,7 +180,6 @@ def person_from_code(pack: HeadPack, z: Array) -> Person:
         a, b, c, d = z[CODE["patch"]][1:]
         patch = (float(0.55 + 0.12 * np.tanh(a)), float(0.425 + np.sign(b) * (0.05 + 0.12 * np.tanh(abs(b)))),
                  float(26 + 14 * np.tanh(c)), float(np.where(d > -0.3, 0.45, -0.35)))
-    hat = _hat(z)
     return Person(
         weights=weights, skins=_mixed(_skins(gender, age, ethnicity), z[CODE["skin_mix"]], pack.skin_names),
         skin_tint=np.clip(np.float32([tone * (1 + warmth), tone, tone * (1 - warmth)]), 0.7, 1.25),
@@ -196,7 +192,7 @@ def person_from_code(pack: HeadPack, z: Array) -> Person:
         iris=IRISES[int(np.argmax(_iris_scores(z)))], lash="eyelashes01" if gender > 0.5 else "eyelashes02",
         lash_alpha=float(np.clip(0.75 - 0.4 * gender + 0.1 * _get(z, "lashes"), 0.1, 0.95)),
         light_directions=side, light_colours=colours, ambient_low=low, ambient_high=high, mole=mole, patch=patch,
-        glasses=_glasses(z), hat=hat, clothing=_clothing(z),
+        glasses=worn.glasses(z[CODE["glasses"]]), hat=worn.hat(z[CODE["hat"]]), clothing=worn.clothing(z[CODE["clothing"]]),
         mouth_is_open=_mouth_open(z) > 0.02 or _smile(z) > 0.35,
         attributes={"gender": gender, "age": age, "muscle": muscle, "weight": weight,
                     **dict(zip(("african", "asian", "caucasian"), ethnicity.tolist(), strict=True))})
@@ -274,7 +270,7 @@ def _mixed(skins: dict[str, float], z: Array, names: tuple[str, ...]) -> dict[st
         return skins
     dark = "dark" if "dark" in next(iter(skins)) else "light"
     like = [n for n in names if f"_{dark}skinned" in n]
-    other = like[min(int(_uniform(z[1]) * len(like)), len(like) - 1)]
+    other = like[min(int(uniform(z[1]) * len(like)), len(like) - 1)]
     out = {k: v * (1 - share) for k, v in skins.items()}
     out[other] = out.get(other, 0.0) + share
     return out
@@ -282,7 +278,7 @@ def _mixed(skins: dict[str, float], z: Array, names: tuple[str, ...]) -> dict[st
 
 def _hair_colour(z: Array, age: float, ethnicity: Array, style: str) -> Array:
     """Linear-light tint from black over brown to blond, with red and grey."""
-    lightness = _uniform(_get(z, "hair_lightness") - 1.6 * (1 - float(ethnicity[2])))
+    lightness = uniform(_get(z, "hair_lightness") - 1.6 * (1 - float(ethnicity[2])))
     stops = np.float32([[0.02, 0.017, 0.015], [0.045, 0.028, 0.018], [0.11, 0.06, 0.033], [0.25, 0.15, 0.075], [0.62, 0.45, 0.24]])
     colour = np.float32([np.interp(lightness, [0, 0.3, 0.6, 0.82, 1], stops[:, c]) for c in range(3)])
     red = float(np.clip(_get(z, "hair_redness") - 1.0, 0, 1)) * lightness
@@ -308,37 +304,3 @@ def _light(z: Array) -> tuple[Array, Array, Array, Array]:
     colours = np.stack([key * tint, np.full(3, fill), np.full(3, 0.12)])
     return (directions.astype(np.float32), colours.astype(np.float32),
             np.full(3, 0.75 * ambient, np.float32), np.full(3, 1.15 * ambient, np.float32))
-
-
-def _colour(z: Array) -> tuple[float, float, float]:
-    """A cloth colour in linear light from three numbers: hue (two) and lightness."""
-    hue = np.tanh(0.6 * np.asarray(z[:2], np.float64))
-    light = 0.02 + 0.75 * _uniform(z[2]) ** 2
-    return tuple(float(np.clip(light * (1 + x), 0.005, 0.9)) for x in (0.6 * hue[0], 0.45 * hue[1], -0.6 * hue[0]))
-
-
-def _glasses(z: Array) -> Glasses | None:
-    on, kind, width, height, square, thick, tone = (float(x) for x in z[CODE["glasses"]])
-    if on < 0.95:
-        return None
-    name = "patch" if kind > 1.6 else ("dark" if kind > 0.7 else "clear")
-    shade = 0.015 + 0.4 * _uniform(tone - 1) ** 3
-    # Brown rather than grey in the middle of the range, as horn is.
-    colour = (shade, shade * (0.6 if 0 < tone < 1.2 else 0.95), shade * (0.35 if 0 < tone < 1.2 else 0.95))
-    return Glasses(name, float(np.clip(0.26 + 0.02 * width, 0.21, 0.3)), float(np.clip(0.19 + 0.025 * height, 0.13, 0.25)),
-                   float(np.clip(2.8 + 0.7 * square, 2, 4.5)), float(np.clip(0.02 + 0.007 * thick, 0.012, 0.036)),
-                   (0.01, 0.01, 0.011) if name == "patch" else colour, 1 if square > 0 else -1)
-
-
-def _hat(z: Array) -> Garment | None:
-    on, kind, *colour = z[CODE["hat"]]
-    if on < 1.15:
-        return None
-    return Garment("beanie" if kind > 0 else "cap", _colour(colour), float(np.clip(0.25 * abs(kind) - 0.1, 0, 0.4)) if kind > 0 else 0.0)
-
-
-def _clothing(z: Array) -> Garment | None:
-    on, cut, *colour = z[CODE["clothing"]]
-    if on < -0.8:
-        return None
-    return Garment("high" if cut > 1.1 else ("round" if cut > -0.5 else "wide"), _colour(colour), float(np.clip(0.3 * on - 0.2, 0, 0.4)))

@@ -1,0 +1,46 @@
+"""Settings of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of a training run."""
+
+    people: int = 4
+    """People a step."""
+    views: int = 3
+    """Views a person and step."""
+    points: int = 1600
+    """Surface points a view."""
+    free_points: int = 4000
+    """Points in the box a person."""
+    rays: int = 256
+    """Rays a view."""
+    learning_rate: float = 6e-3
+    growth: tuple[int, int] = (3000, 5000)
+    """Up to these steps, planes of a quarter, then of half the resolution."""
+    patch_from_step: int = 5600
+    """When the super-resolution joins."""
+    patches: int = 3
+    """Patches a step, one a person."""
+    patch_size: int = 40
+    """Side of a patch in rendered pixels."""
+    decay_share: float = 0.75
+    """Share of the time budget over which the learning rate falls to a twentieth."""
+    ema: float = 0.998
+    samples: tuple[int, int, int] = (3, 6, 1)
+    """Samples before, around and behind the surface."""
+    around: float = 0.035
+    """Half the thickness of "around", in world units."""
+    shell: tuple[float, float] = (-0.003, 0.009)
+    """Surface points lie between these depths behind the surface: all of it has its colour."""
+    adversarial_from_step: int | None = None
+    """When the critic of patches joins (``adversarial.py``); None: never."""
+    fool_weight: float = 0.05
+    matching_weight: float = 0.5
+    depth_weight: float = 3.0
+    solid_weight: float = 0.3
+    free_weight: float = 1.0
