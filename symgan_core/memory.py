@@ -21,4 +21,5 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):  # another libc
         return False
     settings = ((_MMAP_THRESHOLD, 1 << 30), (_TRIM_THRESHOLD, (1 << 31) - 1), (_TOP_PAD, 1 << 28))
-    return all([mallopt(name, value) for name, value in settings])
+    taken = [mallopt(name, value) for name, value in settings]  # all three are asked for, whatever one answers
+    return all(taken)
