@@ -43,7 +43,9 @@ class TuningConfig:
     offset_rate: float = 0.012
     """Adam, of an offset on the planes themselves, in standard deviations of the planes: it takes up detail that the weights
     would need many steps for. 0: none."""
-    smooth_weight: float = 0.25
+    offset_floor: float = 1e-6
+    """Gradients of the offset far below this move it less than in proportion (Adam's epsilon)."""
+    smooth_weight: float = 0.5
     """Total variation of that offset, in standard deviations: what no view shows stays smooth."""
     pixel_weight: float = 1.0
     perceptual_weight: float = 1.0

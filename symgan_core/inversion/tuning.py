@@ -54,7 +54,8 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         first = base.planes(ws)
         offset = torch.zeros_like(first, requires_grad=True)
         spread = float(first.std())
-        groups.append({"params": [offset], "rate": tuning.offset_rate * spread})
+        # Adam moves what has a tiny gradient as far as what has a large one: without a floor, texels that no label sees fill with noise.
+        groups.append({"params": [offset], "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
     optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99))
     views = _Views()
     if tuning.depth:
