@@ -1,8 +1,8 @@
 """Plane features at points, fast enough to train on a CPU.
 
 ``grid_sample`` walks planes channel by channel: each of a point's 12 texels costs a cache line a channel, and its gradient is slower
-still. With the channels last, a texel is one line. The kernels below do that (5 times faster forwards and backwards on two cores); on a
-GPU ``grid_sample`` stays in charge.
+still. With the channels last, a texel is one line. The kernels below do that (a point with decoder and gradient: 2.3 µs in place of
+5.7 µs on two cores); on a GPU ``grid_sample`` stays in charge.
 """
 
 from __future__ import annotations
