@@ -51,6 +51,19 @@ def test_invert_writes_all_files(inverted: Path) -> None:
     assert sum(1 for _ in imageio.get_reader(inverted / "orbit.mp4")) >= 48
 
 
+def test_render_edits_and_refuses_words_that_are_no_edits(inverted: Path, tmp_path, capsys) -> None:
+    views = {}
+    for name, words in (("plain", []), ("dark", ["--edit", "skin_tone=-4"])):
+        assert main(["render", str(inverted), "--out", str(tmp_path / f"{name}.png"), *words]) == 0
+        views[name] = np.asarray(Image.open(tmp_path / f"{name}.png"), float)
+    assert np.abs(views["plain"] - views["dark"]).mean() > 1
+    refused = {"age": "NAME=STRENGTH", "age=x": "NAME=STRENGTH", "beauty=1": "no editing direction", "age=99": "out of range"}
+    for word, said in refused.items():
+        assert main(["render", str(inverted), "--out", str(tmp_path / "no.png"), "--edit", word]) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "no.png").exists()
+
+
 def test_the_turned_head_is_a_head(inverted: Path, tmp_path) -> None:
     views = {}
     for yaw in (-30, 0, 30):

@@ -71,11 +71,11 @@ def trait_directions(people: int = 200, step: float = 0.7) -> dict[str, Tensor]:
         allowed = np.zeros(len(scale), bool)
         for part in source.parts:
             allowed[layout[part]] = True
-        total = np.zeros(len(scale))
+        total, numbers = np.zeros(len(scale)), z_numbers(pack, source)
         for code in codes:
             for sense in (1, -1):
                 moved = code.copy()
-                for place, sign in z_numbers(pack, source):
+                for place, sign in numbers:
                     moved[place] += sense * sign * step
                 total += sense * traits(pack, person_from_code(pack, moved))
         out[name] = torch.from_numpy(np.where(allowed, total / (2 * step * people * scale), 0)).float()

@@ -18,7 +18,8 @@ from symgan_core.generator import TriPlaneGenerator
 from symgan_core.generator.layers import Linear, normalise_second_moment
 from symgan_core.generator.synthesis import MappingNetwork
 
-from .heads import CODE, HeadPack, draw_codes, person_from_code, trait_statistics, traits
+from .heads import HeadPack, draw_codes, person_from_code, trait_statistics, traits
+from .heads.people import USED
 
 SHIFT = 4.0
 """w is the standardised traits plus this. The mapping ends in a leaky ReLU, whose kink would lie in the middle of each trait's range
@@ -51,13 +52,13 @@ def train_mapping(mapping: MappingNetwork, codes: Tensor, truth: Tensor, steps: 
     for weight in weights:
         weight.requires_grad_(True)
     optimizer = torch.optim.Adam(weights, rate, betas=(0.9, 0.99))
-    spare, begin, total = max(s.stop for s in CODE.values()), time.monotonic(), 0.0
+    begin, total = time.monotonic(), 0.0
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1, (step + 1) / 200) * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * step / steps)))
         chosen = torch.randint(0, len(codes), (batch,))
         z = codes[chosen].clone()
-        z[:, spare:] = torch.randn_like(z[:, spare:])  # numbers without a meaning are drawn anew each time
+        z[:, USED:] = torch.randn_like(z[:, USED:])  # numbers without a meaning are drawn anew each time
         loss = (_mapped(layers, z) - truth[chosen] - SHIFT).square().mean()
         optimizer.zero_grad()
         loss.backward()

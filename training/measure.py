@@ -1,4 +1,4 @@
-"""What the prior can do, in numbers: how well it holds known heads, how well depth and colour agree, what each direction changes."""
+"""What the prior can do, in numbers: how well it holds known heads, how well depth and colour agree."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from torch.nn import functional as F
 
 from symgan_core.evaluation import depth_along_rays, picture_metrics, read_multiview
 from symgan_core.generator import TriPlaneGenerator
-from symgan_core.geometry import march, pixel_rays, warp_to_view
+from symgan_core.geometry import Camera, pixel_rays, warp_to_view
 from symgan_core.geometry.rays import pixel_centres
 from symgan_core.geometry.volume import coarse_depths, importance_depths, interval_weights
 from symgan_core.inversion import make_target
 from symgan_core.inversion.pivot import latent_statistics
 
-from .sampling import PlaneSampler
+from .sampling import PlaneSampler, ray_points
 
 
 @dataclass(frozen=True)
@@ -96,15 +96,10 @@ def _rays(generator: TriPlaneGenerator, planes: Tensor, origins: Tensor, directi
     g, sampler = generator.config, PlaneSampler(generator, planes)
     with torch.no_grad():
         coarse = coarse_depths(g.ray_start, g.ray_end, samples[0], origins.shape[:2])
-        sigma = sampler.query(_points(origins, directions, coarse))[0].reshape(coarse.shape)
+        sigma = sampler.query(ray_points(origins, directions, coarse))[0].reshape(coarse.shape)
         depths = importance_depths(interval_weights(sigma, coarse), coarse, samples[1], torch.default_generator).sort(-1).values
-    sigma, features = sampler.query(_points(origins, directions, depths))
-    marched = march(sigma.reshape(depths.shape), features.reshape(*depths.shape, -1).permute(0, 3, 1, 2), depths, white_back=g.white_back)
+    marched = sampler.march(depths, *sampler.query(ray_points(origins, directions, depths)))
     return marched.features, marched.weights.sum(-1)
-
-
-def _points(origins: Tensor, directions: Tensor, depths: Tensor) -> Tensor:
-    return (origins[:, :, None] + directions[:, :, None] * depths[..., None]).flatten(1, 2)
 
 
 @torch.no_grad()
@@ -149,8 +144,6 @@ def held_heads(data: Path, generator: TriPlaneGenerator, limit: int | None = Non
 @torch.no_grad()
 def colour_agreement(generator: TriPlaneGenerator, people: int = 8, turn: float = 20.0, seed: int = 0) -> float:
     """Median colour error (of 255) of visible pixels when one view of a random person is warped to another by the rendered depth."""
-    from symgan_core.geometry import Camera
-
     z = torch.randn(people, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
     errors = []
     for ws in generator.mapping(z, generator.frontal_camera().expand(people, -1)).split(1):

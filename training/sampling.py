@@ -13,6 +13,16 @@ import torch
 from torch import Tensor
 
 from symgan_core.generator import TriPlaneGenerator
+from symgan_core.geometry import Marched, march
+
+
+@nb.njit(fastmath=True, cache=True, inline="always")
+def _texel(x, y, corner):
+    """Row, column and weight of one of the four texels around (x, y); a third for each of the planes."""
+    i, j = int(np.floor(y)), int(np.floor(x))
+    fy, fx = y - i, x - j
+    weight = (fy if corner // 2 else 1 - fy) * (fx if corner % 2 else 1 - fx) / np.float32(3)
+    return i + corner // 2, j + corner % 2, weight
 
 
 @nb.njit(fastmath=True, cache=True, parallel=True)
@@ -25,13 +35,9 @@ def _gather(planes, where, out):
             for c in range(channels):
                 out[b, p, c] = 0
             for k in range(3):
-                x, y = where[b, p, k, 0], where[b, p, k, 1]
-                i, j = int(np.floor(y)), int(np.floor(x))
-                fy, fx = y - i, x - j
                 for corner in range(4):
-                    r, q = i + corner // 2, j + corner % 2
+                    r, q, weight = _texel(where[b, p, k, 0], where[b, p, k, 1], corner)
                     if 0 <= r < size and 0 <= q < size:
-                        weight = (fy if corner // 2 else 1 - fy) * (fx if corner % 2 else 1 - fx) / np.float32(3)
                         for c in range(channels):
                             out[b, p, c] += weight * planes[b, k, r, q, c]
 
@@ -42,13 +48,9 @@ def _scatter(gradient, where, out):
     for task in nb.prange(batch * 3):  # a plane belongs to one thread, so no two write to the same place
         b, k = task // 3, task % 3
         for p in range(count):
-            x, y = where[b, p, k, 0], where[b, p, k, 1]
-            i, j = int(np.floor(y)), int(np.floor(x))
-            fy, fx = y - i, x - j
             for corner in range(4):
-                r, q = i + corner // 2, j + corner % 2
+                r, q, weight = _texel(where[b, p, k, 0], where[b, p, k, 1], corner)
                 if 0 <= r < size and 0 <= q < size:
-                    weight = (fy if corner // 2 else 1 - fy) * (fx if corner % 2 else 1 - fx) / np.float32(3)
                     for c in range(channels):
                         out[b, k, r, q, c] += weight * gradient[b, p, c]
 
@@ -97,3 +99,13 @@ class PlaneSampler:
         mean = _PlaneMean.apply(self.last[:people], ((grid + 1) * (size / 2) - 0.5).contiguous())
         sigma, features = generator.decoder(mean.transpose(1, 2)[:, None])
         return sigma, features.transpose(1, 2)
+
+    def march(self, depths: Tensor, sigma: Tensor, features: Tensor) -> Marched:
+        """Composite what ``query`` said about ``ray_points``; ``depths [B, M, S]``."""
+        features = features.reshape(*depths.shape, -1).permute(0, 3, 1, 2)
+        return march(sigma.reshape(depths.shape), features, depths, white_back=self.generator.config.white_back)
+
+
+def ray_points(origins: Tensor, directions: Tensor, depths: Tensor) -> Tensor:
+    """``[B, M * S, 3]``: the samples ``depths [B, M, S]`` of rays ``[B, M, 3]``."""
+    return (origins[:, :, None] + directions[:, :, None] * depths[..., None]).flatten(1, 2)

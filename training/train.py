@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from symgan_core.generator.config import BUILTIN, GeneratorConfig
 from symgan_core.generator.model import TriPlaneGenerator
-from symgan_core.geometry import Marched, march
+from symgan_core.geometry import Marched
 from symgan_core.geometry.cameras import Camera
 
 from . import checkpoint
@@ -32,7 +32,7 @@ from .adversarial import Adversary, describe
 from .batch import HALF, Batch, Pixels, place_samples
 from .config import TrainConfig
 from .pool import RESOLUTION, VIEWS, Pool
-from .sampling import PlaneSampler
+from .sampling import PlaneSampler, ray_points
 
 
 class Trainer:
@@ -129,7 +129,8 @@ class Trainer:
         places, along = self._ray_points(rays)
         parts = [pixels.origins + pixels.directions * depth[..., None], free, along]
         sigmas, features = (x.split([p.shape[1] for p in parts], 1) for x in sampler.query(torch.cat(parts, 1)))
-        return self._point_losses(pixels, depth, empty, sigmas, features) | self._ray_losses(rays, places, sigmas[2], features[2])
+        marched = sampler.march(places, sigmas[2], features[2])
+        return self._point_losses(pixels, depth, empty, sigmas, features) | self._ray_losses(rays, marched)
 
     def _point_losses(self, pixels: Pixels, depth: Tensor, empty: Tensor, sigmas: tuple[Tensor, ...],
                       features: tuple[Tensor, ...]) -> dict[str, Tensor]:
@@ -142,8 +143,7 @@ class Trainer:
             "free": self.config.free_weight * torch.log1p(F.softplus(sigmas[1] - 1)[empty]).mean(),
         }
 
-    def _ray_losses(self, pixels: Pixels, places: Tensor, sigma: Tensor, features: Tensor) -> dict[str, Tensor]:
-        marched = self._march(places, sigma, features)
+    def _ray_losses(self, pixels: Pixels, marched: Marched) -> dict[str, Tensor]:
         hit = torch.isfinite(pixels.depth) & (pixels.opacity > 0.9)
         difference = marched.features[:, :3].transpose(1, 2) - pixels.colour
         return {
@@ -180,7 +180,7 @@ class Trainer:
         row = torch.stack([r + line.repeat_interleave(side) for r, _ in corner])
         column = torch.stack([c + line.repeat(side) for _, c in corner])
         places, points = self._ray_points(batch.pixels(row, column, who))
-        marched = self._march(places, *sampler.query(points, len(corner)))
+        marched = sampler.march(places, *sampler.query(points, len(corner)))
         return marched.features.reshape(len(corner), -1, side, side)
 
     def _patch_corners(self, batch: Batch, who: Tensor) -> list[tuple[int, int]]:
@@ -210,11 +210,7 @@ class Trainer:
         """Depths ``[B, M, S]`` of samples and their places ``[B, M * S, 3]``."""
         config, g = self.config, self.generator.config
         depths = place_samples(pixels.depth, (g.ray_start, g.ray_end), config.samples, config.around)
-        return depths, (pixels.origins[:, :, None] + pixels.directions[:, :, None] * depths[..., None]).flatten(1, 2)
-
-    def _march(self, depths: Tensor, sigma: Tensor, features: Tensor) -> Marched:
-        features = features.reshape(*depths.shape, -1).permute(0, 3, 1, 2)
-        return march(sigma.reshape(depths.shape), features, depths, white_back=self.generator.config.white_back)
+        return depths, ray_points(pixels.origins, pixels.directions, depths)
 
     def _set_rate(self, share: float) -> None:
         config = self.config

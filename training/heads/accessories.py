@@ -163,9 +163,7 @@ def _banded(points: Array, triangles: Array, worn: Garment) -> Mesh:
 
 def _shell(pack: HeadPack, vertices: Array, line: Array, thickness: float, region: int | None) -> tuple[Array, Array]:
     """The skin beyond a plane, grown by ``thickness``; its edge is cut straight along the plane."""
-    head = pack.head
-    triangles = head["skin_vid"].astype(np.int64)[head["skin_tri"].astype(np.int64)]
-    kinds = head["skin_tri_region"]
+    triangles, kinds = pack.skin_corners, pack.head["skin_tri_region"]
     allowed = kinds == region if region is not None else kinds <= 1
     ears = np.zeros(len(vertices), bool)
     ears[pack.ears] = True

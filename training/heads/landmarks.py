@@ -7,6 +7,7 @@ Order: jaw from the person's right ear to the left 0-16, brows 17-26, nose 27-35
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def landmarks(pack: HeadPack, vertices: Array) -> Array:
 @lru_cache(maxsize=2)
 def landmark_vertices(root: str = str(ASSETS)) -> Array:
     """``[68]`` vertex numbers; the two halves of the face are mirror images."""
-    pack = HeadPack(ASSETS.__class__(root))
+    pack = HeadPack(Path(root))
     v = pack.compose(AVERAGE)
     out = np.full(68, -1)
     for where, numbers in ((_jaw(pack, v), range(8, 17)), (_brow(pack, v), range(22, 27)), (_nose(pack, v), range(27, 36)),
@@ -42,7 +43,7 @@ def landmark_vertices(root: str = str(ASSETS)) -> Array:
 
 def _edge(pack: HeadPack, region: int) -> Array:
     """Vertices that lie both on the face and on another region of the skin (2 mouth cavity, 3 and 4 eye sockets)."""
-    corners = pack.head["skin_vid"].astype(np.int64)[pack.head["skin_tri"].astype(np.int64)]
+    corners = pack.skin_corners
     kinds = pack.head["skin_tri_region"]
     return np.intersect1d(corners[kinds == 0], corners[kinds == region])
 

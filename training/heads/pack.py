@@ -123,10 +123,14 @@ class HeadPack:
         return found[(np.abs(self.base[found, 0]) < 0.19) & (self.base[found, 2] > 1.38)]
 
     @cached_property
+    def skin_corners(self) -> Array:
+        """``[T, 3]``: base vertices of each skin triangle."""
+        return self.head["skin_vid"].astype(np.int64)[self.head["skin_tri"].astype(np.int64)]
+
+    @cached_property
     def skin_regions(self) -> Array:
         """``[T]`` uint8: what each skin triangle shows, as an index into ``REGIONS``."""
-        head = self.head
-        corners = head["skin_vid"].astype(np.int64)[head["skin_tri"].astype(np.int64)]
+        head, corners = self.head, self.skin_corners
         out = np.full(len(corners), REGIONS.index("skin"), np.uint8)
         out[head["skin_tri_region"] == 1] = REGIONS.index("neck")
         below = self.base[corners, 1].mean(1) < self.base[self.landmarks["chin_bottom"], 1] + 0.02

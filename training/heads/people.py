@@ -45,7 +45,9 @@ CODE: dict[str, slice] = _layout()
 """Attribute name to its place in z. What is left up to ``z_dim`` is spare and has no effect."""
 
 Z_DIM = 256
-if CODE["shape"].stop > Z_DIM:
+USED = max(place.stop for place in CODE.values())
+"""So many numbers of z have a meaning."""
+if USED > Z_DIM:
     raise AssertionError("the attributes do not fit into z")
 
 
