@@ -18,6 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (("render", "render people into a pool"), ("train", "train, resuming what the folder holds"),
+                       ("align", "fit where features lie in the planes, from the meshes alone: a first warp for --warp"),
                        ("faces", "train the face network on the pool"),
                        ("export", "write the weights that ship, with their editing directions"),
                        ("views", "write a multi-view file of new people, with ground truth"),
@@ -35,6 +36,10 @@ def main() -> None:
         if name == "train":
             command.add_argument("--adversarial", action="store_true", help="the adversarial phase: a critic of patches joins now")
             command.add_argument("--start", type=Path, help="a generator file to go on from, e.g. the shipped one; --run may be empty")
+            command.add_argument("--warp", type=Path, help="a file of `align`, for a run that begins with nothing")
+        if name == "align":
+            command.add_argument("out", type=Path, help="the .safetensors file to write")
+            command.set_defaults(people=6500)
         if name == "views":
             command.add_argument("out", type=Path, help="the .npz file to write; --people says how many, --seed which")
             command.set_defaults(people=16, seed=77)
@@ -75,7 +80,19 @@ def _train(args: argparse.Namespace) -> None:
     config = TrainConfig()
     if args.adversarial:  # a gentle last phase: a third of the rate, falling from the start
         config = replace(config, adversarial_from_step=0, learning_rate=config.learning_rate / 3, decay_share=1.0)
-    Trainer(pool, args.run, str(resolve_device(args.device)), config, seed=args.seed, start=args.start).run(args.minutes)
+    Trainer(pool, args.run, str(resolve_device(args.device)), config, seed=args.seed, start=args.start, warp=args.warp).run(
+        args.minutes)
+
+
+def _align(args: argparse.Namespace) -> None:
+    from safetensors.torch import save_file
+
+    from symgan_core.generator import BUILTIN
+    from symgan_core.generator.warp import PlaneWarp
+
+    from .alignment import draw_fields, fit_warp
+
+    save_file(fit_warp(PlaneWarp(BUILTIN), draw_fields(BUILTIN, args.people, args.seed)).state_dict(), str(args.out))
 
 
 def _faces(args: argparse.Namespace) -> None:

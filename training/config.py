@@ -20,9 +20,11 @@ class TrainConfig:
     rays: int = 256
     """Rays a view."""
     learning_rate: float = 6e-3
-    growth: tuple[int, int] = (3000, 5000)
+    warp_share: float = 0.05
+    """The warp's rate as a share of the others': a step of it moves whole features."""
+    growth: tuple[int, int] = (400, 1300)
     """Up to these steps, planes of a quarter, then of half the resolution."""
-    patch_from_step: int = 5600
+    patch_from_step: int = 2400
     """When the super-resolution joins."""
     patches: int = 3
     """Patches a step, one a person."""

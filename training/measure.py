@@ -71,17 +71,16 @@ def fit(generator: TriPlaneGenerator, views: Views, config: FitConfig = FitConfi
         for group in optimizer.param_groups:
             group["lr"] = config.rate * min(1.0, (step + 1) / 10) * min(1.0, 0.05 + (config.steps - step) / (0.4 * config.steps))
         ws = mean + std * offset
-        planes = generator.planes(ws)
         if step < config.steps - config.image_steps:
             chosen = torch.randint(0, resolution**2, (len(colour), config.rays // len(colour)))
             origins, directions = pixel_rays(views.cameras, centres[chosen])
-            features, total = _rays(generator, planes, origins.reshape(1, -1, 3), directions.reshape(1, -1, 3), config.samples)
+            features, total = _rays(generator, ws, origins.reshape(1, -1, 3), directions.reshape(1, -1, 3), config.samples)
             wanted = colour.gather(2, chosen[:, None].expand(-1, 3, -1)).transpose(0, 1).reshape(1, 3, -1)
             mask = opacity.gather(2, chosen[:, None]).reshape(1, -1)
             loss = (features[:, :3] - wanted).abs().mean() + (total - mask).square().mean()
         else:
             v = int(torch.randint(0, len(colour), ()))
-            out = generator.view(planes, ws, views.cameras[v: v + 1])
+            out = generator.view(generator.planes(ws), ws, views.cameras[v: v + 1])
             loss = (out.image - views.images[v: v + 1]).abs().mean() + 0.5 * (out.image_raw.flatten(2) - colour[v: v + 1]).abs().mean()
         loss = loss + config.prior * offset.square().mean()
         optimizer.zero_grad()
@@ -90,10 +89,10 @@ def fit(generator: TriPlaneGenerator, views: Views, config: FitConfig = FitConfi
     return (mean + std * offset).detach()
 
 
-def _rays(generator: TriPlaneGenerator, planes: Tensor, origins: Tensor, directions: Tensor,
+def _rays(generator: TriPlaneGenerator, ws: Tensor, origins: Tensor, directions: Tensor,
           samples: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Features ``[1, C, M]`` in [-1, 1] and opacity ``[1, M]`` of single rays."""
-    g, sampler = generator.config, PlaneSampler(generator, planes)
+    g, sampler = generator.config, PlaneSampler(generator, ws)
     with torch.no_grad():
         coarse = coarse_depths(g.ray_start, g.ray_end, samples[0], origins.shape[:2])
         sigma = sampler.query(ray_points(origins, directions, coarse))[0].reshape(coarse.shape)

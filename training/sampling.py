@@ -72,18 +72,85 @@ class _PlaneMean(torch.autograd.Function):
         return out, None
 
 
+@nb.njit(fastmath=True, cache=True, parallel=True)
+def _move(planes, where, out):
+    size, channels = planes.shape[2], planes.shape[4]
+    for task in nb.prange(planes.shape[0] * 3):
+        b, k = task // 3, task % 3
+        for i in range(size):
+            for j in range(size):
+                for c in range(channels):
+                    out[b, k, i, j, c] = 0
+                for corner in range(4):
+                    r, q, weight = _texel(where[b, k, i, j, 0], where[b, k, i, j, 1], corner)
+                    r, q = min(max(r, 0), size - 1), min(max(q, 0), size - 1)
+                    for c in range(channels):
+                        out[b, k, i, j, c] += 3 * weight * planes[b, k, r, q, c]
+
+
+@nb.njit(fastmath=True, cache=True, parallel=True)
+def _move_back(planes, where, gradient, to_planes, to_where):
+    size, channels = planes.shape[2], planes.shape[4]
+    for task in nb.prange(planes.shape[0] * 3):
+        b, k = task // 3, task % 3
+        for i in range(size):
+            for j in range(size):
+                x, y = where[b, k, i, j, 0], where[b, k, i, j, 1]
+                fy, fx = y - np.floor(y), x - np.floor(x)
+                gx, gy = np.float32(0), np.float32(0)
+                for corner in range(4):
+                    r, q, weight = _texel(x, y, corner)
+                    r, q = min(max(r, 0), size - 1), min(max(q, 0), size - 1)
+                    dot = np.float32(0)
+                    for c in range(channels):
+                        g = gradient[b, k, i, j, c]
+                        to_planes[b, k, r, q, c] += 3 * weight * g
+                        dot += g * planes[b, k, r, q, c]
+                    gx += dot * (1 if corner % 2 else -1) * (fy if corner // 2 else 1 - fy)
+                    gy += dot * (1 if corner // 2 else -1) * (fx if corner % 2 else 1 - fx)
+                to_where[b, k, i, j, 0] = gx
+                to_where[b, k, i, j, 1] = gy
+
+
+class _Moved(torch.autograd.Function):
+    """``PlaneWarp``'s resampling with the channels last: ``planes [B, 3, R, R, C]``, ``where [B, 3, R, R, 2]`` in texels."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, planes: Tensor, where: Tensor) -> Tensor:
+        ctx.save_for_backward(planes, where)
+        out = torch.empty_like(planes)
+        _move(planes.detach().numpy(), where.detach().numpy(), out.numpy())
+        return out
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        planes, where = ctx.saved_tensors
+        to_planes, to_where = torch.zeros_like(planes), torch.empty_like(where)
+        _move_back(planes.detach().numpy(), where.detach().numpy(), gradient.contiguous().numpy(), to_planes.numpy(), to_where.numpy())
+        return to_planes, to_where
+
+
 class PlaneSampler:
-    """Asks a generator's planes ``[B, 3, C, R, R]`` about points, again and again, with gradients to the planes and the decoder.
+    """Asks the planes of people ``ws [B, num_ws, w_dim]`` about points, again and again, with gradients to all weights and to ws.
 
     The points themselves get no gradient.
     """
 
-    def __init__(self, generator: TriPlaneGenerator, planes: Tensor):
-        self.generator, self.planes = generator, planes
-        self.fast = planes.device.type == "cpu"
-        if self.fast:
-            nb.set_num_threads(min(torch.get_num_threads(), nb.config.NUMBA_NUM_THREADS))
-            self.last = planes.permute(0, 1, 3, 4, 2).contiguous()
+    def __init__(self, generator: TriPlaneGenerator, ws: Tensor, resolution: int | None = None):
+        self.generator = generator
+        self.fast = ws.device.type == "cpu"
+        if not self.fast:
+            self.planes = generator.planes(ws, resolution=resolution)
+            return
+        nb.set_num_threads(min(torch.get_num_threads(), nb.config.NUMBA_NUM_THREADS))
+        self.planes = generator.backbone.canonical(ws, resolution=resolution).permute(0, 1, 3, 4, 2).contiguous()
+        if generator.backbone.warp is not None:
+            where = generator.backbone.warp.places(ws[:, 0], self.planes.shape[2])
+            self.planes = _Moved.apply(self.planes, self._texels(where, self.planes.shape[2]))
+
+    @staticmethod
+    def _texels(places: Tensor, size: int) -> Tensor:
+        return ((places + 1) * (size / 2) - 0.5).contiguous()
 
     def query(self, points: Tensor, people: int | None = None) -> tuple[Tensor, Tensor]:
         """Raw density ``[B, P]`` and features ``[B, P, C]`` in about [0, 1] at ``points [B, P, 3]`` (``TriPlaneGenerator.query``).
@@ -94,9 +161,8 @@ class PlaneSampler:
         if not self.fast:
             sigma, features = generator.query(self.planes[:people], points)
             return sigma, features.transpose(1, 2)
-        size = self.planes.shape[-1]
         grid = torch.einsum("bpi,kij->bpkj", points * (2 / generator.config.box_warp), generator.projections)
-        mean = _PlaneMean.apply(self.last[:people], ((grid + 1) * (size / 2) - 0.5).contiguous())
+        mean = _PlaneMean.apply(self.planes[:people], self._texels(grid, self.planes.shape[2]))
         sigma, features = generator.decoder(mean.transpose(1, 2)[:, None])
         return sigma, features.transpose(1, 2)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -41,10 +42,11 @@ class Trainer:
     Args:
         folder: where checkpoints, the log and picture sheets go; an existing checkpoint is resumed.
         start: a generator file of an earlier run to go on from, where the folder has no checkpoint.
+        warp: a file of ``python -m training align``, for a run that begins with nothing.
     """
 
     def __init__(self, pool: Pool, folder: str | Path, device: str = "cpu", config: TrainConfig | None = None,
-                 generator_config: GeneratorConfig = BUILTIN, seed: int = 0, start: Path | None = None):
+                 generator_config: GeneratorConfig = BUILTIN, seed: int = 0, start: Path | None = None, warp: Path | None = None):
         self.pool, self.folder, self.device = pool, Path(folder), torch.device(device)
         self.config = config or TrainConfig()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -55,11 +57,16 @@ class Trainer:
         for resolution in self.plane_sizes[1:]:
             # A block that joins later starts silent, so that it refines what the smaller planes have learned.
             torch.nn.init.zeros_(getattr(self.generator.backbone.synthesis, f"b{resolution}").torgb.weight)
+        if warp:
+            self.generator.backbone.warp.load_state_dict(load_file(warp))
         self.generator.backbone.mapping.requires_grad_(False)
         self.ema = TriPlaneGenerator(generator_config).to(self.device).requires_grad_(False)
         self.ema.load_state_dict(self.generator.state_dict())
         self.weights = [p for p in self.generator.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.Adam(self.weights, self.config.learning_rate, betas=(0.9, 0.99))
+        moving = {id(p) for p in self.generator.backbone.warp.parameters()} if self.generator.backbone.warp else set()
+        self.optimizer = torch.optim.Adam(
+            [{"params": [p for p in self.weights if (id(p) in moving) == slow], "share": self.config.warp_share if slow else 1.0}
+             for slow in (False, True)], self.config.learning_rate, betas=(0.9, 0.99))
         self.adversary = Adversary(self.device)
         self.step_number = 0
         self.rng = np.random.default_rng(seed)
@@ -97,7 +104,7 @@ class Trainer:
         views = np.stack([self.rng.permutation(VIEWS)[: config.views] for _ in numbers])
         batch = Batch(self.pool, numbers, views, self.device)
         ws = self.ws_of(numbers)
-        sampler = PlaneSampler(self.generator, self.generator.planes(ws, resolution=self.plane_size()))
+        sampler = PlaneSampler(self.generator, ws, self.plane_size())
         losses = self._space_losses(sampler, batch)
         if self.step_number >= config.patch_from_step:
             losses |= self._patch_losses(sampler, ws, batch)
@@ -163,7 +170,8 @@ class Trainer:
                               for w, (r, c) in zip(who, corner, strict=True)])
         target = target.permute(0, 3, 1, 2).float() / 127.5 - 1
         raw, raw_target = features[:, :3], F.avg_pool2d(target, scale)
-        difference = (image - target) * self._inner(corner, scale)
+        edge = 4 * scale  # a patch's border is seldom the picture's: what lies beyond it is not known
+        difference = (image - target)[..., edge:-edge, edge:-edge]
         losses = {
             "patch": 2 * difference.abs().mean(), "patch_raw": 0.5 * (raw - raw_target).abs().mean(),
             "patch_edges": 2 * sum(difference.diff(dim=d).abs().mean() for d in (-1, -2))}
@@ -184,27 +192,10 @@ class Trainer:
         return marched.features.reshape(len(corner), -1, side, side)
 
     def _patch_corners(self, batch: Batch, who: Tensor) -> list[tuple[int, int]]:
-        """Where patches lie: around interesting pixels, one in four at the picture's border, where the zero padding is the real one."""
-        room = HALF - self.config.patch_size
+        """Where patches lie: around interesting pixels."""
+        room, half = HALF - self.config.patch_size, self.config.patch_size // 2
         rows, columns = batch.choose(1)
-        out = []
-        for w in who.tolist():
-            r, c = (int(np.clip(int(x[w, 0]) - self.config.patch_size // 2, 0, room)) for x in (rows, columns))
-            if self.rng.random() < 0.25:
-                r, c = (int(room * self.rng.integers(0, 3) // 2) for _ in range(2))
-            out.append((r, c))
-        return out
-
-    def _inner(self, corner: list[tuple[int, int]], scale: int) -> Tensor:
-        """``[N, 1, S, S]``: 0 where a patch's own zero padding reaches in, on sides that are not the picture's border."""
-        side, edge = self.config.patch_size, 4 * scale
-        counts = torch.ones(len(corner), 1, side * scale, side * scale, device=self.device)
-        for i, (r, c) in enumerate(corner):
-            counts[i, :, : edge * (r > 0)] = 0
-            counts[i, :, side * scale - edge * (r + side < HALF):] = 0
-            counts[i, :, :, : edge * (c > 0)] = 0
-            counts[i, :, :, side * scale - edge * (c + side < HALF):] = 0
-        return counts
+        return [tuple(int(np.clip(int(x[w, 0]) - half, 0, room)) for x in (rows, columns)) for w in who.tolist()]
 
     def _ray_points(self, pixels: Pixels) -> tuple[Tensor, Tensor]:
         """Depths ``[B, M, S]`` of samples and their places ``[B, M * S, 3]``."""
@@ -217,7 +208,7 @@ class Trainer:
         tail = max(0.0, (share - 1 + config.decay_share) / config.decay_share)
         factor = min(1.0, (self.step_number + 1) / 100) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(tail, 1.0))))
         for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * factor
+            group["lr"] = config.learning_rate * factor * group["share"]
 
     @torch.no_grad()
     def _update_ema(self) -> None:

@@ -31,6 +31,8 @@ class SuperResolutionConfig:
     """Limit of the activations (the official networks were trained with it in half precision)."""
     antialias: bool = True
     """Low-pass filter when the input is resized down."""
+    border: int = 0
+    """So many pixels around the input repeat its edge and are cut off again: without them, zero padding leaves a line around the picture."""
     own_filter: bool = False
     """The official 8X, 4X and 2X modules carry one more ``resample_filter`` buffer; 8XDC does not."""
 
@@ -54,6 +56,8 @@ class GeneratorConfig:
     """Width of the label embedding and of the hidden mapping layers."""
     mapping_lr_multiplier: float = 0.01
     conv_clamp: float | None = None
+    plane_warp: tuple[int, int] | None = None
+    """Cells a side and hidden features of the field that moves the planes' contents to where w has them (``warp.py``); EG3D has none."""
     decoder_hidden: int = 64
     decoder_lr_multiplier: float = 1.0
     superresolution: SuperResolutionConfig = SuperResolutionConfig()
@@ -120,7 +124,8 @@ BUILTIN = GeneratorConfig(
     mapping_layers=4,
     mapping_features=768,
     mapping_lr_multiplier=1.0,
-    superresolution=SuperResolutionConfig(input_resolution=128, channels=(48, 32), upsample=(False, True), clamp=None),
+    plane_warp=(24, 192),
+    superresolution=SuperResolutionConfig(input_resolution=128, channels=(48, 32), upsample=(False, True), clamp=None, border=4),
     neural_rendering_resolution=128,
     ray_start=2.28,
     ray_end=3.12,

@@ -85,8 +85,8 @@ class TriPlaneGenerator(nn.Module):
         """
         if ws.ndim != 3 or ws.shape[1:] != (self.config.num_ws, self.config.w_dim):
             raise ValueError(f"ws has shape {tuple(ws.shape)}, expected [B, {self.config.num_ws}, {self.config.w_dim}]")
-        image = self.backbone.synthesis(ws, noise=noise_mode == "const", resolution=resolution)
-        return image.reshape(image.shape[0], 3, -1, *image.shape[-2:])
+        planes = self.backbone.canonical(ws, noise_mode == "const", resolution)
+        return planes if self.backbone.warp is None else self.backbone.warp(planes, ws[:, 0])
 
     def query(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Raw density ``[B, P]`` and features ``[B, C, P]`` in about [0, 1] at ``points [B, P, 3]``."""

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from .config import GeneratorConfig
 from .layers import Linear, SynthesisBlock, make_filter, normalise_second_moment
+from .warp import PlaneWarp
 
 
 class MappingNetwork(nn.Module):
@@ -60,12 +61,18 @@ class PlaneSynthesis(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Holder of ``synthesis`` and ``mapping`` under their official names."""
+    """Holder of ``synthesis`` and ``mapping`` under their official names, and of the built-in generator's ``warp``."""
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
         self.synthesis = PlaneSynthesis(config)
         self.mapping = MappingNetwork(config)
+        self.warp = PlaneWarp(config) if config.plane_warp else None
+
+    def canonical(self, ws: Tensor, noise: bool = True, resolution: int | None = None) -> Tensor:
+        """``[B, 3, C, R, R]``: the planes before ``warp``, if there is one."""
+        image = self.synthesis(ws, noise=noise, resolution=resolution)
+        return image.reshape(image.shape[0], 3, -1, *image.shape[-2:])
 
 
 class SuperResolution(nn.Module):
@@ -94,6 +101,10 @@ class SuperResolution(nn.Module):
 
     def blocks(self, rgb: Tensor, features: Tensor, w: Tensor) -> Tensor:
         """The two blocks alone; training calls them on patches."""
-        ws = w[:, None].expand(-1, 3, -1)
+        ws, border = w[:, None].expand(-1, 3, -1), self.sr.border
+        if border:
+            rgb, features = (F.pad(x, (border,) * 4, mode="replicate") for x in (rgb, features))
         x, rgb = self.block0(features, rgb, ws, noise=False)
-        return self.block1(x, rgb, ws, noise=False)[1]
+        image = self.block1(x, rgb, ws, noise=False)[1]
+        cut = border * image.shape[-1] // features.shape[-1]
+        return image[..., cut: image.shape[-2] - cut, cut: image.shape[-1] - cut]

@@ -1,0 +1,38 @@
+"""The planes of one face are those of another with their contents moved: a smooth field, given by w, does the moving."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .config import GeneratorConfig
+from .layers import Linear
+
+
+class PlaneWarp(nn.Module):
+    """Resamples planes along a field of displacements, one for each plane.
+
+    A convolution cannot move an eye by two texels without blurring it, and noses, eyes and mouths of two people lie that far apart. With
+    the field the backbone paints every head in the place of the mean one, in sharp focus (the idea is that of active appearance models and of
+    AG3D's and PV3D's canonical spaces, in the plane). The field of an untrained network is zero.
+    """
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.cells, hidden = config.plane_warp
+        self.affine = Linear(config.w_dim, hidden, activate=True)
+        self.field = Linear(hidden, 6 * self.cells**2, lr_multiplier=0.1)
+        nn.init.zeros_(self.field.weight)
+
+    def places(self, w: Tensor, size: int) -> Tensor:
+        """``[B, 3, size, size, 2]``: where on each plane ([-1, 1], horizontal first) the texel's content comes from. ``w [B, w_dim]``."""
+        field = self.field(self.affine(w)).reshape(-1, 2, self.cells, self.cells)
+        moves = F.interpolate(field, (size, size), mode="bicubic", align_corners=False).permute(0, 2, 3, 1)
+        still = F.affine_grid(torch.eye(2, 3, device=w.device)[None], [1, 1, size, size], align_corners=False)
+        return (still + moves).unflatten(0, (-1, 3))
+
+    def forward(self, planes: Tensor, w: Tensor) -> Tensor:
+        """``planes [B, 3, C, R, R]`` with their contents moved."""
+        places = self.places(w, planes.shape[-1]).flatten(0, 1)
+        return F.grid_sample(planes.flatten(0, 1), places, padding_mode="border", align_corners=False).reshape(planes.shape)
