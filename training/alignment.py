@@ -9,15 +9,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from symgan_core.generator.decoder import axes_to_projections
 from symgan_core.generator import GeneratorConfig
+from symgan_core.generator.decoder import axes_to_projections
 from symgan_core.generator.warp import PlaneWarp
 
 from .heads import HeadPack, draw_codes, person_from_code, trait_statistics, traits

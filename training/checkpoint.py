@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from symgan_core.generator import TriPlaneGenerator
 from symgan_core.generator.checkpoint import read_state
@@ -18,6 +19,8 @@ from .mapping import SHIFT, absorb_shift
 
 STATE = "state.json"
 MOMENTS = ("exp_avg", "exp_avg_sq")
+PART_BYTES = 15 * 10**6
+"""A file holds at most this, so that a run can be carried in small pieces."""
 
 
 def save(folder: Path, step: int, generator: TriPlaneGenerator, ema: TriPlaneGenerator, optimizer: torch.optim.Adam,
@@ -27,13 +30,28 @@ def save(folder: Path, step: int, generator: TriPlaneGenerator, ema: TriPlaneGen
               for name, module in (("model", generator), ("ema", ema))}
     for key in MOMENTS:
         groups[key] = {str(i): s[key] for i, s in optimizer.state_dict()["state"].items()}
-    for name, tensors in groups.items():
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, str(folder / f"{name}.safetensors.partial"))
-    for name in groups:
-        (folder / f"{name}.safetensors.partial").replace(folder / f"{name}.safetensors")
+    written = [path for name, tensors in groups.items() for path in _write_parts(folder, name, tensors)]
+    for partial in written:
+        partial.replace(partial.with_suffix(""))
     adversary.save(folder / "critic.safetensors")
     state = {"step": step, "config": dataclasses.asdict(config), "generator": generator.config.to_dict()}
     (folder / STATE).write_text(json.dumps(state, indent=1))
+
+
+def _write_parts(folder: Path, name: str, tensors: dict[str, Tensor]) -> list[Path]:
+    parts: list[dict[str, Tensor]] = [{}]
+    for key, value in tensors.items():
+        if sum(t.nbytes for t in parts[-1].values()) + value.nbytes > PART_BYTES:
+            parts.append({})
+        parts[-1][key] = value.detach().cpu().contiguous()
+    paths = [folder / f"{name}-{i}.safetensors.partial" for i in range(len(parts))]
+    for path, part in zip(paths, parts, strict=True):
+        save_file(part, str(path))
+    return paths
+
+
+def _read_parts(folder: Path, name: str) -> dict[str, Tensor]:
+    return {key: value for path in sorted(folder.glob(f"{name}-[0-9].safetensors")) for key, value in load_file(path).items()}
 
 
 def resume(folder: Path, generator: TriPlaneGenerator, ema: TriPlaneGenerator, optimizer: torch.optim.Adam,
@@ -43,20 +61,20 @@ def resume(folder: Path, generator: TriPlaneGenerator, ema: TriPlaneGenerator, o
         return None
     step = json.loads((folder / STATE).read_text())["step"]
     for name, module in (("model", generator), ("ema", ema)):
-        load_pictures(module, folder / f"{name}.safetensors")
+        load_pictures(module, folder, name)
     adversary.load(folder / "critic.safetensors")
-    first, second = (load_file(folder / f"{key}.safetensors") for key in MOMENTS)
+    first, second = (_read_parts(folder, key) for key in MOMENTS)
     state = {int(i): {"step": torch.tensor(float(step)), "exp_avg": first[i], "exp_avg_sq": second[i]} for i in first}
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return step
 
 
-def load_pictures(generator: TriPlaneGenerator, path: Path) -> None:
-    """Load what is trained on pictures, everything but the mapping; ``path`` is a model file of ``save``."""
-    state = {k: v for k, v in load_file(path).items() if ".mapping." not in k}
+def load_pictures(generator: TriPlaneGenerator, folder: Path, name: str = "ema") -> None:
+    """Load what is trained on pictures, everything but the mapping: what ``save`` wrote as "model" or "ema"."""
+    state = {k: v for k, v in _read_parts(folder, name).items() if ".mapping." not in k}
     missing, unknown = generator.load_state_dict(state, strict=False)
     if unknown or any(".mapping." not in k for k in missing):
-        raise ValueError(f"'{path.name}' belongs to another generator: {unknown or missing}")
+        raise ValueError(f"'{folder}' belongs to another generator: {unknown or missing}")
 
 
 def start_from(path: Path, *generators: TriPlaneGenerator) -> None:

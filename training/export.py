@@ -34,7 +34,7 @@ def assemble(run: Path, codes: int = 80_000, steps: int = 10_000) -> TriPlaneGen
     """The generator of a run: what was trained on pictures (averaged), and a mapping, which is trained now unless the run has one."""
     config = GeneratorConfig.from_dict(json.loads((run / "state.json").read_text())["generator"])
     generator = TriPlaneGenerator(config).eval().requires_grad_(False)
-    load_pictures(generator, run / "ema.safetensors")
+    load_pictures(generator, run)
     absorb_shift(generator)
     trained, mapping = run / "mapping.safetensors", generator.backbone.mapping
     if trained.exists():  # it depends on the people alone, not on the run's progress

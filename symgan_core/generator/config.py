@@ -58,6 +58,9 @@ class GeneratorConfig:
     conv_clamp: float | None = None
     plane_warp: tuple[int, int] | None = None
     """Cells a side and hidden features of the field that moves the planes' contents to where w has them (``warp.py``); EG3D has none."""
+    canvas: bool = False
+    """Each block of the backbone but the first adds a learned picture of its features, so that fine detail which every head has in the same
+    place (see ``plane_warp``) need not be spun from a 4x4 constant; EG3D has none."""
     decoder_hidden: int = 64
     decoder_lr_multiplier: float = 1.0
     superresolution: SuperResolutionConfig = SuperResolutionConfig()
@@ -125,6 +128,7 @@ BUILTIN = GeneratorConfig(
     mapping_features=768,
     mapping_lr_multiplier=1.0,
     plane_warp=(24, 192),
+    canvas=True,
     superresolution=SuperResolutionConfig(input_resolution=128, channels=(48, 32), upsample=(False, True), clamp=None, border=4),
     neural_rendering_resolution=128,
     ray_start=2.28,

@@ -115,7 +115,7 @@ class SynthesisBlock(nn.Module):
     """One skip block (spec 3.5): conv0 (unless first), conv1, and a torgb that is added to the running image."""
 
     def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int, image_channels: int,
-                 up: bool = True, clamp: float | None = None):
+                 up: bool = True, clamp: float | None = None, canvas: bool = False):
         super().__init__()
         self.first, self.up = in_channels == 0, up
         self.register_buffer("resample_filter", make_filter())
@@ -123,6 +123,7 @@ class SynthesisBlock(nn.Module):
             self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
         else:
             self.conv0 = ConvLayer(in_channels, out_channels, w_dim, resolution, up=up, clamp=clamp)
+        self.canvas = nn.Parameter(torch.zeros(out_channels, resolution, resolution)) if canvas and not self.first else None
         self.conv1 = ConvLayer(out_channels, out_channels, w_dim, resolution, clamp=clamp)
         self.torgb = ToRGB(out_channels, image_channels, w_dim, clamp=clamp)
 
@@ -132,6 +133,8 @@ class SynthesisBlock(nn.Module):
             x = self.const.expand(ws.shape[0], -1, -1, -1)
         else:
             x = self.conv0(x, ws[:, 0], noise)
+        if self.canvas is not None:
+            x = x + self.canvas
         x = self.conv1(x, ws[:, -2], noise)
         if image is not None and self.up:
             image = upsample2x(image, self.resample_filter)

@@ -45,7 +45,7 @@ class PlaneSynthesis(nn.Module):
             block = SynthesisBlock(
                 in_channels=config.channels(resolution // 2) if resolution > 4 else 0,
                 out_channels=config.channels(resolution), w_dim=config.w_dim, resolution=resolution,
-                image_channels=3 * config.plane_channels, clamp=config.conv_clamp)
+                image_channels=3 * config.plane_channels, clamp=config.conv_clamp, canvas=config.canvas)
             setattr(self, f"b{resolution}", block)
 
     def forward(self, ws: Tensor, noise: bool = True, resolution: int | None = None) -> Tensor:

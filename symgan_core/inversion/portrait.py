@@ -60,8 +60,7 @@ class Portrait3D:
     def planes(self) -> Tensor:
         """``[1, 3, C, H, W]``, computed once and kept."""
         if self._planes is None:
-            planes = self.generator.planes(self.ws)
-            self._planes = planes if self.planes_offset is None else planes + self.planes_offset
+            self._planes = self.generator.planes(self.ws, offset=self.planes_offset)
         return self._planes
 
     def orbit_camera(self, yaw: float, pitch: float = 0.0, zoom: float = 1.0) -> Tensor:

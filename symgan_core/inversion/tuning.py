@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -20,6 +21,8 @@ from .target import Target, opacity_difference, to_uint8
 
 FEATURES = ((-0.062, 0.0, 0.16), (0.062, 0.0, 0.16), (0.0, -0.06, 0.21), (0.0, -0.115, 0.18))
 """Eyes, nose and mouth of the mean head, in world units: where the contextual loss looks."""
+UNTUNED = r"\.mapping\.|\.warp\.|\.canvas$"
+"""Weights that stage 2 leaves alone: w is found already, and what the canvas could learn the offset on the planes learns at once."""
 PART = 0.085
 """Side of its boxes in world units."""
 WIDTHS_PER_UNIT = DEFAULT_FOCAL / 2.7
@@ -45,7 +48,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     target = target.with_camera(state.camera)
     base = state.generator
     generator = state.generator = copy.deepcopy(base)
-    weights = [p for name, p in generator.named_parameters() if ".mapping." not in name]
+    weights = [p for name, p in generator.named_parameters() if not re.search(UNTUNED, name)]
     for weight in weights:
         weight.requires_grad_(True)
     groups = [{"params": weights, "rate": tuning.learning_rate}]
@@ -65,7 +68,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
             rate = min(1.0, (step + 1) / 5) * min(1.0, 0.1 + 0.9 * (tuning.steps - step) / (0.3 * tuning.steps))
             for group in optimizer.param_groups:
                 group["lr"] = group["rate"] * rate
-            planes = generator.planes(ws) if offset is None else generator.planes(ws) + offset
+            planes = generator.planes(ws, offset=offset)
             if step % tuning.refresh_every == 0:
                 _refresh(views, generator, planes.detach(), target, tuning, rng)
             # Jitter, or the weights would fit the few places that are sampled and leave floaters between them.
