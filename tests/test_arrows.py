@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "symgan_core"
 ALLOWED = {
-    "errors": set(), "geometry": {"errors"}, "generator": {"errors", "geometry"}, "faces": {"errors", "geometry"},
+    "errors": set(), "weights": {"errors"}, "geometry": {"errors"}, "generator": {"errors", "geometry", "weights"},
+    "faces": {"errors", "geometry", "weights"},
     "losses": {"errors", "geometry"}, "inversion": {"errors", "geometry", "generator", "faces", "losses"},
     "editing": {"errors", "generator", "inversion"}, "export": {"errors", "generator", "geometry", "inversion"},
     "evaluation": {"errors", "generator", "geometry", "inversion", "losses"},

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from symgan_core.generator.encoder import ENCODER_FILE, INPUT, Encoder
 from symgan_core.geometry import Camera
+from symgan_core.weights import write_shipped
 
 from .mapping import SHIFT
 from .pool import Pool
@@ -96,9 +95,7 @@ def train_encoder(pool: Pool, minutes: float, batch: int = 48, rate: float = 2e-
             history.clear()
     encoder.eval()
     print(judge(encoder, pictures))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.half() if v.is_floating_point() else v for k, v in encoder.state_dict().items()}, str(out))
-    out.with_suffix(".sha256").write_text(hashlib.sha256(out.read_bytes()).hexdigest() + f"  {out.name}\n")
+    write_shipped(encoder.state_dict(), out)
     return encoder
 
 

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from symgan_core.editing import BUILTIN_DIRECTIONS, DIRECTIONS_FILE, Directions, save_directions
 from symgan_core.generator import GeneratorConfig, TriPlaneGenerator
-from symgan_core.generator.checkpoint import BUILTIN_FILE, file_hash, save_state
+from symgan_core.generator.checkpoint import BUILTIN_FILE, save_state
+from symgan_core.weights import write_hash
 
 from .checkpoint import load_pictures
 from .directions import trait_directions
@@ -24,7 +25,7 @@ def export(run: Path, out: Path = BUILTIN_FILE) -> None:
     share = explained(generator.backbone.mapping, *draw_pairs(1000, 3))
     print(f"mapping: {share.mean():.3f} of the traits' variance explained on unseen codes")
     save_state(generator.state_dict(), generator.config, out, torch.float16)
-    out.with_suffix(".sha256").write_text(f"{file_hash(out)}  {out.name}\n")
+    write_hash(out)
     found = Directions(BUILTIN_DIRECTIONS, trait_directions())
     save_directions(found, DIRECTIONS_FILE if out == BUILTIN_FILE else out.with_name("directions.safetensors"))
     print(f"{out.name}: {out.stat().st_size / 2**20:.1f} MB")

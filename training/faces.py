@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from symgan_core.faces.network import INPUT, MASK, WEIGHTS, FaceNetwork, FaceReading
 from symgan_core.geometry import Camera, project
+from symgan_core.weights import write_shipped
 
 from .heads import HeadPack, person_from_code
 from .heads.render import place
@@ -191,14 +190,6 @@ def train(pool: Pool, minutes: float, batch: int = 48, rate: float = 2e-3, out: 
             print(step, {k: round(float(np.mean([h[k] for h in history])), 4) for k in history[0]}, flush=True)
             history.clear()
         if step % 1000 == 0:
-            save(network, out)
-    save(network, out)
+            write_shipped(network.state_dict(), out)
+    write_shipped(network.state_dict(), out)
     return network
-
-
-def save(network: FaceNetwork, out: Path = WEIGHTS) -> None:
-    """Write weights and sha256."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
-    save_file(state, str(out))
-    out.with_suffix(".sha256").write_text(hashlib.sha256(out.read_bytes()).hexdigest() + f"  {out.name}\n")

@@ -5,7 +5,6 @@ A small plain convolutional network, trained on the project's synthetic heads al
 
 from __future__ import annotations
 
-import hashlib
 import math
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import CheckpointError
+from ..weights import read_shipped
 
 INPUT = 96
 MASK = 48
@@ -66,14 +65,8 @@ class FaceNetwork(nn.Module):
 @lru_cache(maxsize=1)
 def load_face_network() -> FaceNetwork:
     """The shipped network, in evaluation mode. Raises CheckpointError if its file is damaged."""
-    from safetensors.torch import load
-
-    data = WEIGHTS.read_bytes()
-    if hashlib.sha256(data).hexdigest() != WEIGHTS.with_suffix(".sha256").read_text().split()[0]:
-        raise CheckpointError("The face network's weights are damaged.", "Fetch the repository again.")
     network = FaceNetwork()
-    state = {k: v.float() if v.is_floating_point() else v for k, v in load(data).items()}
-    network.load_state_dict(state)
+    network.load_state_dict(read_shipped(WEIGHTS))
     return network.eval().requires_grad_(False)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError, RequestError
+from ..weights import check_hash
 from .config import GeneratorConfig
 from .model import TriPlaneGenerator
 
@@ -50,7 +50,7 @@ def load_generator(source: str | Path = "builtin", device: str | torch.device = 
         raise CheckpointError(f"'{path.name}' is not a .safetensors file.",
                               "Convert it first: python -m symgan_core convert FILE OUT.safetensors")
     if path == BUILTIN_FILE:
-        _check_hash(path)
+        check_hash(path)
     config, state = read_state(path)
     generator = TriPlaneGenerator(config)
     try:
@@ -94,18 +94,3 @@ def save_state(state: dict[str, Tensor], config: GeneratorConfig, path: str | Pa
     tensors = {name: t.detach().to("cpu", dtype).contiguous() for name, t in state.items()}
     save_file(tensors, str(partial), metadata={"format": FORMAT, "config": json.dumps(config.to_dict())})
     partial.replace(path)
-
-
-def file_hash(path: Path) -> str:
-    """sha256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _check_hash(path: Path) -> None:
-    expected = path.with_suffix(".sha256").read_text().split()[0]
-    if file_hash(path) != expected:
-        raise CheckpointError("The built-in weights are damaged.", "Fetch the repository again (Git LFS is not used).")

@@ -32,7 +32,7 @@ class SuperResolutionConfig:
     antialias: bool = True
     """Low-pass filter when the input is resized down."""
     border: int = 0
-    """So many pixels around the input repeat its edge and are cut off again: without them, zero padding leaves a line around the picture."""
+    """So many pixels around the input repeat its edge and are cut off again; without them, zero padding leaves a line around pictures."""
     own_filter: bool = False
     """The official 8X, 4X and 2X modules carry one more ``resample_filter`` buffer; 8XDC does not."""
 

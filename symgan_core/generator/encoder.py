@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import CheckpointError
+from ..weights import read_shipped
 from .checkpoint import WEIGHTS
 from .config import BUILTIN, GeneratorConfig
 
@@ -68,11 +67,6 @@ def encoder_for(config: GeneratorConfig) -> Encoder | None:
 @lru_cache(maxsize=1)
 def load_encoder() -> Encoder:
     """The shipped network, in evaluation mode. Raises CheckpointError if its file is damaged."""
-    from safetensors.torch import load
-
-    data = ENCODER_FILE.read_bytes()
-    if hashlib.sha256(data).hexdigest() != ENCODER_FILE.with_suffix(".sha256").read_text().split()[0]:
-        raise CheckpointError("The encoder's weights are damaged.", "Fetch the repository again.")
     encoder = Encoder()
-    encoder.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load(data).items()})
+    encoder.load_state_dict(read_shipped(ENCODER_FILE))
     return encoder.eval().requires_grad_(False)

@@ -13,9 +13,9 @@ from .layers import Linear
 class PlaneWarp(nn.Module):
     """Resamples planes along a field of displacements, one for each plane.
 
-    A convolution cannot move an eye by two texels without blurring it, and noses, eyes and mouths of two people lie that far apart. With
-    the field the backbone paints every head in the place of the mean one, in sharp focus (the idea is that of active appearance models and of
-    AG3D's and PV3D's canonical spaces, in the plane). The field of an untrained network is zero.
+    A convolution moves an eye by two texels only by blurring it, and the eyes, noses and mouths of two people lie that far apart. With
+    the field the backbone paints every head in the place of the mean one, in sharp focus (shape apart from texture, as in active appearance
+    models). The field of an untrained network is zero.
     """
 
     def __init__(self, config: GeneratorConfig):

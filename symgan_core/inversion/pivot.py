@@ -33,7 +33,7 @@ class State:
 
 @torch.no_grad()
 def first_guess(generator: TriPlaneGenerator, target: Target, reach: float = 2.5) -> Tensor:
-    """``ws [1, num_ws, w_dim]`` to start from: the encoder's where there is one, at most ``reach`` deviations from the mean; else the mean."""
+    """``ws [1, num_ws, w_dim]`` to start from: the encoder's, at most ``reach`` deviations from the mean; without one, the mean."""
     mean, std = latent_statistics(generator, target.camera)
     encoder = encoder_for(generator.config)
     w = mean[None]

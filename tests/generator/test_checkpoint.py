@@ -10,8 +10,9 @@ from safetensors.torch import save_file
 
 from symgan_core.errors import CheckpointError, RequestError
 from symgan_core.generator import BUILTIN, TriPlaneGenerator, load_generator, save_generator
-from symgan_core.generator.checkpoint import BUILTIN_FILE, file_hash, resolve_device
+from symgan_core.generator.checkpoint import BUILTIN_FILE, resolve_device
 from symgan_core.generator.official import convert, read_official
+from symgan_core.weights import file_hash
 
 OFFICIAL = Path(__file__).parents[3] / "shared" / "fixtures" / "eg3d" / "tiny_official_layout.pkl"
 
