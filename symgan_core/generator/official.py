@@ -89,12 +89,15 @@ class _Unpickler(pickle.Unpickler):
 
 
 def convert(source: str | Path, out: str | Path) -> GeneratorConfig:
-    """Turn an official ``.pkl`` into safetensors with its configuration.
+    """Turn an official ``.pkl``, or a plain state dict (``.pt``, ``.pth``), into safetensors with its configuration.
 
     Raises:
         CheckpointError: missing, damaged, hostile, or of another network. Nothing is written then.
     """
-    config, state = read_official(source)
+    config, state = (read_state_dict if Path(source).suffix.lower() in (".pt", ".pth") else read_official)(source)
+    broken = next((name for name, value in state.items() if not torch.isfinite(value).all()), None)
+    if broken:
+        raise CheckpointError(f"The weights '{broken}' hold numbers that are not finite.", "The file is damaged; fetch it again.")
     generator = TriPlaneGenerator(config)
     try:
         generator.load_state_dict(dict(state), strict=True)
@@ -119,6 +122,47 @@ def read_official(source: str | Path) -> tuple[GeneratorConfig, dict[str, Tensor
         raise
     except Exception as error:  # a hostile or damaged pickle can raise anything
         raise CheckpointError(f"'{path.name}' is not an official EG3D checkpoint.", "The file is damaged or of another kind.") from error
+
+
+def read_state_dict(source: str | Path) -> tuple[GeneratorConfig, dict[str, Tensor]]:
+    """Tensors of a plain state dict with the official names; the architecture is read off their shapes, the rendering settings are those
+    of the FFHQ checkpoints."""
+    path = Path(source)
+    if not path.is_file():
+        raise CheckpointError(f"There is no file '{path}'.", "Check the path.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a hostile or damaged file raises
+        raise CheckpointError(f"'{path.name}' is not a state dict of plain tensors.", "Save generator.state_dict() alone.") from error
+    for key in ("G_ema", "state_dict"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise CheckpointError(f"'{path.name}' is not a state dict of plain tensors.", "Save generator.state_dict() alone.")
+    state = {str(k): v.detach().float().contiguous() for k, v in content.items()}
+    try:
+        return _config_of_shapes({k: tuple(v.shape) for k, v in state.items()}), state
+    except (KeyError, IndexError, ValueError) as error:
+        raise CheckpointError(f"'{path.name}' does not have the names of an EG3D generator.", "Save the state dict of G_ema.") from error
+
+
+def _config_of_shapes(shapes: dict[str, tuple[int, ...]]) -> GeneratorConfig:
+    planes = "backbone.synthesis.b"
+    sizes = sorted(int(name[len(planes):].split(".")[0]) for name in shapes if name.startswith(planes) and name.endswith(".torgb.bias"))
+    widths = {r: shapes[f"{planes}{r}.conv1.bias"][0] for r in sizes}
+    inner, image = (shapes[f"superresolution.block{i}.conv1.noise_const"][0] for i in range(2))
+    both = inner == 256  # of the official modules, 8X and 8XDC alone double twice (spec section 6)
+    hidden, c_dim = shapes["backbone.mapping.embed.weight"]
+    wide = shapes["superresolution.block0.conv1.bias"][0], shapes["superresolution.block1.conv1.bias"][0]
+    return GeneratorConfig(
+        name="eg3d", z_dim=shapes["backbone.mapping.fc0.weight"][1] - hidden, w_dim=shapes["backbone.mapping.w_avg"][0], c_dim=c_dim,
+        image_resolution=image, plane_resolution=sizes[-1], plane_channels=shapes["decoder.net.0.weight"][1],
+        channel_base=widths[sizes[-1]] * sizes[-1], channel_max=max(widths.values()),
+        mapping_layers=sum(name.startswith("backbone.mapping.fc") and name.endswith(".bias") for name in shapes),
+        mapping_features=hidden, decoder_hidden=shapes["decoder.net.0.bias"][0], neural_rendering_resolution=128 if image == 512 else 64,
+        superresolution=SuperResolutionConfig(
+            input_resolution=inner // 2 if both else inner, channels=wide, upsample=(both, True),
+            resize="smaller" if inner == 128 else "differs", own_filter="superresolution.resample_filter" in shapes))
 
 
 def _tensors(module: Any, prefix: str = "") -> list[tuple[str, Tensor]]:

@@ -1,7 +1,10 @@
+import collections
+import io
 import json
 import os
 import pickle
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,7 +86,15 @@ class Attack:
         return self.call
 
 
-@pytest.mark.parametrize("kind", ["system", "open", "eval", "nested", "storage", "method"])
+def torch_stream(payload: object) -> bytes:
+    """A legacy torch stream, as storages are kept in the official file, with something else inside."""
+    buffer = io.BytesIO()
+    torch.save(payload, buffer, _use_new_zipfile_serialization=False)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", [
+    "system", "open", "eval", "nested", "storage", "nested storage", "method", "build", "import", "second", "memo"])
 def test_hostile_pickles_run_nothing(kind: str, tmp_path) -> None:
     marker = tmp_path / "marker"
     attacks = {
@@ -92,10 +103,19 @@ def test_hostile_pickles_run_nothing(kind: str, tmp_path) -> None:
         "eval": Attack(eval, f"open({str(marker)!r}, 'w')"),
         "nested": {"training_set_kwargs": {}, "G_ema": [{"state": Attack(os.system, f"touch {marker}")}]},
         "storage": Attack(torch.storage._load_from_bytes, pickle.dumps(Attack(os.system, f"touch {marker}"))),
+        "nested storage": {"G": Attack(torch._utils._rebuild_parameter, Attack(
+            torch.storage._load_from_bytes, torch_stream(Attack(os.system, f"touch {marker}"))), False, None)},
         "method": Attack(getattr, Path(str(marker)), "touch"),
+        "build": Attack(collections.OrderedDict, [("a", Attack(os.system, f"touch {marker}"))]),
+        "import": Attack(__import__, "os"),
+        "second": Attack(exec, f"open({str(marker)!r}, 'w')"),
+        "memo": [shared := Attack(os.mkdir, str(marker)), shared],
     }
     path = tmp_path / "evil.pkl"
-    path.write_bytes(pickle.dumps({"G_ema": attacks[kind]}, protocol=4))
+    data = pickle.dumps({"G_ema": attacks[kind]}, protocol=4)
+    if kind == "second":  # a harmless pickle first: whoever reads on runs the second
+        data = pickle.dumps({}, protocol=4) + data
+    path.write_bytes(data)
     with pytest.raises(CheckpointError) as error:
         convert(path, tmp_path / "out.safetensors")
     assert "\n" not in str(error.value)
@@ -110,6 +130,41 @@ def test_other_files_are_refused(tmp_path) -> None:
             read_official(tmp_path / name)
     with pytest.raises(CheckpointError, match="no file"):
         read_official(tmp_path / "none.pkl")
+
+
+def official_state() -> dict[str, torch.Tensor]:
+    from tests.generator.test_golden import small_state
+
+    return small_state()
+
+
+def test_a_plain_state_dict_converts(tmp_path) -> None:
+    from tests.generator.test_golden import SMALL
+
+    for number, content in enumerate((official_state(), {"G_ema": official_state()})):
+        torch.save(content, tmp_path / f"{number}.pt")
+        config = convert(tmp_path / f"{number}.pt", tmp_path / "out.safetensors")
+        assert replace(config, name="small", channel_base=SMALL.channel_base) == SMALL  # a cap hides the base
+        loaded = load_generator(tmp_path / "out.safetensors", "cpu").state_dict()
+        assert all(torch.equal(loaded[k], v) for k, v in official_state().items())
+
+
+def test_state_dicts_of_other_kinds_are_refused(tmp_path) -> None:
+    broken, cut, renamed = official_state(), official_state(), official_state()
+    broken["decoder.net.0.bias"][3] = float("nan")
+    del cut["backbone.synthesis.b64.conv0.weight"]
+    renamed["decoder.net.1.bias"] = renamed.pop("decoder.net.0.bias")
+    marker = tmp_path / "marker"
+    hostile = {"decoder": Attack(os.system, f"touch {marker}")}
+    for name, content in (("broken", broken), ("cut", cut), ("renamed", renamed), ("hostile", hostile), ("list", [1, 2]),
+                          ("other", {"a": torch.zeros(3)})):
+        torch.save(content, tmp_path / f"{name}.pth")
+        with pytest.raises(CheckpointError):
+            convert(tmp_path / f"{name}.pth", tmp_path / "out.safetensors")
+    (tmp_path / "cut.pt").write_bytes((tmp_path / "broken.pth").read_bytes()[:5000])
+    with pytest.raises(CheckpointError):
+        convert(tmp_path / "cut.pt", tmp_path / "out.safetensors")
+    assert not marker.exists() and not list(tmp_path.glob("out*"))
 
 
 @pytest.mark.skipif(not OFFICIAL.is_file(), reason="the fixture in the official layout is not at hand")
