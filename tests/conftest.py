@@ -23,7 +23,7 @@ def make_tiny(seed: int = 0) -> TriPlaneGenerator:
     generator = TriPlaneGenerator(TINY)
     with torch.no_grad():  # a cloud with holes inside the box, nothing outside it
         generator.decoder.net[2].weight[0] *= 60
-        nothing = generator.decoder(torch.zeros(1, 3, TINY.plane_channels, 1))[0]
+        nothing = generator.decoder(torch.zeros(1, 1, TINY.plane_channels))[0]
         generator.decoder.net[2].bias[0] -= nothing.item() + 4
     return generator.eval().requires_grad_(False)
 

@@ -16,22 +16,49 @@ def axes_to_projections(axes: Axes) -> Tensor:
 
 
 def sample_planes(planes: Tensor, points: Tensor, projections: Tensor, box_warp: float) -> Tensor:
-    """Features of the three planes at points.
+    """Mean feature of the three planes at points.
 
     Args:
-        planes: ``[B, 3, C, H, W]``.
+        planes: ``[B, 3, C, H, W]``; on a CPU fastest with the channels last in memory (``channels_last``).
         points: ``[B, P, 3]`` in world units.
         projections: from ``axes_to_projections``.
 
     Returns:
-        ``[B, 3, C, P]``; zeros outside the box.
+        ``[B, P, C]``; zeros outside the box.
     """
-    batch, _, channels, height, width = planes.shape
     grid = torch.einsum("bpi,kij->bkpj", points * (2 / box_warp), projections)
-    grid = grid.reshape(batch * 3, 1, -1, 2)
-    flat = planes.reshape(batch * 3, channels, height, width)
-    sampled = F.grid_sample(flat, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return sampled.reshape(batch, 3, channels, -1)
+    return (_by_grid if planes.is_cuda else _by_texel)(planes, grid)
+
+
+def channels_last(planes: Tensor) -> Tensor:
+    """The same planes with the channels of a texel beside each other in memory."""
+    return planes.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
+
+
+def _by_grid(planes: Tensor, grid: Tensor) -> Tensor:
+    batch, _, channels = planes.shape[:3]
+    sampled = F.grid_sample(planes.flatten(0, 1), grid.flatten(0, 1)[:, None], mode="bilinear", padding_mode="zeros", align_corners=False)
+    return sampled.reshape(batch, 3, channels, -1).mean(1).transpose(1, 2)
+
+
+def _by_texel(planes: Tensor, grid: Tensor) -> Tensor:
+    """The same as a weighted sum of twelve rows of a table. ``grid_sample`` on a CPU walks the planes channel by channel: three times slower
+    with 32 channels, and its gradient too."""
+    batch, _, channels, height, width = planes.shape
+    place = (grid + 1) * (grid.new_tensor([width, height]) / 2) - 0.5
+    corner = place.floor()
+    share, corner = place - corner, corner.int()
+    # [B, 3, P, 2 (low, high)] for each axis; what lies outside the plane weighs nothing
+    columns, rows = (corner[..., axis, None] + torch.tensor([0, 1], dtype=torch.int32) for axis in (0, 1))
+    across, down = (torch.stack([1 - share[..., axis], share[..., axis]], -1) for axis in (0, 1))
+    across = across * ((columns >= 0) & (columns < width))
+    down = down * (((rows >= 0) & (rows < height)) / 3)
+    first = torch.arange(3 * batch, dtype=torch.int32).reshape(batch, 3, 1, 1, 1) * (height * width)
+    texels = rows.clamp(0, height - 1)[..., None] * width + columns.clamp(0, width - 1)[..., None, :] + first
+    weights = down[..., None] * across[..., None, :]
+    table = planes.permute(0, 1, 3, 4, 2).reshape(-1, channels)
+    texels, weights = (x.flatten(-2).transpose(1, 2).reshape(-1, 12) for x in (texels, weights))
+    return F.embedding_bag(texels, table, mode="sum", per_sample_weights=weights.to(table.dtype)).reshape(batch, -1, channels)
 
 
 class Decoder(nn.Module):
@@ -46,8 +73,6 @@ class Decoder(nn.Module):
             Linear(config.decoder_hidden, 1 + config.plane_channels, lr_multiplier=m))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """``[B, 3, C, P]`` to raw density ``[B, P]`` and features ``[B, C, P]`` in about [0, 1]."""
-        # A point a row: the two products are then plain matrix products, a quarter faster than channel-first on a CPU.
-        rows = features.mean(1).transpose(1, 2)
-        out = F.linear(F.softplus(F.linear(rows, *self.net[0].scaled())), *self.net[2].scaled())
+        """``[B, P, C]`` to raw density ``[B, P]`` and features ``[B, C, P]`` in about [0, 1]."""
+        out = F.linear(F.softplus(F.linear(features, *self.net[0].scaled())), *self.net[2].scaled())
         return out[..., 0], (torch.sigmoid(out[..., 1:]) * 1.002 - 0.001).transpose(1, 2)
