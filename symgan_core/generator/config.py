@@ -33,6 +33,8 @@ class SuperResolutionConfig:
     """Low-pass filter when the input is resized down."""
     border: int = 0
     """So many pixels around the input repeat its edge and are cut off again; without them, zero padding leaves a line around pictures."""
+    matte: bool = False
+    """Where no ray near a pixel meets matter the image is white, whatever the blocks say: they alone tint it slightly."""
     own_filter: bool = False
     """The official 8X, 4X and 2X modules carry one more ``resample_filter`` buffer; 8XDC does not."""
 
@@ -129,7 +131,7 @@ BUILTIN = GeneratorConfig(
     mapping_lr_multiplier=1.0,
     plane_warp=(24, 192),
     canvas=True,
-    superresolution=SuperResolutionConfig(input_resolution=128, channels=(48, 32), upsample=(False, True), clamp=None, border=4),
+    superresolution=SuperResolutionConfig(input_resolution=128, channels=(48, 32), upsample=(False, True), clamp=None, border=4, matte=True),
     neural_rendering_resolution=128,
     ray_start=2.28,
     ray_end=3.12,

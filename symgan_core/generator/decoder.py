@@ -42,8 +42,8 @@ def _by_grid(planes: Tensor, grid: Tensor) -> Tensor:
 
 
 def _by_texel(planes: Tensor, grid: Tensor) -> Tensor:
-    """The same as a weighted sum of twelve rows of a table. ``grid_sample`` on a CPU walks the planes channel by channel: three times slower
-    with 32 channels, and its gradient too."""
+    """The same as a weighted sum of twelve rows of a table. ``grid_sample`` on a CPU walks the planes channel by channel: with 32 channels
+    that takes three times as long, and so does its gradient."""
     batch, _, channels, height, width = planes.shape
     place = (grid + 1) * (grid.new_tensor([width, height]) / 2) - 0.5
     corner = place.floor()

@@ -180,7 +180,11 @@ class TriPlaneGenerator(nn.Module):
     def super_resolve(self, rendered: Rendered, ws: Tensor) -> Tensor:
         """The final image ``[B, 3, H, W]`` of a rendered view."""
         w = ws[:, -1].expand(rendered.features.shape[0], -1)
-        return self.superresolution(rendered.features[:, :3], rendered.features, w)
+        image = self.superresolution(rendered.features[:, :3], rendered.features, w)
+        if not self.config.superresolution.matte:
+            return image
+        near = (4 * F.max_pool2d(rendered.opacity, 5, 1, 2)).clamp(max=1)
+        return torch.lerp(torch.ones_like(image), image, F.interpolate(near, image.shape[-2:], mode="bilinear", align_corners=False))
 
     def synthesis(self, ws: Tensor, camera: Tensor, neural_rendering_resolution: int | None = None,
                   jitter: torch.Generator | None = None, noise_mode: str = "const") -> Synthesized:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from symgan_core.generator import TriPlaneGenerator
+from symgan_core.generator import Rendered, TriPlaneGenerator
 from symgan_core.generator.warp import PlaneWarp
 from tests.conftest import TINY
 
@@ -80,3 +80,14 @@ def test_a_border_keeps_a_flat_picture_flat() -> None:
         assert image.shape == (1, 3, 64, 64)
         spread[border] = float((image - image[..., 32:33, 32:33]).detach().abs().max())
     assert spread[4] < 1e-4 < 0.1 < spread[0]
+
+
+def test_empty_space_is_white_with_a_matte() -> None:
+    torch.manual_seed(0)
+    generator = TriPlaneGenerator(replace(TINY, superresolution=replace(TINY.superresolution, matte=True)))
+    opacity = torch.zeros(1, 1, 16, 16)
+    opacity[..., 9:] = 1
+    rendered = Rendered(torch.rand(1, 8, 16, 16), torch.full((1, 1, 16, 16), 2.7), opacity)
+    image = generator.super_resolve(rendered, torch.zeros(1, TINY.num_ws, TINY.w_dim))
+    bare = generator.superresolution(rendered.features[:, :3], rendered.features, torch.zeros(1, TINY.w_dim))
+    assert (image[..., :24] == 1).all() and torch.equal(image[..., 32:], bare[..., 32:])
