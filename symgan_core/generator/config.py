@@ -131,7 +131,8 @@ BUILTIN = GeneratorConfig(
     mapping_lr_multiplier=1.0,
     plane_warp=(24, 192),
     canvas=True,
-    superresolution=SuperResolutionConfig(input_resolution=128, channels=(48, 32), upsample=(False, True), clamp=None, border=4, matte=True),
+    superresolution=SuperResolutionConfig(
+        input_resolution=128, channels=(48, 32), upsample=(False, True), clamp=None, border=4, matte=True),
     neural_rendering_resolution=128,
     ray_start=2.28,
     ray_end=3.12,
