@@ -22,9 +22,9 @@ class TrainConfig:
     learning_rate: float = 6e-3
     warp_share: float = 0.05
     """The warp's rate as a share of the others': a step of it moves whole features."""
-    growth: tuple[int, int] = (400, 1300)
+    growth: tuple[int, int] = (1500, 3000)
     """Up to these steps, planes of a quarter, then of half the resolution."""
-    patch_from_step: int = 2400
+    patch_from_step: int = 3600
     """When the super-resolution joins."""
     patches: int = 3
     """Patches a step, one a person."""
