@@ -20,7 +20,6 @@ def main() -> None:
     for name, text in (("render", "render people into a pool"), ("train", "train, resuming what the folder holds"),
                        ("align", "fit where features lie in the planes, from the meshes alone: a first warp for --warp"),
                        ("faces", "train the face network on the pool"),
-                       ("encoder", "train the encoder on the pool: pictures to codes"),
                        ("export", "write the weights that ship, with their editing directions"),
                        ("views", "write a multi-view file of new people, with ground truth"),
                        ("measure", "how well the shipped prior holds the heads of a multi-view file; colour and depth agreement"),
@@ -101,13 +100,6 @@ def _faces(args: argparse.Namespace) -> None:
     from .pool import Pool
 
     train(Pool.open(args.pool), args.minutes, seed=args.seed)
-
-
-def _encoder(args: argparse.Namespace) -> None:
-    from .encoder import train_encoder
-    from .pool import Pool
-
-    train_encoder(Pool.open(args.pool), args.minutes, seed=args.seed)
 
 
 def _export(args: argparse.Namespace) -> None:

@@ -2,10 +2,9 @@
 
 from .checkpoint import builtin_available, load_generator, save_generator
 from .config import BUILTIN, CORRECTED_AXES, EG3D_AXES, FFHQ512, GeneratorConfig, SuperResolutionConfig
-from .encoder import encoder_for
 from .model import Rendered, Synthesized, TriPlaneGenerator
 
 __all__ = [
     "BUILTIN", "CORRECTED_AXES", "EG3D_AXES", "FFHQ512", "GeneratorConfig", "Rendered", "SuperResolutionConfig",
-    "Synthesized", "TriPlaneGenerator", "builtin_available", "encoder_for", "load_generator", "save_generator",
+    "Synthesized", "TriPlaneGenerator", "builtin_available", "load_generator", "save_generator",
 ]

@@ -19,7 +19,7 @@ def sample_planes(planes: Tensor, points: Tensor, projections: Tensor, box_warp:
     """Mean feature of the three planes at points.
 
     Args:
-        planes: ``[B, 3, C, H, W]``; on a CPU fastest with the channels last in memory (``channels_last``).
+        planes: ``[B, 3, C, H, W]``; fastest after ``for_sampling``.
         points: ``[B, P, 3]`` in world units.
         projections: from ``axes_to_projections``.
 
@@ -27,12 +27,17 @@ def sample_planes(planes: Tensor, points: Tensor, projections: Tensor, box_warp:
         ``[B, P, C]``; zeros outside the box.
     """
     grid = torch.einsum("bpi,kij->bkpj", points * (2 / box_warp), projections)
-    return (_by_grid if planes.is_cuda else _by_texel)(planes, grid)
+    return (_by_texel if texels_pay(planes) else _by_grid)(planes, grid)
 
 
-def channels_last(planes: Tensor) -> Tensor:
-    """The same planes with the channels of a texel beside each other in memory."""
-    return planes.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
+def texels_pay(planes: Tensor) -> bool:
+    """Whether ``sample_planes`` reads whole texels: three times faster on a CPU with 32 channels, no gain with 16, or on a GPU."""
+    return not planes.is_cuda and planes.shape[2] >= 32
+
+
+def for_sampling(planes: Tensor) -> Tensor:
+    """The same planes, laid out in memory as ``sample_planes`` reads them; saves it the work each time."""
+    return planes.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3) if texels_pay(planes) else planes
 
 
 def _by_grid(planes: Tensor, grid: Tensor) -> Tensor:
@@ -42,8 +47,7 @@ def _by_grid(planes: Tensor, grid: Tensor) -> Tensor:
 
 
 def _by_texel(planes: Tensor, grid: Tensor) -> Tensor:
-    """The same as a weighted sum of twelve rows of a table. ``grid_sample`` on a CPU walks the planes channel by channel: with 32 channels
-    that takes three times as long, and so does its gradient."""
+    """The same as a weighted sum of twelve rows of a table; ``grid_sample`` on a CPU walks the planes channel by channel."""
     batch, _, channels, height, width = planes.shape
     place = (grid + 1) * (grid.new_tensor([width, height]) / 2) - 0.5
     corner = place.floor()

@@ -13,7 +13,7 @@ from ..geometry.cameras import Camera
 from ..geometry.rays import camera_rays
 from ..geometry.volume import Marched, coarse_depths, importance_depths, interval_weights, march, merge_samples, uniform
 from .config import GeneratorConfig
-from .decoder import Decoder, axes_to_projections, channels_last, sample_planes
+from .decoder import Decoder, axes_to_projections, for_sampling, sample_planes
 from .synthesis import Backbone, SuperResolution
 
 
@@ -122,7 +122,7 @@ class TriPlaneGenerator(nn.Module):
             samples: coarse and importance samples a ray, in place of the configuration's.
         """
         resolution = resolution or self.config.neural_rendering_resolution
-        planes = channels_last(planes).expand(camera.shape[0], *planes.shape[1:])
+        planes = for_sampling(planes).expand(camera.shape[0], *planes.shape[1:])
         if self.config.coarse_stride > 1:
             parts = [self._render_sparse(planes[i: i + 1], camera[i: i + 1], resolution, jitter, samples) for i in range(len(camera))]
             return Rendered(*(torch.cat(maps) for maps in zip(*parts, strict=True)))

@@ -12,10 +12,10 @@ class Event:
     """One step of long work.
 
     Attributes:
-        stage: "guess" (the encoder's head, from three sides), "pivot" or "tuning".
+        stage: "pivot" or "tuning".
         step, total: steps done and planned in this stage.
         losses: name to value.
-        preview: uint8 ``[H, W, 3]`` of the photo's view as it is now (of the guess: three views beside each other), or None.
+        preview: uint8 ``[H, W, 3]`` of the photo's view as it is now, or None.
     """
 
     stage: str

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..generator import TriPlaneGenerator, encoder_for
+from ..generator import TriPlaneGenerator
 from ..geometry import Camera
 from ..losses import PerceptualLoss, latent_distance
 from .config import InversionConfig
@@ -29,18 +29,6 @@ class State:
     ws: Tensor
     camera: Tensor
     planes_offset: Tensor | None = None
-
-
-@torch.no_grad()
-def first_guess(generator: TriPlaneGenerator, target: Target, reach: float = 2.5) -> Tensor:
-    """``ws [1, num_ws, w_dim]`` to start from: the encoder's, at most ``reach`` deviations from the mean; without one, the mean."""
-    mean, std = latent_statistics(generator, target.camera)
-    encoder = encoder_for(generator.config)
-    w = mean[None]
-    if encoder is not None:
-        found = encoder(target.image.cpu()).w.to(w)
-        w = mean + std * ((found - mean) / std).clamp(-reach, reach)
-    return w[:, None].repeat(1, generator.config.num_ws, 1)
 
 
 @torch.no_grad()
@@ -89,7 +77,8 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
     generator, pivot = state.generator, config.pivot
     mean, std = latent_statistics(generator, target.camera)
     rows = 1 if pivot.space == "w" else generator.config.num_ws
-    offset = ((state.ws[:, :rows] - mean) / std).clone().requires_grad_(True)
+    offset = torch.zeros(1, rows, generator.config.w_dim, device=generator.device)
+    offset.requires_grad_(True)
     move = torch.zeros(5, device=generator.device, requires_grad=pivot.optimize_camera)
     groups = [{"params": [offset], "rate": pivot.learning_rate}]
     if pivot.optimize_camera:

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from ..errors import RequestError
 from ..faces import Face, FaceCrop, FaceProvider, align_frame, choose_face, frame_for, head_mask, load_provider, to_crop
-from ..generator import TriPlaneGenerator, encoder_for
+from ..generator import TriPlaneGenerator
 from ..geometry import Camera
 from ..losses import load_perceptual
 from .config import InversionConfig, settings
 from .events import Event
-from .pivot import State, find_pivot, first_guess
+from .pivot import State, find_pivot, latent_statistics
 from .portrait import Portrait3D
-from .target import Target, make_target, to_uint8
+from .target import Target, make_target
 from .tuning import tune_generator
 
 MAX_PHOTO_YAW = 75.0
@@ -39,7 +39,8 @@ class Inversion:
                  source: str = "builtin"):
         self.target, self.config, self.seed = target, config, seed
         self._base = generator
-        self._state = State(generator, first_guess(generator, target), target.camera)
+        mean, _ = latent_statistics(generator, target.camera)
+        self._state = State(generator, mean.expand(1, generator.config.num_ws, -1).clone(), target.camera)
         self._perceptual = load_perceptual(generator.device)
         self._report: dict[str, Any] = {
             "method": config.method, "preset": config.preset, "generator": source, "device": str(generator.device),
@@ -47,8 +48,6 @@ class Inversion:
 
     def __iter__(self) -> Iterator[Event]:
         rng = torch.Generator().manual_seed(self.seed)
-        if encoder_for(self._base.config):
-            yield from self._timed("guess", self._show_guess())
         yield from self._timed("pivot", find_pivot(self._state, self.target, self.config, self._perceptual, rng))
         if self.config.tuning.steps:
             notes: dict[str, Any] = {}
@@ -56,14 +55,6 @@ class Inversion:
                 yield from self._timed("tuning", tune_generator(self._state, self.target, self.config, self._perceptual, rng, notes))
             finally:
                 self._report |= notes
-
-    @torch.no_grad()
-    def _show_guess(self) -> Iterator[Event]:
-        """The first head, from three sides, before anything is optimised."""
-        planes = self._base.planes(self._state.ws)
-        cameras = (Camera.orbit(yaw, 0, self._base.config.orbit_radius, self._base.config.orbit_pivot).vector() for yaw in (-35, 0, 35))
-        views = [to_uint8(self._base.view(planes, self._state.ws, c.to(planes.device), samples=self.config.samples).image) for c in cameras]
-        yield Event("guess", 1, 1, preview=np.concatenate(views, 1))
 
     def _timed(self, stage: str, events: Iterator[Event]) -> Iterator[Event]:
         begin = time.monotonic()

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from symgan_core.errors import CheckpointError, RequestError
 from symgan_core.generator import TriPlaneGenerator, save_generator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import Event, Inversion, Portrait3D, invert_crop, make_target, settings, to_uint8
-from symgan_core.inversion.pivot import CAMERA_LIMITS, adjusted_camera, latent_statistics
+from symgan_core.inversion.pivot import CAMERA_LIMITS, adjusted_camera
 
 
 def short(method: str = "spi", first: int = 4, second: int = 4, **options: bool):
@@ -48,20 +47,6 @@ def test_each_method_runs_and_comes_closer(tiny: TriPlaneGenerator, method: str)
 def test_spi_uses_every_part_on_a_side_view(tiny: TriPlaneGenerator) -> None:
     names = set().union(*(e.losses for e in start(tiny, short("spi", 3, 14))))
     assert {"mirror", "neighbour", "mirrored", "depth", "opacity", "prior"} <= names
-
-
-def test_the_encoders_guess_is_shown_and_started_from(tiny: TriPlaneGenerator, monkeypatch) -> None:
-    mean, std = latent_statistics(tiny, tiny.frontal_camera())
-    guess = mean + std * torch.linspace(-6, 6, tiny.config.w_dim)
-    monkeypatch.setattr("symgan_core.inversion.pivot.encoder_for", lambda config: lambda image: SimpleNamespace(w=guess[None]))
-    monkeypatch.setattr("symgan_core.inversion.session.encoder_for", lambda config: True)
-    config = short(first=1, second=0)
-    inversion = start(tiny, replace(config, pivot=replace(config.pivot, learning_rate=1e-9)))
-    events = list(inversion)
-    assert events[0].stage == "guess" and events[0].preview.shape == (64, 3 * 64, 3)
-    assert [e.stage for e in events[1:]] == ["pivot"]
-    expected = mean + std * torch.linspace(-6, 6, tiny.config.w_dim).clamp(-2.5, 2.5)
-    assert torch.allclose(inversion.portrait().ws[0], expected.expand(tiny.config.num_ws, -1), atol=1e-4)
 
 
 def test_a_frontal_photo_has_no_mirror(tiny: TriPlaneGenerator) -> None:
