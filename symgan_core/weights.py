@@ -24,9 +24,14 @@ def write_hash(path: Path) -> None:
     path.with_suffix(".sha256").write_text(f"{file_hash(path)}  {path.name}\n")
 
 
+def shipped_hash(path: Path) -> str:
+    """The hash that lies beside ``path``."""
+    return path.with_suffix(".sha256").read_text().split()[0]
+
+
 def check_hash(path: Path) -> None:
     """Raises CheckpointError if ``path`` is not what its hash says."""
-    if file_hash(path) != path.with_suffix(".sha256").read_text().split()[0]:
+    if file_hash(path) != shipped_hash(path):
         raise CheckpointError(f"The shipped weights '{path.name}' are damaged.", "Fetch the repository again (Git LFS is not used).")
 
 

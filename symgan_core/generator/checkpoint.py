@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError, RequestError
-from ..weights import check_hash
+from ..weights import check_hash, file_hash, shipped_hash
 from .config import GeneratorConfig
 from .model import TriPlaneGenerator
 
@@ -21,6 +21,15 @@ FORMAT = "symgan-generator-1"
 def builtin_available() -> bool:
     """Whether the built-in weights lie beside the code."""
     return BUILTIN_FILE.is_file()
+
+
+def source_hash(source: str | Path) -> str:
+    """sha256 of the file that ``load_generator(source)`` reads. Raises CheckpointError if there is none."""
+    if str(source) == "builtin":
+        return shipped_hash(BUILTIN_FILE)
+    if not Path(source).is_file():
+        raise CheckpointError(f"The generator file '{source}' does not exist.", "Put it back where it was.")
+    return file_hash(Path(source))
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:

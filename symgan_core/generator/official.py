@@ -139,16 +139,18 @@ def read_state_dict(source: str | Path) -> tuple[GeneratorConfig, dict[str, Tens
             content = content[key]
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
         raise CheckpointError(f"'{path.name}' is not a state dict of plain tensors.", "Save generator.state_dict() alone.")
-    state = {str(k): v.detach().float().contiguous() for k, v in content.items()}
     try:
+        state = {str(k): v.detach().float().contiguous() for k, v in content.items()}
         return _config_of_shapes({k: tuple(v.shape) for k, v in state.items()}), state
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, RuntimeError) as error:  # RuntimeError: larger than memory
         raise CheckpointError(f"'{path.name}' does not have the names of an EG3D generator.", "Save the state dict of G_ema.") from error
 
 
 def _config_of_shapes(shapes: dict[str, tuple[int, ...]]) -> GeneratorConfig:
     planes = "backbone.synthesis.b"
     sizes = sorted(int(name[len(planes):].split(".")[0]) for name in shapes if name.startswith(planes) and name.endswith(".torgb.bias"))
+    if sizes != [2**k for k in range(2, len(sizes) + 2)] or not 4 <= sizes[-1] <= 1024:
+        raise ValueError("the backbone's blocks are not 4, 8, 16 …")
     widths = {r: shapes[f"{planes}{r}.conv1.bias"][0] for r in sizes}
     inner, image = (shapes[f"superresolution.block{i}.conv1.noise_const"][0] for i in range(2))
     both = inner == 256  # of the official modules, 8X and 8XDC alone double twice (spec section 6)

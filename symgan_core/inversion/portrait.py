@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError, RequestError
 from ..generator import Synthesized, TriPlaneGenerator, load_generator
+from ..generator.checkpoint import source_hash
 from ..geometry import Camera
 
 FORMAT = "symgan-portrait-1"
@@ -105,7 +106,7 @@ class Portrait3D:
             change = value.detach().cpu() - base[name]
             if change.abs().max() > 0:
                 tensors["delta." + name] = change.half().contiguous()
-        meta = {"format": FORMAT, "generator": source, "report": json.dumps(self.report)}
+        meta = {"format": FORMAT, "generator": source, "base": source_hash(source), "report": json.dumps(self.report)}
         partial = folder / "portrait.safetensors.partial"
         save_file(tensors, str(partial), metadata=meta)
         partial.replace(folder / "portrait.safetensors")
@@ -133,10 +134,12 @@ class Portrait3D:
                 if meta.get("format") != FORMAT:
                     raise CheckpointError(f"'{path.name}' is not a symgan portrait.", "Name a folder that `invert` has written.")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
-            report = json.loads(meta["report"])
+            report, source = json.loads(meta["report"]), meta["generator"]
         except (SafetensorError, KeyError, ValueError) as error:
             raise CheckpointError(f"'{path.name}' cannot be read.", "The file is damaged; run the inversion again.") from error
-        generator = copy.deepcopy(base) if base is not None else load_generator(meta["generator"], device)
+        if meta.get("base") != source_hash(source):  # changes of weights mean nothing on other weights
+            raise CheckpointError(f"'{path.name}' belongs to another version of the generator.", "Run the inversion again.")
+        generator = copy.deepcopy(base) if base is not None else load_generator(source, device)
         state = generator.state_dict()
         for name, change in tensors.items():
             if name.startswith("delta."):

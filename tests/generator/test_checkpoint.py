@@ -157,7 +157,9 @@ def test_state_dicts_of_other_kinds_are_refused(tmp_path) -> None:
     marker = tmp_path / "marker"
     hostile = {"decoder": Attack(os.system, f"touch {marker}")}
     for name, content in (("broken", broken), ("cut", cut), ("renamed", renamed), ("hostile", hostile), ("list", [1, 2]),
-                          ("other", {"a": torch.zeros(3)})):
+                          ("other", {"a": torch.zeros(3)}),
+                          ("endless", official_state() | {"backbone.synthesis.b1048576.torgb.bias": torch.zeros(96)}),
+                          ("swollen", official_state() | {"decoder.net.0.bias": torch.zeros(1).expand(10**15)})):
         torch.save(content, tmp_path / f"{name}.pth")
         with pytest.raises(CheckpointError):
             convert(tmp_path / f"{name}.pth", tmp_path / "out.safetensors")

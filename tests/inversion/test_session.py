@@ -125,6 +125,22 @@ def test_save_and_load_give_the_same_picture(tiny: TriPlaneGenerator, tmp_path) 
     assert names == ["portrait.safetensors", "report.json"]  # the photo is not among them
 
 
+def test_a_portrait_of_other_weights_is_refused(tiny: TriPlaneGenerator, tmp_path) -> None:
+    """Same shapes, other numbers: the changes would be laid over a stranger."""
+    save_generator(tiny, tmp_path / "tiny.safetensors")
+    image, mask, camera = photo_of(tiny, 25)
+    inversion = Inversion(make_target(image, camera, mask, tiny), tiny, short(first=1, second=1), 0, str(tmp_path / "tiny.safetensors"))
+    list(inversion)
+    inversion.portrait().save(tmp_path / "out")
+    tiny.decoder.net[0].bias += 1
+    save_generator(tiny, tmp_path / "tiny.safetensors")
+    with pytest.raises(CheckpointError, match="another version"):
+        Portrait3D.load(tmp_path / "out", "cpu")
+    (tmp_path / "tiny.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="does not exist"):
+        Portrait3D.load(tmp_path / "out", base=tiny)
+
+
 def test_damaged_portraits_are_refused(tmp_path) -> None:
     with pytest.raises(CheckpointError, match="no portrait"):
         Portrait3D.load(tmp_path)
