@@ -6,8 +6,6 @@ one is fitted before any picture is seen; training on pictures refines it.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -19,7 +17,9 @@ from symgan_core.generator import GeneratorConfig
 from symgan_core.generator.decoder import axes_to_projections
 from symgan_core.generator.warp import PlaneWarp
 
+from .descent import descend
 from .heads import HeadPack, draw_codes, person_from_code, trait_statistics, traits
+from .heads.people import Person
 from .heads.render import place
 
 Array = np.ndarray
@@ -41,21 +41,22 @@ def draw_fields(config: GeneratorConfig, people: int, seed: int = 0) -> Fields:
     pack, codes = HeadPack(), draw_codes(np.random.default_rng(seed), people)
     mean, scale = trait_statistics(pack)
     persons = [person_from_code(pack, code) for code in codes]
-    points = np.empty((people, len(range(0, pack.n_skin, EVERY)), 3), np.float32)
-    for n, person in enumerate(persons):
-        at = place(pack, person)
-        points[n] = (at.vertices[: pack.n_skin: EVERY] - at.centre) * at.scale
     projections = axes_to_projections(config.plane_axes).numpy() * (2 / config.box_warp)
     home, cells = mean_head(pack), config.plane_warp[0]
-    fields = np.stack([plane_fields(p, home, projections, cells) for p in points])
+    fields = np.stack([plane_fields(placed_vertices(pack, person), home, projections, cells) for person in persons])
     ws = (np.stack([traits(pack, person) for person in persons]) - mean) / scale
     return Fields(torch.from_numpy(ws).float(), torch.from_numpy(fields))
 
 
 def mean_head(pack: HeadPack, people: int = 400) -> Array:
     """``[V, 3]``: mean places of the vertices; always the same ones."""
-    places = (place(pack, person_from_code(pack, z)) for z in draw_codes(np.random.default_rng(0), people))
-    return np.mean([(at.vertices[: pack.n_skin: EVERY] - at.centre) * at.scale for at in places], 0)
+    return np.mean([placed_vertices(pack, person_from_code(pack, z)) for z in draw_codes(np.random.default_rng(0), people)], 0)
+
+
+def placed_vertices(pack: HeadPack, person: Person) -> Array:
+    """``[V, 3]`` float32 in scene units: the skin's vertices that are looked at."""
+    at = place(pack, person)
+    return ((at.vertices[: pack.n_skin: EVERY] - at.centre) * at.scale).astype(np.float32)
 
 
 def plane_fields(points: Array, home: Array, projections: Array, cells: int) -> Array:
@@ -85,21 +86,13 @@ def fit_warp(warp: PlaneWarp, known: Fields, steps: int = 6000, batch: int = 256
              log: Callable[[str], None] = print) -> PlaneWarp:
     """Fit ``warp`` in place to fields, by least squares; what the middle of the planes shows counts most."""
     axis = torch.linspace(-1, 1, warp.cells)
-    weight = 0.05 + torch.exp(-2.5 * (axis[:, None].square() + axis[None].square()))
+    weight = (0.05 + torch.exp(-2.5 * (axis[:, None].square() + axis[None].square()))).expand(3, 2, -1, -1).flatten()
     aim = known.fields.flatten(1)
-    weight = weight.expand(3, 2, -1, -1).flatten()
-    optimizer = torch.optim.Adam(warp.parameters(), rate, betas=(0.9, 0.99))
-    begin, total = time.monotonic(), 0.0
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * min(1, (step + 1) / 100) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+
+    def loss() -> Tensor:
         chosen = torch.randint(0, len(aim), (batch,))
-        loss = (weight * (warp.field(warp.affine(known.ws[chosen])) - aim[chosen]).square()).mean() / (weight * aim[chosen].square()).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total += float(loss.detach())
-        if (step + 1) % 1000 == 0:
-            log(f"warp {step + 1}: {total / 1000:.4f} of the squares left, {time.monotonic() - begin:.0f} s")
-            total = 0.0
+        left = warp.field(warp.affine(known.ws[chosen])) - aim[chosen]
+        return (weight * left.square()).mean() / (weight * aim[chosen].square()).mean()
+
+    descend(warp.parameters(), loss, steps, rate, 100, 0.01, log, "warp")
     return warp

@@ -6,7 +6,6 @@ No picture is needed, so codes never run out: the choices and thresholds that a 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -18,6 +17,7 @@ from symgan_core.generator import TriPlaneGenerator
 from symgan_core.generator.layers import Linear, normalise_second_moment
 from symgan_core.generator.synthesis import MappingNetwork
 
+from .descent import descend
 from .heads import HeadPack, draw_codes, person_from_code, trait_statistics, traits
 from .heads.people import USED
 
@@ -51,22 +51,14 @@ def train_mapping(mapping: MappingNetwork, codes: Tensor, truth: Tensor, steps: 
     weights = [p for layer in layers for p in layer.parameters()]
     for weight in weights:
         weight.requires_grad_(True)
-    optimizer = torch.optim.Adam(weights, rate, betas=(0.9, 0.99))
-    begin, total = time.monotonic(), 0.0
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * min(1, (step + 1) / 200) * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+
+    def loss() -> Tensor:
         chosen = torch.randint(0, len(codes), (batch,))
         z = codes[chosen].clone()
         z[:, USED:] = torch.randn_like(z[:, USED:])  # numbers without a meaning are drawn anew each time
-        loss = (_mapped(layers, z) - truth[chosen] - SHIFT).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total += float(loss.detach())
-        if (step + 1) % 1000 == 0:
-            log(f"mapping {step + 1}: {total / 1000:.4f} of the variance left, {time.monotonic() - begin:.0f} s")
-            total = 0.0
+        return (_mapped(layers, z) - truth[chosen] - SHIFT).square().mean()
+
+    descend(weights, loss, steps, rate, 200, 0.005, log, "mapping")
     return mapping.requires_grad_(False)
 
 

@@ -18,10 +18,10 @@ from symgan_core.geometry import Marched, march
 
 @nb.njit(fastmath=True, cache=True, inline="always")
 def _texel(x, y, corner):
-    """Row, column and weight of one of the four texels around (x, y); a third for each of the planes."""
+    """Row, column and weight of one of the four texels around (x, y)."""
     i, j = int(np.floor(y)), int(np.floor(x))
     fy, fx = y - i, x - j
-    weight = (fy if corner // 2 else 1 - fy) * (fx if corner % 2 else 1 - fx) / np.float32(3)
+    weight = (fy if corner // 2 else 1 - fy) * (fx if corner % 2 else 1 - fx)
     return i + corner // 2, j + corner % 2, weight
 
 
@@ -39,7 +39,7 @@ def _gather(planes, where, out):
                     r, q, weight = _texel(where[b, p, k, 0], where[b, p, k, 1], corner)
                     if 0 <= r < size and 0 <= q < size:
                         for c in range(channels):
-                            out[b, p, c] += weight * planes[b, k, r, q, c]
+                            out[b, p, c] += weight / np.float32(3) * planes[b, k, r, q, c]
 
 
 @nb.njit(fastmath=True, cache=True, parallel=True)
@@ -52,7 +52,7 @@ def _scatter(gradient, where, out):
                 r, q, weight = _texel(where[b, p, k, 0], where[b, p, k, 1], corner)
                 if 0 <= r < size and 0 <= q < size:
                     for c in range(channels):
-                        out[b, k, r, q, c] += weight * gradient[b, p, c]
+                        out[b, k, r, q, c] += weight / np.float32(3) * gradient[b, p, c]
 
 
 class _PlaneMean(torch.autograd.Function):
@@ -85,7 +85,7 @@ def _move(planes, where, out):
                     r, q, weight = _texel(where[b, k, i, j, 0], where[b, k, i, j, 1], corner)
                     r, q = min(max(r, 0), size - 1), min(max(q, 0), size - 1)
                     for c in range(channels):
-                        out[b, k, i, j, c] += 3 * weight * planes[b, k, r, q, c]
+                        out[b, k, i, j, c] += weight * planes[b, k, r, q, c]
 
 
 @nb.njit(fastmath=True, cache=True, parallel=True)
@@ -104,7 +104,7 @@ def _move_back(planes, where, gradient, to_planes, to_where):
                     dot = np.float32(0)
                     for c in range(channels):
                         g = gradient[b, k, i, j, c]
-                        to_planes[b, k, r, q, c] += 3 * weight * g
+                        to_planes[b, k, r, q, c] += weight * g
                         dot += g * planes[b, k, r, q, c]
                     gx += dot * (1 if corner % 2 else -1) * (fy if corner // 2 else 1 - fy)
                     gy += dot * (1 if corner // 2 else -1) * (fx if corner % 2 else 1 - fx)
