@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from symgan_core.geometry import pixel_rays, project
 from symgan_core.geometry.cameras import Camera
@@ -15,17 +16,21 @@ from .pool import RESOLUTION, Pool
 
 HALF = RESOLUTION // 2
 """The pool's depth and regions have this many pixels a side; so has the generator's raw picture."""
+RIM = 4
+"""So many pixels beside the head, rays look for matter where the head's edge is: samples spread over the whole ray miss a rim of a pixel."""
+RIM_INTEREST = 40
 
 
 class Pixels(NamedTuple):
-    """``[F, M]`` pixels of F views at half resolution: rays ``[F, M, 3]``, mean ``colour [F, M, 3]`` in [-1, 1], ``opacity``, and
-    ``depth`` along the ray (NaN where there is no head)."""
+    """``[F, M]`` pixels of F views at half resolution: rays ``[F, M, 3]``, mean ``colour [F, M, 3]`` in [-1, 1], ``opacity``,
+    ``depth`` along the ray (NaN where there is no head), and ``near``, where to look: the same, or beside the head the depth of its edge."""
 
     origins: Tensor
     directions: Tensor
     colour: Tensor
     opacity: Tensor
     depth: Tensor
+    near: Tensor
 
     def by_person(self, people: int) -> Pixels:
         """The views of each person in one row: ``[people, V * M]``."""
@@ -46,12 +51,16 @@ class Batch:
         self.cameras, self.rgb, self.alpha, self.interest = (load(n) for n in ("cameras", "rgb", "alpha", "interest"))
         self.depth = load("depth").float()
         """``[B * V, HALF, HALF]``: z along the camera's axis minus 2.7."""
+        self.near = beside(self.depth)
 
     def choose(self, count: int, on_head: bool = False) -> tuple[Tensor, Tensor]:
         """Rows and columns ``[B * V, count]`` at half resolution, drawn by interest; ``on_head``: only where there is depth."""
         chance = self.interest.flatten(1).float()
+        head = torch.isfinite(self.depth).flatten(1)
         if on_head:
-            chance = chance * torch.isfinite(self.depth).flatten(1) + 1e-6
+            chance = chance * head + 1e-6
+        else:
+            chance = chance + RIM_INTEREST * (torch.isfinite(self.near).flatten(1) & ~head)
         chosen = torch.multinomial(chance, count, replacement=True)
         return chosen // HALF, chosen % HALF
 
@@ -61,12 +70,12 @@ class Batch:
         uv = torch.stack([(column + 0.5) / HALF, (row + 0.5) / HALF], -1)
         cameras = self.cameras[who]
         one = who[:, None, None, None]
+        depth, near = (along_ray(x[who[:, None], row, column], uv, cameras) for x in (self.depth, self.near))
         rows = (row * 2)[..., None, None] + torch.tensor([[0, 0], [1, 1]], device=self.device)
         columns = (column * 2)[..., None, None] + torch.tensor([[0, 1], [0, 1]], device=self.device)
         return Pixels(
             *pixel_rays(cameras, uv), self.rgb[one, rows, columns].float().mean((2, 3)) / 127.5 - 1,
-            self.alpha[one, rows, columns].float().mean((2, 3)) / 255,
-            along_ray(self.depth[who[:, None], row, column], uv, cameras))
+            self.alpha[one, rows, columns].float().mean((2, 3)) / 255, depth, near)
 
     def free_points(self, count: int, box: float, margin: float = 0.02) -> tuple[Tensor, Tensor]:
         """Random points in the box and which of them are known to be empty: some view sees through them.
@@ -83,6 +92,12 @@ class Batch:
         surface, opacity = along_ray(self.depth[who, row, column], uv, self.cameras), self.alpha[who, row * 2, column * 2]
         seen_through = (distance < surface - margin) | (torch.isnan(surface) & (opacity == 0))
         return points, (inside & seen_through).reshape(self.people, self.views, count).any(1)
+
+
+def beside(depth: Tensor) -> Tensor:
+    """``[F, H, W]`` with NaN where there is no head: there, the least depth within ``RIM`` pixels, NaN if there is none."""
+    least = -F.max_pool2d(-depth.nan_to_num(torch.inf)[:, None], 2 * RIM + 1, 1, RIM)[:, 0]
+    return torch.where(torch.isfinite(depth), depth, torch.where(torch.isfinite(least), least, torch.nan))
 
 
 def place_samples(depth: Tensor, limits: tuple[float, float], counts: tuple[int, int, int], around: float) -> Tensor:

@@ -78,8 +78,26 @@ def load_pictures(generator: TriPlaneGenerator, folder: Path, name: str = "ema")
 
 
 def start_from(path: Path, *generators: TriPlaneGenerator) -> None:
-    """Take the weights of a shipped generator: training goes on where there is a pool to render but no checkpoint."""
+    """Take the weights of a shipped generator, or of a narrower one: training goes on where there is a pool but no checkpoint."""
     _, state = read_state(path)
     for generator in generators:
-        generator.load_state_dict(state)
+        widen(state, generator)
         absorb_shift(generator, -SHIFT)
+
+
+@torch.no_grad()
+def widen(state: dict[str, Tensor], generator: TriPlaneGenerator) -> None:
+    """Load ``state`` of a generator whose backbone may have fewer channels; the pictures stay as they were.
+
+    New channels begin with random features that nothing listens to yet (after Net2Net, Chen et al. 2016).
+    """
+    grown = generator.state_dict()
+    if grown.keys() != state.keys() or any(a > b for k, v in state.items() for a, b in zip(v.shape, grown[k].shape, strict=True)):
+        raise ValueError("the weights to start from are not those of a narrower generator of this kind")
+    for key, old in state.items():
+        new = grown[key]
+        if new.shape != old.shape and new.ndim == 4:
+            new[:, old.shape[1]:] = 0
+            if "torgb" in key:
+                old = old * (new.shape[1] / old.shape[1]) ** 0.5  # its gain falls with the number of channels
+        new[tuple(slice(n) for n in old.shape)] = old

@@ -200,7 +200,7 @@ class Trainer:
     def _ray_points(self, pixels: Pixels) -> tuple[Tensor, Tensor]:
         """Depths ``[B, M, S]`` of samples and their places ``[B, M * S, 3]``."""
         config, g = self.config, self.generator.config
-        depths = place_samples(pixels.depth, (g.ray_start, g.ray_end), config.samples, config.around)
+        depths = place_samples(pixels.near, (g.ray_start, g.ray_end), config.samples, config.around)
         return depths, ray_points(pixels.origins, pixels.directions, depths)
 
     def _set_rate(self, share: float) -> None:
