@@ -23,7 +23,8 @@ def main() -> None:
                        ("export", "write the weights that ship, with their editing directions"),
                        ("views", "write a multi-view file of new people, with ground truth"),
                        ("measure", "how well the shipped prior holds the heads of a multi-view file; colour and depth agreement"),
-                       ("directions", "what each editing direction changes, read by networks trained on the pool"),
+                       ("reader", "train the network that reads attributes off portraits"),
+                       ("directions", "what each editing direction changes, by the known labels and as a reader sees it"),
                        ("gallery", "make the example portraits"), ("sample", "a picture of random people of a run")):
         command = commands.add_parser(name, help=text)
         command.add_argument("--pool", type=Path, default=Path("scratch/pool"), help="folder of rendered people")
@@ -43,6 +44,11 @@ def main() -> None:
         if name == "views":
             command.add_argument("out", type=Path, help="the .npz file to write; --people says how many, --seed which")
             command.set_defaults(people=16, seed=77)
+        if name == "reader":
+            command.add_argument("out", type=Path, help="the .safetensors file to write; --people says from how many portraits")
+            command.set_defaults(people=6000)
+        if name == "directions":
+            command.add_argument("--reader", type=Path, help="a file of `reader`; without it, the known labels alone judge")
         if name == "measure":
             command.add_argument("data", type=Path, help="a multi-view .npz file")
             command.add_argument("--limit", type=int, help="only the first so many people")
@@ -124,20 +130,35 @@ def _measure(args: argparse.Namespace) -> None:
     held_heads(args.data, generator, args.limit, out=args.json)
 
 
-def _directions(args: argparse.Namespace) -> None:
+def _reader(args: argparse.Namespace) -> None:
+    import numpy as np
     import torch
 
+    from .heads import HeadPack
+    from .labels import draw_portraits, readings
+    from .readers import NAMES, SIDE, save_reader, train_reader
+
+    torch.manual_seed(args.seed)
+    found = readings(HeadPack())
+    portraits, truth = draw_portraits(args.people, args.seed + 1, SIDE)
+    reader = train_reader(portraits, truth @ np.stack([found[n] for n in NAMES], 1))
+    save_reader(reader, args.out)
+    print({n: round(float(x), 2) for n, x in zip(NAMES, reader.readable, strict=True)})
+
+
+def _directions(args: argparse.Namespace) -> None:
     from symgan_core.editing import directions_for
     from symgan_core.generator import load_generator
 
-    from .pool import Pool
-    from .readers import direction_effects, train_reader
+    from .heads import HeadPack
+    from .labels import readings
+    from .readers import known_effects, load_reader, seen_effects
 
     generator = load_generator("builtin", "cpu")
     found = directions_for(generator)
-    torch.manual_seed(args.seed)
-    reader, readable = train_reader(Pool.open(args.pool), torch.stack([found.vectors[d.name] for d in found.known]))
-    print(direction_effects(generator, reader, readable).table())
+    print(known_effects(found, readings(HeadPack())).table())
+    if args.reader:
+        print(seen_effects(generator, found, load_reader(args.reader)).table())
 
 
 def _gallery(args: argparse.Namespace) -> None:

@@ -1,124 +1,141 @@
-"""Networks that read attributes off pictures: trained on the renders, they judge what an editing direction really changes."""
+"""A network that reads attributes off portraits: trained on the renders, it judges what an editing direction really changes."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from symgan_core.editing import directions_for
+from symgan_core.editing import Directions
 from symgan_core.generator import TriPlaneGenerator
-from symgan_core.geometry import Camera
 
-from .pool import Pool
+from .descent import descend
+from .directions import SOURCES
 
-SIDE = 96
-MAX_YAW = 35.0
+SIDE = 128
+NAMES = tuple(SOURCES)
 
 
 class Reader(nn.Module):
-    """Pictures ``[B, 3, SIDE, SIDE]`` in [-1, 1] and their yaw and pitch ``[B, 2]`` (degrees) to attributes ``[B, K]``."""
+    """Portraits from the front ``[B, 3, SIDE, SIDE]`` in [-1, 1] to the attributes ``NAMES`` ``[B, K]``, in standard deviations."""
 
-    def __init__(self, attributes: int):
+    def __init__(self):
         super().__init__()
         widths = (3, 32, 48, 64, 96, 128)
         layers: list[nn.Module] = []
         for a, b in zip(widths[:-1], widths[1:], strict=True):
             layers += [nn.Conv2d(a, b, 3, 2, 1), nn.BatchNorm2d(b), nn.ReLU()]
+            if b > 32:
+                layers += [nn.Conv2d(b, b, 3, 1, 1), nn.BatchNorm2d(b), nn.ReLU()]
         self.features = nn.Sequential(*layers)
-        self.head = nn.Sequential(nn.Linear(128 * 9 + 2, 256), nn.ReLU(), nn.Dropout(0.2), nn.Linear(256, attributes))
+        self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(128 * (SIDE // 32) ** 2, 256), nn.ReLU(), nn.Linear(256, len(NAMES)))
+        self.register_buffer("readable", torch.zeros(len(NAMES)))
+        """Share of each attribute's variance that is read off people kept back."""
 
-    def forward(self, pictures: Tensor, angles: Tensor) -> Tensor:
-        return self.head(torch.cat([self.features(pictures).flatten(1), angles / 30], 1))
-
-
-def coordinates(ws: Tensor, vectors: Tensor) -> Tensor:
-    """How far people ``ws [N, w_dim]`` are along directions ``vectors [K, w_dim]``, in strengths: ``[N, K]``."""
-    return ws @ vectors.T / vectors.square().sum(1)
+    def forward(self, portraits: Tensor) -> Tensor:
+        return self.head(self.features(portraits).flatten(1))
 
 
-def train_reader(pool: Pool, vectors: Tensor, steps: int = 900, batch: int = 64, rate: float = 2e-3,
-                 log: Callable[[str], None] = print) -> tuple[Reader, Tensor]:
-    """Train on the pool's views from the front; returns the reader and, for each attribute, the share of variance that it reads on
-    people kept back."""
-    truth = coordinates(torch.from_numpy(pool.ws(vectors.shape[1])), vectors)
-    truth = (truth - truth.mean(0)) / truth.std(0).clamp(min=1e-6)
-    cameras = torch.from_numpy(np.array(pool.arrays["cameras"]))
-    angles = torch.stack(Camera.from_vector(cameras.reshape(-1, 25)).angles(), -1).reshape(*cameras.shape[:2], 2)
-    people = pool.ready()
-    rows = [(n, v) for n in people for v in range(cameras.shape[1]) if abs(angles[n, v, 0]) < MAX_YAW]
-    kept_back = set(people[-len(people) // 10:].tolist())
-    train, test = ([r for r in rows if (r[0] in kept_back) == held] for held in (False, True))
-    reader, rng = Reader(len(vectors)), np.random.default_rng(0)
-    optimizer = torch.optim.AdamW(reader.parameters(), rate, weight_decay=0.02)
+def train_reader(portraits: np.ndarray, attributes: np.ndarray, steps: int = 3000, batch: int = 48, rate: float = 2e-3,
+                 log: Callable[[str], None] = print) -> Reader:
+    """Train on ``portraits [N, SIDE, SIDE, 3]`` uint8 with known ``attributes [N, K]``; a tenth is kept back to say what it reads."""
+    pictures, truth = torch.from_numpy(portraits), torch.from_numpy(attributes - attributes.mean(0))
+    kept = max(1, len(pictures) // 10)
+    reader = Reader()
 
-    def load(chosen: list[tuple[int, int]]) -> tuple[Tensor, Tensor, Tensor]:
-        who, view = (np.array(x) for x in zip(*chosen, strict=True))
-        picture = torch.from_numpy(pool.arrays["rgb"][who, view]).permute(0, 3, 1, 2).float() / 127.5 - 1
-        return F.interpolate(picture, (SIDE, SIDE), mode="area"), angles[who, view], truth[who]
+    def load(rows: Tensor) -> Tensor:
+        return pictures[rows].permute(0, 3, 1, 2).float() / 127.5 - 1
 
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * min(1, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps))
-        pictures, turned, wanted = load([train[i] for i in rng.integers(0, len(train), batch)])
-        loss = (reader(pictures, turned) - wanted).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if (step + 1) % 300 == 0:
-            log(f"reader {step + 1}: {float(loss.detach()):.3f}")
+    def loss() -> Tensor:
+        rows = torch.randint(kept, len(pictures), (batch,))
+        return (reader(_degraded(load(rows))) - truth[rows]).square().mean()
+
+    descend(list(reader.parameters()), loss, steps, rate, 100, 0.01, log, "reader")
     reader.eval()
     with torch.no_grad():
-        parts = [load(test[i: i + 128]) for i in range(0, min(len(test), 768), 128)]
-        read = torch.cat([reader(p, a) for p, a, _ in parts])
-        wanted = torch.cat([t for _, _, t in parts])
-    return reader, 1 - (read - wanted).square().mean(0) / wanted.var(0)
+        read = torch.cat([reader(load(rows)) for rows in torch.arange(kept).split(64)])
+        reader.readable.copy_(1 - (read - truth[:kept]).square().mean(0) / truth[:kept].var(0))
+    return reader
+
+
+def _degraded(pictures: Tensor) -> Tensor:
+    """As soft as generated pictures may be: the reader is not to live on pores."""
+    size = int(torch.randint(SIDE // 3, SIDE + 1, ()))
+    soft = F.interpolate(F.interpolate(pictures, (size, size), mode="area"), (SIDE, SIDE), mode="bilinear")
+    return soft + 0.03 * torch.randn_like(soft)
+
+
+def save_reader(reader: Reader, path: Path) -> None:
+    """Write a trained reader."""
+    save_file(reader.state_dict(), str(path))
+
+
+def load_reader(path: Path) -> Reader:
+    """Read what ``save_reader`` wrote."""
+    reader = Reader().eval().requires_grad_(False)
+    reader.load_state_dict(load_file(path))
+    return reader
 
 
 @dataclass(frozen=True)
 class Effects:
-    """``change[i, j]``: mean change of attribute j, in standard deviations over people, when direction i goes through its safe range."""
+    """``change[i, j]``: mean change of attribute j, in standard deviations over people, when direction i goes through its safe range.
+    ``readable [j]``: how far the judge of attribute j can be trusted, 1 at most."""
 
     names: tuple[str, ...]
     change: np.ndarray
     readable: np.ndarray
 
     def ratios(self) -> dict[str, float]:
-        """Own change over the largest change of another attribute."""
+        """Own change over the largest change of another attribute (infinite where there is none)."""
         size = np.abs(self.change)
-        others = size - np.diag(np.diag(size))
-        return {n: float(size[i, i] / others[i].max()) for i, n in enumerate(self.names)}
+        others = (size - np.diag(np.diag(size))).max(1)
+        with np.errstate(divide="ignore"):
+            return dict(zip(self.names, (np.diag(size) / others).tolist(), strict=True))
+
+    def among(self, least: float) -> Effects:
+        """Those directions alone whose attributes are readable."""
+        rows = np.flatnonzero(self.readable >= least)
+        return Effects(tuple(self.names[i] for i in rows), self.change[np.ix_(rows, rows)], self.readable[rows])
 
     def table(self) -> str:
         """Markdown: a row a direction."""
         head = "| direction | own | largest other | ratio | readable |\n|---|---|---|---|---|\n"
-        size = np.abs(self.change)
         rows = []
-        for i, name in enumerate(self.names):
-            others = size[i].copy()
+        for i, (name, ratio) in enumerate(self.ratios().items()):
+            others = np.abs(self.change[i])
             others[i] = 0
             j = int(others.argmax())
-            rows.append(f"| {name} | {self.change[i, i]:+.2f} | {self.names[j]} {self.change[i, j]:+.2f} | {size[i, i] / others[j]:.1f} "
+            rows.append(f"| {name} | {self.change[i, i]:+.2f} | {self.names[j]} {self.change[i, j]:+.2f} | {ratio:.1f} "
                         f"| {self.readable[i]:.2f} |")
         return head + "\n".join(rows)
 
 
+def known_effects(found: Directions, readings: dict[str, np.ndarray]) -> Effects:
+    """What each direction changes by the known labels: in w an attribute is a linear reading of the traits (``labels.readings``)."""
+    names = tuple(d.name for d in found.known)
+    change = np.array([[2 * d.limit * float(found.vectors[d.name].numpy() @ readings[n]) for n in names] for d in found.known])
+    return Effects(names, change, np.ones(len(names)))
+
+
 @torch.no_grad()
-def direction_effects(generator: TriPlaneGenerator, reader: Reader, readable: Tensor, people: int = 24, seed: int = 3) -> Effects:
-    """Move random people along each direction, from one end of its safe range to the other, and read every attribute."""
-    found = directions_for(generator)
+def seen_effects(generator: TriPlaneGenerator, found: Directions, reader: Reader, people: int = 24, seed: int = 3) -> Effects:
+    """Move random people along each direction, from one end of its safe range to the other, and read every attribute off the pictures."""
     z = torch.randn(people, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
     ws, camera = generator.mapping(z, generator.frontal_camera().expand(people, -1)), generator.frontal_camera()
+    names = tuple(d.name for d in found.known)
+    columns = [NAMES.index(n) for n in names]
 
     def read(direction: str, strength: float) -> Tensor:
         moved = found.move(ws, {direction: strength})
         pictures = torch.cat([generator.synthesis(w[None], camera).image for w in moved])
-        return reader(F.interpolate(pictures, (SIDE, SIDE), mode="area"), torch.zeros(people, 2))
+        return reader(F.interpolate(pictures, (SIDE, SIDE), mode="area").clamp(-1, 1))[:, columns].mean(0)
 
-    change = torch.stack([(read(d.name, d.limit) - read(d.name, -d.limit)).mean(0) for d in found.known])
-    return Effects(tuple(d.name for d in found.known), change.numpy(), readable.numpy())
+    change = torch.stack([read(d.name, d.limit) - read(d.name, -d.limit) for d in found.known])
+    return Effects(names, change.numpy(), reader.readable[columns].numpy())

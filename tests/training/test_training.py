@@ -12,7 +12,7 @@ from symgan_core.generator import BUILTIN, SuperResolutionConfig, TriPlaneGenera
 from symgan_core.generator.synthesis import MappingNetwork
 from symgan_core.geometry import Camera, project
 from tests.conftest import TINY
-from training.batch import Batch, place_samples
+from training.batch import Batch, beside, place_samples
 from training.heads import HeadPack, draw_codes, person_from_code, trait_layout
 from training.heads.people import Z_DIM
 
@@ -87,6 +87,39 @@ def test_the_super_resolution_learns_from_patches_and_a_critic(pool, tmp_path) -
     again = small_trainer(pool, tmp_path)
     for a, b in zip(again.adversary.critic.parameters(), trainer.adversary.critic.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_wider_backbone_takes_a_narrower_ones_weights(tmp_path) -> None:
+    from training.checkpoint import widen
+
+    narrow, wide = (TriPlaneGenerator(replace(TINY, canvas=True, channel_base=base)).eval() for base in (128, 256))
+    with torch.no_grad():
+        for name, weight in narrow.named_parameters():
+            if "canvas" in name or name.endswith("bias"):
+                weight.normal_()
+        widen(narrow.state_dict(), wide)
+        ws = torch.randn(2, TINY.num_ws, TINY.w_dim)
+        assert wide.backbone.synthesis.b16.conv1.weight.shape != narrow.backbone.synthesis.b16.conv1.weight.shape
+        assert torch.allclose(wide.planes(ws), narrow.planes(ws), atol=1e-4)
+        for weight in wide.backbone.synthesis.b16.conv1.parameters():  # what is new is not heard yet, and can learn to speak
+            weight.requires_grad_(True)
+    wide.planes(ws).square().sum().backward()
+    assert wide.backbone.synthesis.b16.torgb.weight.grad[:, 8:].abs().min() > 0
+    with pytest.raises(ValueError, match="narrower"):
+        widen(wide.state_dict(), narrow)
+
+
+def test_rays_beside_the_head_look_where_its_edge_is(pool) -> None:
+    depth = torch.full((1, 20, 20), torch.nan)
+    depth[0, :, :8] = torch.arange(8) / 100 + 0.1
+    near = beside(depth)
+    assert torch.equal(near[0, :, :8], depth[0, :, :8])
+    assert torch.allclose(near[0, 5, 8:12], torch.tensor([0.14, 0.15, 0.16, 0.17])) and near[0, :, 12:].isnan().all()
+    batch = Batch(pool, np.array([0]), np.array([[0]]), torch.device("cpu"))
+    rim = torch.isnan(batch.depth[0]) & torch.isfinite(batch.near[0])
+    row, column = batch.choose(4000)
+    drawn = rim[row[0], column[0]].float().mean()
+    assert drawn > 2 * (rim * batch.interest[0]).sum() / batch.interest[0].sum()
 
 
 def test_samples_gather_around_the_known_depth() -> None:
