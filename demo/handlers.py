@@ -98,7 +98,10 @@ class Studio:
         total = 60
         for count in film(portrait, folder / "orbit.mp4", total):
             yield Shown(bar(texts.STAGES["video"], count, total, note))
+        _, shares = inversion.origins()
+        portrait.report["origins"] = shares
         portrait.save(folder)
+        note = f"{note} {texts.ORIGINS.format(**shares)}".strip()
         text = (texts.STOPPED if stopped else texts.DONE).format(seconds=time.monotonic() - begin)
         yield Shown(message(f"{text} {note}", "done"), video=str(folder / "orbit.mp4"), portrait_id=self._keep(portrait, folder),
                     files=[str(folder / name) for name in ("orbit.mp4", "portrait.safetensors", "report.json")])

@@ -38,6 +38,7 @@ EMPTY = "Upload a photo, or open a finished portrait."
 LOOKING = "Looking for the face"
 STAGES = {"pivot": "Finding the face in 3D", "tuning": "Learning the details", "video": "Filming"}
 DONE = "Done in {seconds:.0f} s. Drag the sliders to look around."
+ORIGINS = "Of the turned head, {seen:.0%} is seen in the photo, {mirrored:.0%} is taken from its mirror image, {invented:.0%} is made up."
 FILMED = "The new video is ready."
 STOPPED = "Stopped after {seconds:.0f} s; this is the best so far."
 FACES_FOUND = "{count} faces found; showing number {number}. Choose another under Options."

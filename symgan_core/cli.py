@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     invert = commands.add_parser("invert", help="photo to 3D portrait")
     invert.add_argument("photo")
     invert.add_argument("--out", required=True, type=Path, help="folder to write")
-    invert.add_argument("--method", default="spi", help="spi, pti, w_plus, w")
+    invert.add_argument("--method", default="spi", help="spi, pti, w_plus, w, pose_opt, hfgi3d, spi_paper")
     invert.add_argument("--preset", default="balanced", help="fast, balanced, best")
     invert.add_argument("--generator", default="builtin", help="builtin, or a converted .safetensors file")
     invert.add_argument("--face", type=int, help="which face, 0 = largest")
@@ -93,10 +93,10 @@ def main(argv: list[str] | None = None) -> int:
 def _invert(args: argparse.Namespace) -> None:
     from PIL import Image
 
-    from .export import write_orbit
+    from .export import origins_picture, write_orbit
     from .faces import load_provider, read_photo
     from .generator import load_generator
-    from .inversion import PhotoRequest, prepare_photo, settings, start_inversion, to_uint8
+    from .inversion import ORIGIN_YAWS, PhotoRequest, prepare_photo, settings, start_inversion, to_uint8
 
     settings(args.method, args.preset)  # a wrong name is said before any work
     if args.out.exists() and not args.out.is_dir():
@@ -120,6 +120,9 @@ def _invert(args: argparse.Namespace) -> None:
     portrait.report |= {"seconds": seconds, "face_provider": provider.name, "face": crop.face.to_dict()}
     Image.fromarray(to_uint8(inversion.target.image)).save(args.out / "input.png")
     Image.fromarray(to_uint8(portrait.render(portrait.camera).image)).save(args.out / "reconstruction.png")
+    maps, portrait.report["origins"] = inversion.origins()
+    views = [to_uint8(portrait.render(yaw=yaw).image) for yaw in ORIGIN_YAWS]
+    Image.fromarray(origins_picture(views, maps)).save(args.out / "origins.png")
     portrait.save(args.out)
     bar.close()
     print(json.dumps(portrait.report) if args.json else f"Wrote {args.out / 'orbit.mp4'} and its portrait.")

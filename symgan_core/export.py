@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from .errors import RequestError
 from .inversion import Portrait3D, to_uint8
@@ -125,3 +126,17 @@ def _glb(vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> bytes:
     body += b"\0" * (-len(body) % 4)
     chunks = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(body), b"BIN\0") + body
     return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+
+
+TINTS = ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (0.45, 0.7, 1.0), (1.0, 0.6, 0.3))
+"""No head, seen: as they are; mirrored: blue; invented: orange."""
+
+
+def origins_picture(views: list[np.ndarray], maps: Tensor) -> np.ndarray:
+    """Views side by side with the pixels tinted by where they come from (``Inversion.origins``).
+
+    Args:
+        views: uint8 ``[H, W, 3]`` each; maps: ``[N, 1, H, W]`` uint8.
+    """
+    tints = np.float32(TINTS)[maps[:, 0].cpu().numpy()]
+    return np.concatenate([(view * tint).round().astype(np.uint8) for view, tint in zip(views, tints, strict=True)], 1)

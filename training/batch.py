@@ -17,13 +17,13 @@ from .pool import RESOLUTION, Pool
 HALF = RESOLUTION // 2
 """The pool's depth and regions have this many pixels a side; so has the generator's raw picture."""
 RIM = 4
-"""So many pixels beside the head, rays look for matter where the head's edge is: samples spread over the whole ray miss a rim of a pixel."""
+"""So many pixels beside the head, rays look for matter where its edge is: samples spread over the whole ray miss a rim of a pixel."""
 RIM_INTEREST = 40
 
 
 class Pixels(NamedTuple):
     """``[F, M]`` pixels of F views at half resolution: rays ``[F, M, 3]``, mean ``colour [F, M, 3]`` in [-1, 1], ``opacity``,
-    ``depth`` along the ray (NaN where there is no head), and ``near``, where to look: the same, or beside the head the depth of its edge."""
+    ``depth`` along the ray (NaN where there is no head), and ``near``, where to look: the same, or beside the head its edge's depth."""
 
     origins: Tensor
     directions: Tensor

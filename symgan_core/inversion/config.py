@@ -20,6 +20,8 @@ class PivotConfig:
     """Noise on w, in standard deviations, times max(0, 1 - t/0.75)² (SPI)."""
     mirror: bool = True
     """The mirrored photo at the mirrored camera as a second view, weighted by yaw (SPI eq. for m)."""
+    match_light: bool = True
+    """From half-way on, the mirrored photo is shown in the light of its side (``symmetry.py``)."""
     mirror_every: int = 2
     """The mirrored view is compared in every so many steps, times so much."""
     coarse_share: float = 0.5
@@ -49,12 +51,18 @@ class TuningConfig:
     """Total variation of that offset, in standard deviations: what no view shows stays smooth."""
     pixel_weight: float = 1.0
     perceptual_weight: float = 1.0
+    stop_at_lpips: float | None = None
+    """End the stage when the photo's view is this near (PTI and SPI: 0.05); other perceptual terms have other scales and do not stop."""
     neighbours: bool = True
     """Pseudo labels: the photo warped to cameras nearby."""
+    fill_hidden: bool = False
+    """What the photo hides there, the untouched generator fills in (HFGI3D, arXiv 2211.15662)."""
     mirrored: bool = True
     """Pseudo labels: the mirrored photo warped to cameras near the mirrored one (only where the mirror weight is above 0)."""
     conflict_filter: bool = True
     """Leave out mirrored pixels where photo and mirror disagree."""
+    match_light: bool = True
+    """Give mirrored pixels the light of the side that they are put on (``symmetry.py``; SPI does not)."""
     depth: bool = True
     """Keep the depth at other cameras near the untouched generator's."""
     extra_every: int = 3
@@ -63,6 +71,10 @@ class TuningConfig:
     """Depth, warps and masks of the pseudo labels are made anew after so many steps."""
     neighbour_weight: float = 0.4
     mirror_weight: float = 0.3
+    mirror_pixels: bool = True
+    """Mirrored labels are compared as pictures too; SPI compares contextually alone."""
+    contextual_weight: float = 0.2
+    """Of the mirrored labels' weight, on eyes, nose and mouth."""
     depth_weight: float = 20.0
     neighbour_yaw: float = 22.0
     """Largest yaw between the photo and a neighbour, degrees."""
@@ -85,15 +97,30 @@ class InversionConfig:
     """Coarse and importance samples a ray while optimising; None: the generator's own."""
     preview_every: int = 5
     """Steps between pictures in the event stream."""
+    fixed_steps: bool = False
+    """The method has its own numbers of steps, whatever the preset."""
 
 
-_NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "depth": False}
+_NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "match_light": False, "depth": False}
+_PTI = InversionConfig("pti", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(stop_at_lpips=0.05, **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
     "spi": InversionConfig("spi"),
-    "pti": InversionConfig("pti", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(**_NO_LABELS)),
+    "pti": _PTI,
     "w_plus": InversionConfig("w_plus", pivot=PivotConfig(mirror=False), tuning=TuningConfig(steps=0)),
     "w": InversionConfig("w", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(steps=0)),
+    "pose_opt": replace(_PTI, method="pose_opt", pivot=replace(_PTI.pivot, optimize_camera=True)),
+    "hfgi3d": InversionConfig("hfgi3d", pivot=PivotConfig(mirror=False), tuning=replace(
+        _PTI.tuning, neighbours=True, fill_hidden=True, neighbour_yaw=60.0, neighbour_weight=1.0)),
+    "spi_paper": InversionConfig(
+        "spi_paper", fixed_steps=True, samples=None,
+        pivot=PivotConfig(steps=500, learning_rate=0.02, mirror_every=1, coarse_share=0.0, prior_weight=0.0, match_light=False),
+        tuning=TuningConfig(
+            steps=1000, learning_rate=3e-4, offset_rate=0.0, stop_at_lpips=0.05, conflict_filter=False, match_light=False,
+            mirror_pixels=False, contextual_weight=1.0, extra_every=4, refresh_every=4, neighbour_weight=0.1, mirror_weight=0.05, depth_weight=1.0,
+            neighbour_yaw=11.5, neighbour_pitch=5.7, visibility_tolerance=0.05)),
 }
+"""``pose_opt``: PTI that moves the camera too (Ko et al., arXiv 2210.07301). ``hfgi3d``: pseudo views around the head, warped where the
+photo sees and filled where it does not (Xie et al., arXiv 2211.15662). ``spi_paper``: SPI with the steps and weights of its public code."""
 
 PRESETS: dict[str, tuple[int, int]] = {"fast": (50, 50), "balanced": (120, 140), "best": (350, 450)}
 """Steps of stage 1 and of stage 2."""
@@ -106,6 +133,8 @@ def settings(method: str = "spi", preset: str = "balanced", optimize_camera: boo
     if preset not in PRESETS:
         raise RequestError(f"There is no preset '{preset}'.", f"Choose one of: {', '.join(PRESETS)}.")
     base, (first, second) = METHODS[method], PRESETS[preset]
-    pivot = replace(base.pivot, steps=first, optimize_camera=optimize_camera)
+    pivot = replace(base.pivot, optimize_camera=optimize_camera or base.pivot.optimize_camera)
+    if base.fixed_steps:
+        return replace(base, preset=preset, pivot=pivot)
     tuning = replace(base.tuning, steps=second if base.tuning.steps else 0)
-    return replace(base, preset=preset, pivot=pivot, tuning=tuning)
+    return replace(base, preset=preset, pivot=replace(pivot, steps=first), tuning=tuning)

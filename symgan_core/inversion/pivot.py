@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..generator import TriPlaneGenerator
+from ..generator import Synthesized, TriPlaneGenerator
 from ..geometry import Camera
 from ..losses import PerceptualLoss, latent_distance
 from .config import InversionConfig
 from .events import Event
+from .symmetry import Lamp, fit_lamp
 from .target import Target, opacity_difference, to_uint8
 
 CAMERA_LIMITS = (10.0, 8.0, 0.04, 0.04, 0.08)
 """How far yaw and pitch (degrees), crop offset (shares of the width) and log zoom may move."""
+LIGHT_EVERY = 12
+"""The light of one side is fitted anew after so many steps."""
 
 
 @dataclass
@@ -84,6 +87,8 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
     if pivot.optimize_camera:
         groups.append({"params": [move], "rate": pivot.camera_rate})
     optimizer = torch.optim.Adam(groups, lr=pivot.learning_rate, betas=(0.9, 0.99))
+    light: Lamp | None = None
+    out: Synthesized | None = None
 
     for step in range(pivot.steps):
         share = step / pivot.steps
@@ -95,9 +100,15 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         camera = adjusted_camera(target.camera, move) if pivot.optimize_camera else target.camera
         resolution = generator.config.neural_rendering_resolution // (2 if share < pivot.coarse_share else 1)
         views = [target.with_camera(camera)]
-        if step % pivot.mirror_every == 0:
-            views.append(views[0].mirrored())
-        losses, image = _losses(generator, ws, views, resolution, config, perceptual)
+        if pivot.mirror and target.mirror_weight > 0 and step % pivot.mirror_every == 0:
+            if pivot.match_light and out is not None and share >= pivot.coarse_share:  # before, the geometry says little
+                depth, seen = out.image_depth.detach(), target.with_camera(camera.detach())
+                if light is None or step % LIGHT_EVERY == 0:
+                    light = fit_lamp(seen, depth, config.tuning.visibility_tolerance)
+                views.append(replace(light.mirrored_photo(seen, depth), camera=views[0].mirrored().camera))
+            else:
+                views.append(views[0].mirrored())
+        losses, out = _losses(generator, ws, views, resolution, config, perceptual)
         losses["prior"] = pivot.prior_weight * latent_distance(ws, mean, std)
         optimizer.zero_grad()
         sum(losses.values()).backward()
@@ -105,23 +116,22 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         with torch.no_grad():
             state.ws = (mean + std * offset).expand(-1, generator.config.num_ws, -1).clone()
             state.camera = (adjusted_camera(target.camera, move) if pivot.optimize_camera else target.camera).detach()
-        preview = to_uint8(image) if step % config.preview_every == 0 or step + 1 == pivot.steps else None
+        preview = to_uint8(out.image) if step % config.preview_every == 0 or step + 1 == pivot.steps else None
         yield Event("pivot", step + 1, pivot.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
 
 
 def _losses(generator: TriPlaneGenerator, ws: Tensor, views: list[Target], resolution: int, config: InversionConfig,
-            perceptual: PerceptualLoss) -> tuple[dict[str, Tensor], Tensor]:
+            perceptual: PerceptualLoss) -> tuple[dict[str, Tensor], Synthesized]:
     """Losses of the photo's view and, if there are two ``views``, of the mirrored one; and the photo's view as it is."""
     pivot, target = config.pivot, views[0]
     planes = generator.planes(ws)
     out = generator.view(planes, ws, target.camera, resolution, samples=config.samples)
     losses = {"perceptual": perceptual(out.image, target.image), "pixel": (out.image - target.image).abs().mean(),
               "opacity": opacity_difference(out, target)}
-    weight = target.mirror_weight if pivot.mirror else 0.0
-    if weight > 0 and len(views) > 1:
+    if len(views) > 1:
         other = generator.view(planes, ws, views[1].camera, resolution, samples=config.samples)
-        losses["mirror"] = pivot.mirror_every * weight * perceptual(other.image, views[1].image)
-    return losses, out.image
+        losses["mirror"] = pivot.mirror_every * target.mirror_weight * perceptual(other.image, views[1].image)
+    return losses, out
 
 
 def _schedule(share: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +18,14 @@ from ..geometry import Camera
 from ..losses import load_perceptual
 from .config import InversionConfig, settings
 from .events import Event
+from .labels import origins
 from .pivot import State, find_pivot, latent_statistics
 from .portrait import Portrait3D
 from .target import Target, make_target
 from .tuning import tune_generator
 
 MAX_PHOTO_YAW = 75.0
+ORIGIN_YAWS = (-60.0, -30.0, 0.0, 30.0, 60.0)
 
 
 class Inversion:
@@ -78,6 +80,23 @@ class Inversion:
         portrait.report["camera_moved"] = {"yaw": round(yaw - start_yaw, 2), "pitch": round(pitch - start_pitch, 2)}
         portrait.report["metrics"] = self._metrics(portrait)
         return portrait
+
+    def origins(self, yaws: Sequence[float] = ORIGIN_YAWS) -> tuple[Tensor, dict[str, float]]:
+        """Where the pixels of the turned head come from.
+
+        Returns:
+            ``[len(yaws), 1, H, W]`` uint8: 1 seen in the photo, 2 taken from the mirrored photo, 3 invented by the generator, 0 no head;
+            and the shares of the three over all views, which the report keeps.
+        """
+        portrait = self.portrait()
+        target = self.target.with_camera(portrait.camera)
+        mirror = self.config.tuning.mirrored and self.config.tuning.steps > 0
+        maps = torch.cat([
+            origins(portrait.generator, portrait.planes(), target, portrait.orbit_camera(yaw), self.config.tuning, mirror) for yaw in yaws])
+        counts = torch.bincount(maps.flatten().long(), minlength=4)[1:].double()
+        shares = (counts / counts.sum().clamp(min=1)).tolist()
+        self._report["origins"] = {name: round(x, 4) for name, x in zip(("seen", "mirrored", "invented"), shares, strict=True)}
+        return maps, self._report["origins"]
 
     def _metrics(self, portrait: Portrait3D) -> dict[str, float]:
         image, truth = portrait.render(portrait.camera).image, self.target.image

@@ -36,6 +36,8 @@ class _Views:
     references: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
     evidence: MirrorEvidence | None = None
+    untouched: Tensor | None = None
+    """Planes of the generator as it was, where it is to fill what the photo hides."""
 
 
 def tune_generator(state: State, target: Target, config: InversionConfig, perceptual: PerceptualLoss, rng: torch.Generator,
@@ -61,6 +63,8 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         groups.append({"params": [offset], "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
     optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99))
     views = _Views()
+    if tuning.fill_hidden:
+        views.untouched = base.planes(ws)
     if tuning.depth:
         views.references = _reference_depths(base, ws, target, config, rng)
     try:
@@ -70,7 +74,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
                 group["lr"] = group["rate"] * rate
             planes = generator.planes(ws, offset=offset)
             if step % tuning.refresh_every == 0:
-                _refresh(views, generator, planes.detach(), target, tuning, rng)
+                _refresh(views, generator, planes.detach(), ws, target, tuning, rng)
             # Jitter, or the weights would fit the few places that are sampled and leave floaters between them.
             out = generator.view(planes, ws, target.camera, jitter=rng, samples=config.samples)
             losses = {
@@ -88,11 +92,20 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
             state.planes_offset = None if offset is None else offset.detach()
             preview = to_uint8(out.image) if step % config.preview_every == 0 or step + 1 == tuning.steps else None
             yield Event("tuning", step + 1, tuning.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
+            if near_enough(tuning, perceptual, float(losses["perceptual"].detach())):
+                break
     finally:
         generator.requires_grad_(False)
         report["mirror_weight"] = round(target.mirror_weight, 4)
         rejected = views.evidence.rejected_share if views.evidence else None
         report["mirror_rejected_share"] = None if rejected is None else round(rejected, 4)
+
+
+def near_enough(tuning: TuningConfig, perceptual: PerceptualLoss, distance: float) -> bool:
+    """Whether the stage may end (``TuningConfig.stop_at_lpips``); ``distance`` is the weighted term at the photo's view."""
+    if tuning.stop_at_lpips is None or not perceptual.name.startswith("lpips"):
+        return False
+    return distance <= tuning.perceptual_weight * tuning.stop_at_lpips
 
 
 def _reference_depths(base: TriPlaneGenerator, ws: Tensor, target: Target, config: InversionConfig,
@@ -111,21 +124,21 @@ def _depth_resolution(generator: TriPlaneGenerator) -> int:
     return generator.config.neural_rendering_resolution // 2
 
 
-def _refresh(views: _Views, generator: TriPlaneGenerator, planes: Tensor, target: Target, tuning: TuningConfig,
+@torch.no_grad()
+def _refresh(views: _Views, generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, target: Target, tuning: TuningConfig,
              rng: torch.Generator) -> None:
     if not (tuning.neighbours or tuning.mirrored):
         return
-    with torch.no_grad():
-        depth = generator.render(planes, target.camera).depth
+    depth = generator.render(planes, target.camera).depth
     views.labels = []
     yaw, pitch = Camera.from_vector(target.camera).yaw_pitch()
     if tuning.neighbours:
         for side in (-1, 1):
             camera = _near(generator, target, yaw, pitch, side, tuning, rng)
-            views.labels.append(neighbour_label(generator, planes, target, depth, camera, tuning))
+            filling = None if views.untouched is None else generator.view(views.untouched, ws, camera).image
+            views.labels.append(neighbour_label(generator, planes, target, depth, camera, tuning, filling))
     if tuning.mirrored and target.mirror_weight > 0:
-        if tuning.conflict_filter:
-            views.evidence = mirror_evidence(target, depth, tuning)
+        views.evidence = mirror_evidence(target, depth, tuning)
         for side in (-1, 1):
             camera = _near(generator, target, -yaw, pitch, side, tuning, rng)
             views.labels.append(mirror_label(generator, planes, target, depth, camera, views.evidence, tuning))
@@ -150,8 +163,10 @@ def _extra_losses(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, view
         aim = torch.where(label.trust > 0.5, label.image, out.image.detach())
         pixel = ((out.image - label.image).abs() * label.trust).mean()
         if label.mirrored:
-            losses["mirrored"] = tuning.extra_every * tuning.mirror_weight * (
-                perceptual(out.image, aim) + pixel + 0.2 * _contextual(out, label))
+            term = tuning.contextual_weight * _contextual(out, label)
+            if tuning.mirror_pixels:
+                term = term + perceptual(out.image, aim) + pixel
+            losses["mirrored"] = tuning.extra_every * tuning.mirror_weight * term
         else:
             losses["neighbour"] = tuning.extra_every * tuning.neighbour_weight * (perceptual(out.image, aim) + pixel)
     if views.references:

@@ -7,8 +7,11 @@ import torch
 from symgan_core.errors import CheckpointError, RequestError
 from symgan_core.generator import TriPlaneGenerator, save_generator
 from symgan_core.geometry import Camera
-from symgan_core.inversion import Event, Inversion, Portrait3D, invert_crop, make_target, settings, to_uint8
+from symgan_core.inversion import METHODS, Event, Inversion, Portrait3D, invert_crop, make_target, settings, to_uint8
+from symgan_core.inversion.labels import MIRRORED
 from symgan_core.inversion.pivot import CAMERA_LIMITS, adjusted_camera
+from symgan_core.inversion.tuning import near_enough
+from symgan_core.losses import PerceptualLoss
 
 
 def short(method: str = "spi", first: int = 4, second: int = 4, **options: bool):
@@ -30,7 +33,7 @@ def start(generator: TriPlaneGenerator, config, yaw: float = 30, seed: int = 0) 
     return Inversion(make_target(image, camera, mask, generator), generator, config, seed)
 
 
-@pytest.mark.parametrize("method", ["spi", "pti", "w_plus", "w"])
+@pytest.mark.parametrize("method", list(METHODS))
 def test_each_method_runs_and_comes_closer(tiny: TriPlaneGenerator, method: str) -> None:
     inversion = start(tiny, short(method, 12, 12))
     before = inversion.portrait().report["metrics"]["psnr"]
@@ -38,15 +41,40 @@ def test_each_method_runs_and_comes_closer(tiny: TriPlaneGenerator, method: str)
     portrait = inversion.portrait()
     assert portrait.report["metrics"]["psnr"] > before + 1
     assert [e.step for e in events if e.stage == "pivot"] == list(range(1, 13))
-    assert any(e.stage == "tuning" for e in events) == (method in ("spi", "pti"))
+    assert any(e.stage == "tuning" for e in events) == (method not in ("w", "w_plus"))
     assert (portrait.generator is tiny) == (method in ("w", "w_plus"))
     rows = portrait.ws[0]
-    assert (rows == rows[0]).all() == (method in ("w", "pti"))
+    assert (rows == rows[0]).all() == (method in ("w", "pti", "pose_opt"))
 
 
 def test_spi_uses_every_part_on_a_side_view(tiny: TriPlaneGenerator) -> None:
     names = set().union(*(e.losses for e in start(tiny, short("spi", 3, 14))))
     assert {"mirror", "neighbour", "mirrored", "depth", "opacity", "prior"} <= names
+
+
+def test_the_papers_steps_do_not_depend_on_the_preset() -> None:
+    config = settings("spi_paper", "fast")
+    assert (config.pivot.steps, config.tuning.steps) == (500, 1000)
+    assert settings("pose_opt").pivot.optimize_camera and not settings("pti").pivot.optimize_camera
+
+
+def test_a_stage_ends_early_by_lpips_alone() -> None:
+    pti, name = settings("pti").tuning, "lpips-alex"
+    assert near_enough(pti, PerceptualLoss(name, torch.dist), 0.04) and not near_enough(pti, PerceptualLoss(name, torch.dist), 0.06)
+    assert not near_enough(pti, PerceptualLoss("gradient-ms-ssim", torch.dist), 0.04)
+    assert not near_enough(settings("spi").tuning, PerceptualLoss(name, torch.dist), 0.0)
+
+
+def test_origins_are_shares_of_all_views(tiny: TriPlaneGenerator) -> None:
+    inversion = start(tiny, short("spi", 6, 6), yaw=30)
+    list(inversion)
+    maps, shares = inversion.origins((-60.0, 30.0, 60.0))
+    assert maps.shape == (3, 1, 64, 64) and sum(shares.values()) == pytest.approx(1, abs=1e-3)
+    assert inversion.portrait().report["origins"] == shares
+
+    plain = start(tiny, short("pti", 6, 6), yaw=30)
+    list(plain)
+    assert (plain.origins((-60.0,))[0] != MIRRORED).all()
 
 
 def test_a_frontal_photo_has_no_mirror(tiny: TriPlaneGenerator) -> None:
