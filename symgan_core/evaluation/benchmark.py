@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -19,7 +20,10 @@ from ..geometry import Camera, warp_to_view
 from ..inversion import METHODS, Inversion, Portrait3D, make_target, settings
 from ..losses import load_perceptual
 from .metrics import mean_metrics, picture_metrics
+from .sheet import Sheet
 
+OTHER_VIEWS = {"mirror", "neighbour", "mirrored", "depth"}
+"""Losses that take a render of their own."""
 FIELDS = ("images", "masks", "depths", "depth_offset", "cameras", "input_view", "names")
 
 
@@ -39,7 +43,7 @@ def evaluate(data: str | Path, methods: list[str], generator: TriPlaneGenerator,
 
     Args:
         limit: only the first so many people.
-        out: JSON file, rewritten after each person, so that a cut run keeps what it has.
+        out: JSON file, rewritten after each person; a cut run goes on where it was. Beside it a picture sheet is written.
         progress: called with method and name before each run.
     """
     unknown = [m for m in methods if m not in METHODS]
@@ -47,37 +51,68 @@ def evaluate(data: str | Path, methods: list[str], generator: TriPlaneGenerator,
         raise RequestError(f"There is no method '{unknown[0]}'.", f"Choose among: {', '.join(METHODS)}.")
     arrays = read_multiview(data)
     network = load_perceptual(generator.device).name
-    result: dict[str, Any] = {"methods": {}, "lpips_network": network if network.startswith("lpips") else None,
-                              "optimised": network, "device": str(generator.device), "preset": preset}
-    count = min(limit or len(arrays["names"]), len(arrays["names"]))
+    result: dict[str, Any] = {
+        "methods": {}, "lpips_network": network if network.startswith("lpips") else None, "optimised": network,
+        "device": str(generator.device), "preset": preset, "run": _fingerprint(Path(data), generator, seed)}
+    out = Path(out) if out else None
+    known = _earlier(out, result) if out else {}
+    sheet = Sheet(out.with_name(f"{out.stem}-views")) if out else None
+    names = [str(n) for n in arrays["names"]][: limit or None]
     for method in methods:
         each: dict[str, Any] = {}
-        for index in range(count):
-            name = str(arrays["names"][index])
-            if progress:
-                progress(method, name)
-            each[name] = evaluate_one(arrays, index, method, preset, generator, seed)
+        for index, name in enumerate(names):
+            if name in known.get(method, {}) and sheet and sheet.has(name, method):
+                each[name] = known[method][name]
+            else:
+                if progress:
+                    progress(method, name)
+                portrait, each[name] = evaluate_one(arrays, index, method, preset, generator, seed)
+                if sheet:
+                    given = int(arrays["input_view"][index])
+                    sheet.truth(name, arrays["images"][index], arrays["cameras"][index], given)
+                    sheet.method(name, method, portrait)
             result["methods"][method] = {"mean": _mean(list(each.values())), "each": each}
-            if out:
-                Path(out).write_text(json.dumps(result, indent=1) + "\n")
+            if out and sheet:
+                out.write_text(json.dumps(result, indent=1) + "\n")
+                sheet.write(out.with_name(f"{out.stem}-sheet.jpg"), names, methods)
     return result
 
 
+def _fingerprint(data: Path, generator: TriPlaneGenerator, seed: int) -> dict[str, Any]:
+    """What figures have to have in common to stand in one table."""
+    weights = hashlib.sha256()
+    for name, value in generator.state_dict().items():
+        weights.update(name.encode())
+        weights.update(value.cpu().contiguous().numpy().tobytes())
+    return {"data": hashlib.sha256(data.read_bytes()).hexdigest()[:16], "generator": weights.hexdigest()[:16], "seed": seed,
+            "threads": torch.get_num_threads()}
+
+
+def _earlier(out: Path, result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Results of each method and person that an earlier run with the same settings has left in ``out``."""
+    try:
+        earlier = json.loads(out.read_text())
+        same = all(earlier[key] == result[key] for key in ("preset", "device", "optimised", "run"))
+        return {method: found["each"] for method, found in earlier["methods"].items()} if same else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def evaluate_one(arrays: dict[str, np.ndarray], index: int, method: str, preset: str, generator: TriPlaneGenerator,
-                 seed: int = 0) -> dict[str, Any]:
+                 seed: int = 0) -> tuple[Portrait3D, dict[str, Any]]:
     """Invert one person's given view and score every view."""
     given = int(arrays["input_view"][index])
     config = settings(method, preset)
     target = make_target(arrays["images"][index, given], arrays["cameras"][index, given], arrays["masks"][index, given], generator)
     inversion = Inversion(target, generator, config, seed)
     begin = time.monotonic()
-    renders = sum(2 if event.losses.get("mirror") else 1 for event in inversion)
+    renders = sum(1 + len(OTHER_VIEWS & event.losses.keys()) for event in inversion)
     seconds = time.monotonic() - begin
     portrait = inversion.portrait()
     views = [_score_view(portrait, generator, arrays, index, view) for view in range(arrays["images"].shape[1])]
     novel = [v for i, v in enumerate(views) if i != given]
-    return {"input": views[given]["view"], "novel": mean_metrics([v["view"] for v in novel]),
-            "hidden": mean_metrics([v["hidden"] for v in novel]), "seconds": round(seconds, 2), "renders": renders}
+    return portrait, {"input": views[given]["view"], "novel": mean_metrics([v["view"] for v in novel]),
+                      "hidden": mean_metrics([v["hidden"] for v in novel]), "seconds": round(seconds, 2), "renders": renders}
 
 
 def _score_view(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict[str, np.ndarray], index: int,

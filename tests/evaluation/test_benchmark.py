@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 from symgan_core.errors import RequestError
@@ -53,6 +54,27 @@ def test_evaluate_scores_every_part(tiny: TriPlaneGenerator, tmp_path) -> None:
                                                             for k, v in one["input"].items()}
     with pytest.raises(RequestError, match="no method"):
         evaluate(tmp_path / "set.npz", ["x"], tiny)
+
+
+def test_a_cut_run_goes_on_and_a_changed_one_begins_anew(tiny: TriPlaneGenerator, tmp_path) -> None:
+    write_set(tiny, tmp_path / "set.npz")
+    out, runs = tmp_path / "o.json", []
+
+    def run(**options) -> dict:
+        runs.clear()
+        return evaluate(tmp_path / "set.npz", ["w"], tiny, "fast", out=out, progress=lambda *a: runs.append(a), **options)
+
+    first = run(limit=1)
+    second = run()
+    assert runs == [("w", "p1")] and second["methods"]["w"]["each"]["p0"] == first["methods"]["w"]["each"]["p0"]
+    run(seed=1, limit=1)
+    assert runs == [("w", "p0")]
+    out.write_text("{cut")
+    run(limit=1)
+    assert runs == [("w", "p0")]
+    with Image.open(tmp_path / "o-sheet.jpg") as sheet:
+        assert sheet.size == (6 * 160, 2 * 160)  # one person: the truth and a method, five views and the depth
+        assert np.asarray(sheet)[:, :800].std() > 20
 
 
 def test_metrics_of_equal_and_of_different_pictures() -> None:
