@@ -1,23 +1,38 @@
-"""``make bench``: what each piece costs, as medians and as ratios to one full synthesis in the same run."""
+"""``make bench``: what each piece costs, as medians and as ratios in one run, and the memory that it takes.
+
+Full size is the official configuration with the fixture's weights; its reference is ``tests/oracle.py``, the specification written down
+plainly. Both run in one process under the same allocator settings. ``python -m tests.bench builtin`` or ``full`` runs one table alone.
+"""
 
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+import concurrent.futures
 import dataclasses
+import json
+import multiprocessing
 import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
-from symgan_core.generator import load_generator
+from symgan_core.generator import FFHQ512, TriPlaneGenerator, load_generator
+from symgan_core.geometry import Camera
 from symgan_core.inversion import Inversion, make_target, settings, to_uint8
+from symgan_core.memory import keep_freed_memory
+from tests import oracle
+from tests.weights_rule import make_state
+
+Work = Callable[[], object]
+DATA = Path(__file__).parent / "data"
 
 
-def median_seconds(work: Callable[[], object], repeats: int = 7) -> float:
+def median_seconds(work: Work, repeats: int) -> float:
     work()
     times = []
     for _ in range(repeats):
@@ -29,8 +44,6 @@ def median_seconds(work: Callable[[], object], repeats: int = 7) -> float:
 
 def step_seconds(stage: str, steps: int = 7) -> float:
     """Median time between two events of a stage, on a side view (mirror and labels at work)."""
-    from symgan_core.geometry import Camera
-
     generator = load_generator("builtin", "cpu")
     camera = Camera.orbit(30, 0).vector()
     with torch.no_grad():
@@ -51,26 +64,95 @@ def step_seconds(stage: str, steps: int = 7) -> float:
     return statistics.median(times)
 
 
-def main() -> None:
+def viewing(generator: TriPlaneGenerator, ws: torch.Tensor, camera: torch.Tensor) -> dict[str, Work]:
+    """The pieces of looking at a head."""
+    planes = generator.planes(ws)
+    rendered = generator.render(planes, camera)
+    return {
+        "full synthesis": lambda: generator.synthesis(ws, camera), "planes": lambda: generator.planes(ws),
+        "orbit frame (cached planes)": lambda: generator.view(planes, ws, camera),
+        "of it: super-resolution": lambda: generator.super_resolve(rendered, ws)}
+
+
+def builtin_pieces() -> dict[str, Work]:
     generator = load_generator("builtin", "cpu")
     camera = generator.frontal_camera()
+    z = torch.randn(1, generator.config.z_dim, generator=torch.Generator().manual_seed(0))
+    return viewing(generator, generator.mapping(z, camera), camera)
+
+
+def full_pieces() -> dict[str, Work]:
+    """The official configuration beside the oracle. A stage-2 step is the photo's view, a pixel loss and the gradient of every weight."""
+    state = {k: torch.as_tensor(v) for k, v in make_state(json.loads((DATA / "ffhq512_state.json").read_text()), -12.0).items()}
+    generator = TriPlaneGenerator(FFHQ512)
+    generator.load_state_dict(state, strict=True)
+    generator.eval().requires_grad_(False)
+    camera = generator.frontal_camera()
+    ws = generator.mapping(torch.randn(1, 512, generator=torch.Generator().manual_seed(0)), camera)
+    photo = torch.zeros(1, 3, 512, 512)
+    learned = {k: v.clone().requires_grad_("resample" not in k and "noise_const" not in k) for k, v in state.items()}
+
+    def step(image: Callable[[], torch.Tensor]) -> Work:
+        def work() -> None:
+            with torch.enable_grad():
+                (image() - photo).square().mean().backward()
+        return work
+
+    def ours() -> torch.Tensor:
+        generator.requires_grad_(True)
+        return generator.synthesis(ws, camera).image
+
+    def freed(work: Work) -> Work:
+        def run() -> None:
+            work()
+            generator.requires_grad_(False).zero_grad(set_to_none=True)
+            for value in learned.values():
+                value.grad = None
+        return run
+
+    plain = {"oracle: full synthesis": lambda: oracle.synthesis(state, ws[:, 0], camera)}
+    steps = {"stage-2 step": freed(step(ours)), "oracle: stage-2 step": freed(step(lambda: oracle.synthesis(learned, ws[:, 0], camera)[0]))}
+    return plain | viewing(generator, ws, camera) | steps
+
+
+TABLES: dict[str, tuple[str, Callable[[], dict[str, Work]], str, int]] = {
+    "builtin": ("Built-in generator, 256 pixels", builtin_pieces, "full synthesis", 7),
+    "full": ("Official configuration, 512 pixels", full_pieces, "oracle: full synthesis", 3),
+}
+
+
+def peak_megabytes(table: str, piece: str) -> float:
+    """What one run of a piece adds to the process's peak; called in a process of its own."""
+    keep_freed_memory()
     with torch.no_grad():
-        ws = generator.mapping(torch.randn(1, generator.config.z_dim, generator=torch.Generator().manual_seed(0)), camera)
-        planes = generator.planes(ws)
-        rendered = generator.render(planes, camera)
-        rows = {
-            "full synthesis": median_seconds(lambda: generator.synthesis(ws, camera)),
-            "planes": median_seconds(lambda: generator.planes(ws)),
-            "orbit frame (cached planes)": median_seconds(lambda: generator.view(planes, ws, camera)),
-            "of it: super-resolution": median_seconds(lambda: generator.super_resolve(rendered, ws)),
-        }
-    rows |= {"stage-1 step": step_seconds("pivot"), "stage-2 step": step_seconds("tuning")}
-    whole = rows["full synthesis"]
-    print(f"built-in generator, CPU, {torch.get_num_threads()} threads\n\n| piece | ms | ratio |\n|---|---|---|")
-    for name, seconds in rows.items():
-        print(f"| {name} | {1000 * seconds:.0f} | {seconds / whole:.2f} |")
+        work = TABLES[table][1]()[piece]
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        work()
     scale = 1 if sys.platform == "darwin" else 1024
-    print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 2**20:.0f} MB")
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * scale / 2**20
+
+
+def show(table: str) -> None:
+    title, pieces, reference, repeats = TABLES[table]
+    with torch.no_grad():
+        rows = {name: median_seconds(work, repeats) for name, work in pieces().items()}
+    if table == "builtin":
+        rows |= {"stage-1 step": step_seconds("pivot"), "stage-2 step": step_seconds("tuning")}
+    print(f"\n{title}, CPU, {torch.get_num_threads()} threads, medians of {repeats}\n")
+    print(f"| piece | ms | ratio to {reference} | peak memory added, MB |\n|---|---|---|---|")
+    context = multiprocessing.get_context("spawn")
+    for name, seconds in rows.items():
+        peak = "–"
+        if not (table == "builtin" and "step" in name):
+            with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as alone:
+                peak = f"{alone.submit(peak_megabytes, table, name).result():.0f}"
+        print(f"| {name} | {1000 * seconds:.0f} | {seconds / rows[reference]:.2f} | {peak} |", flush=True)
+
+
+def main() -> None:
+    keep_freed_memory()
+    for table in sys.argv[1:] or TABLES:
+        show(table)
 
 
 if __name__ == "__main__":

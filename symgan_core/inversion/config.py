@@ -117,7 +117,8 @@ METHODS: dict[str, InversionConfig] = {
         tuning=TuningConfig(
             steps=1000, learning_rate=3e-4, offset_rate=0.0, stop_at_lpips=0.05, conflict_filter=False, match_light=False,
             mirror_pixels=False, contextual_weight=1.0, extra_every=4, refresh_every=4,
-            neighbour_weight=0.1, mirror_weight=0.05, depth_weight=1.0, neighbour_yaw=11.5, neighbour_pitch=5.7, visibility_tolerance=0.05)),
+            neighbour_weight=0.1, mirror_weight=0.05, depth_weight=1.0,
+            neighbour_yaw=11.5, neighbour_pitch=5.7, visibility_tolerance=0.05)),
 }
 """``pose_opt``: PTI that moves the camera too (Ko et al., arXiv 2210.07301). ``hfgi3d``: pseudo views around the head, warped where the
 photo sees and filled where it does not (Xie et al., arXiv 2211.15662). ``spi_paper``: SPI with the steps and weights of its public code."""
