@@ -18,8 +18,7 @@ import numpy as np
 from symgan_core.editing import Direction, list_directions
 from symgan_core.errors import SymganError
 from symgan_core.export import orbit_frames, write_orbit, write_video
-from symgan_core.faces import load_provider, read_photo
-from symgan_core.faces.detect import choose_face
+from symgan_core.faces import Face, choose_face, crop_advice, draw_check, draw_faces, load_provider, read_photo
 from symgan_core.generator import load_generator
 from symgan_core.inversion import PhotoRequest, Portrait3D, crop_face, start_inversion, to_uint8
 
@@ -29,6 +28,8 @@ from .settings import Settings
 from .share import ShareStore
 
 log = logging.getLogger("symgan.demo")
+REMEMBERED = 4
+"""Photos whose faces are kept in memory, so that a check and the work after it look once."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,17 @@ class Shown:
     failed: str | None = None
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What the page shows of a photo before it is worked on. ``boxes`` only where there are several faces."""
+
+    status: str
+    boxes: np.ndarray | None = None
+    crop: np.ndarray | None = None
+    pose: tuple[float, float] = (0.0, 0.0)
+    failed: bool = False
+
+
 @dataclass
 class Studio:
     """The page's workshop: one generator, a bounded store of portraits, the stop flags of running sessions."""
@@ -50,6 +62,7 @@ class Studio:
     settings: Settings
     portraits: OrderedDict[str, Portrait3D] = field(default_factory=OrderedDict)
     stops: dict[str, threading.Event] = field(default_factory=dict)
+    _looked: OrderedDict[tuple[str, int], tuple[np.ndarray, list[Face]]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -62,13 +75,44 @@ class Studio:
 
     # -- making a portrait ------------------------------------------------------------------------------------------
 
-    def invert(self, photo: str | None, preset: str, number: int, pose: tuple[float, float] | None,
-               session: str) -> Iterator[Shown]:
+    def check(self, photo: str | None, request: PhotoRequest) -> Checked:
+        """Which faces there are, and how the chosen one will be cut out and posed."""
+        try:
+            picture, faces, face = self._look(photo, request)
+            crop = crop_face(picture, face, self.generator, request)
+            yaw, pitch = crop.camera.yaw_pitch()
+            found = texts.FACES_FOUND.format(count=len(faces), number=faces.index(face) + 1) if len(faces) > 1 else texts.FACE_FOUND
+            advice = " ".join([found, *crop_advice(crop, picture.shape)])
+            boxes = draw_faces(picture, faces, faces.index(face)) if len(faces) > 1 else None
+            return Checked(message(advice), boxes, draw_check(crop), (round(yaw), round(pitch)))
+        except SymganError as error:
+            return Checked(message(str(error), "error"), failed=True)
+        except Exception:
+            log.exception("checking failed")
+            return Checked(message(texts.BROKEN, "error"), failed=True)
+
+    def _look(self, photo: str | None, request: PhotoRequest) -> tuple[np.ndarray, list[Face], Face]:
+        """The photo, its faces and the chosen one; the last few photos are remembered."""
+        path = photo or ""
+        key = (path, Path(path).stat().st_mtime_ns if path and Path(path).is_file() else 0)
+        with self._lock:
+            known = self._looked.get(key)
+        if known is None:
+            picture = read_photo(path)
+            known = picture, self.provider.find(picture)
+            with self._lock:
+                self._looked[key] = known
+                while len(self._looked) > REMEMBERED:
+                    self._looked.popitem(last=False)
+        picture, faces = known
+        return picture, faces, choose_face(faces, request.face if len(faces) != 1 else 0)
+
+    def invert(self, photo: str | None, preset: str, request: PhotoRequest, session: str) -> Iterator[Shown]:
         """Photo to portrait, a picture every few steps. Errors end the stream with their one line."""
         stop = self.stops[session] = threading.Event()
         begin = time.monotonic()
         try:
-            yield from self._invert(photo, preset, number, pose, stop, begin)
+            yield from self._invert(photo, preset, request, stop, begin)
         except SymganError as error:
             yield Shown(message(str(error), "error"), failed=str(error))
         except Exception:
@@ -77,15 +121,11 @@ class Studio:
         finally:
             self.stops.pop(session, None)
 
-    def _invert(self, photo: str | None, preset: str, number: int, pose: tuple[float, float] | None, stop: threading.Event,
-                begin: float) -> Iterator[Shown]:
+    def _invert(self, photo: str | None, preset: str, request: PhotoRequest, stop: threading.Event, begin: float) -> Iterator[Shown]:
         yield Shown(bar(texts.LOOKING, 0, 1))
-        request = PhotoRequest(int(number) - 1, *(pose or (None, None)))
-        picture = read_photo(photo or "")
-        faces = self.provider.find(picture)
-        face = choose_face(faces, request.face if len(faces) != 1 else 0)
+        picture, faces, face = self._look(photo, request)
         crop = crop_face(picture, face, self.generator, request)
-        note = texts.FACES_FOUND.format(count=len(faces), number=int(number)) if len(faces) > 1 else ""
+        note = texts.FACES_FOUND.format(count=len(faces), number=faces.index(face) + 1) if len(faces) > 1 else ""
         inversion = start_inversion(crop, self.generator, "spi", preset, 0, request, self.settings.generator)
         yield Shown(bar(texts.STAGES["pivot"], 0, 1, note), preview=to_uint8(inversion.target.image))
         for event in inversion:

@@ -8,8 +8,10 @@ from typing import Any
 
 import gradio as gr
 
+from symgan_core.inversion import PhotoRequest
+
 from . import texts
-from .handlers import Shown, Studio, bar, link_for, message
+from .handlers import Checked, Shown, Studio, bar, link_for, message
 from .settings import Settings
 
 CSS = Path(__file__).with_name("page.css")
@@ -39,11 +41,18 @@ def build(settings: Settings) -> gr.Blocks:
                 with gr.Row():
                     go = gr.Button(texts.GO, variant="primary", elem_id="go")
                     stop = gr.Button(texts.STOP, variant="stop", visible=False, elem_id="stop")
-                with gr.Accordion(texts.OPTIONS, open=False):
-                    face = gr.Number(1, label=texts.FACE, minimum=1, maximum=12, precision=0)
-                    own_pose = gr.Checkbox(False, label=texts.OWN_POSE)
-                    photo_yaw = gr.Slider(-70, 70, 0, step=1, label=texts.PHOTO_YAW, info=texts.YAW_INFO)
-                    photo_pitch = gr.Slider(-40, 40, 0, step=1, label=texts.PHOTO_PITCH)
+                boxes = gr.Image(label=texts.BOXES, interactive=False, visible=False, height=220, buttons=[], elem_id="boxes")
+                check = gr.Image(label=texts.CHECK, interactive=False, visible=False, height=240, buttons=[], elem_id="check")
+                with gr.Accordion(texts.OPTIONS, open=False, elem_id="options"):
+                    face = gr.Number(1, label=texts.FACE, minimum=1, maximum=12, precision=0, elem_id="face")
+                    own_pose = gr.Checkbox(False, label=texts.OWN_POSE, elem_id="own-pose")
+                    photo_yaw = gr.Slider(-70, 70, 0, step=1, label=texts.PHOTO_YAW, info=texts.YAW_INFO, elem_id="photo-yaw")
+                    photo_pitch = gr.Slider(-40, 40, 0, step=1, label=texts.PHOTO_PITCH, elem_id="photo-pitch")
+                    photo_roll = gr.Slider(-45, 45, 0, step=1, label=texts.PHOTO_ROLL, elem_id="photo-roll")
+                    photo_zoom = gr.Slider(0.7, 1.4, 1, step=0.02, label=texts.PHOTO_ZOOM, elem_id="photo-zoom")
+                    with gr.Row():
+                        photo_right = gr.Slider(-0.2, 0.2, 0, step=0.01, label=texts.PHOTO_RIGHT, min_width=120, elem_id="photo-right")
+                        photo_down = gr.Slider(-0.2, 0.2, 0, step=0.01, label=texts.PHOTO_DOWN, min_width=120, elem_id="photo-down")
                 gr.Markdown(f"**{texts.GALLERY}**  \n{texts.GALLERY_NOTE}", elem_classes="sg-quiet")
                 gallery = gr.Gallery([(str(e.photo), e.title) for e in studio.examples], show_label=False, columns=3, height=170,
                                      allow_preview=False, elem_id="gallery", object_fit="cover", buttons=[])
@@ -79,8 +88,29 @@ def build(settings: Settings) -> gr.Blocks:
         stage = [status, preview, video, portrait_id, files, go, stop]
         looks = [portrait_id, yaw, pitch, zoom, *edits]
 
-        def run(photo: str | None, preset: str, number: float, own: bool, yaw: float, pitch: float,
-                request: gr.Request) -> Iterator[dict[Any, Any]]:
+        crops = [photo_roll, photo_zoom, photo_right, photo_down]
+
+        def asked(number: float, own: bool, yaw: float, pitch: float, roll: float, zoom: float, right: float, down: float) -> PhotoRequest:
+            pose = (yaw, pitch) if own else (None, None)
+            return PhotoRequest(int(number or 1) - 1, *pose, roll, zoom, (right, down))
+
+        def inspect(photo: str | None, number: float) -> dict[Any, Any]:
+            """A new photo, or another face of it: everything as it was found."""
+            if not photo:
+                return {boxes: gr.update(visible=False), check: gr.update(visible=False), status: message(texts.EMPTY)}
+            seen = studio.check(photo, PhotoRequest(int(number or 1) - 1))
+            fresh = dict(zip([own_pose, *crops], (False, 0, 1, 0, 0), strict=True))
+            return shown_check(seen) | fresh | {photo_yaw: seen.pose[0], photo_pitch: seen.pose[1]}
+
+        def nudge(photo: str | None, *values: Any) -> dict[Any, Any]:
+            return shown_check(studio.check(photo, asked(*values))) if photo else {status: gr.update()}
+
+        def shown_check(seen: Checked) -> dict[Any, Any]:
+            return {status: seen.status, boxes: gr.update(value=seen.boxes, visible=seen.boxes is not None),
+                    check: gr.update(value=seen.crop, visible=seen.crop is not None)}
+
+        def run(photo: str | None, preset: str, number: float, own: bool, yaw: float, pitch: float, roll: float, zoom: float, right: float,
+                down: float, request: gr.Request) -> Iterator[dict[Any, Any]]:
             """Photo to 3D portrait: live stages, then a video."""
             if not photo:
                 raise gr.Error(texts.NO_PHOTO, print_exception=False)
@@ -88,7 +118,8 @@ def build(settings: Settings) -> gr.Blocks:
                    video: gr.update(value=None, visible=False), view: gr.update(value=None, visible=False),
                    preview: gr.update(value=None, visible=True)}
             failed = None
-            for shown in studio.invert(photo, preset, number, (yaw, pitch) if own else None, request.session_hash or ""):
+            wanted = asked(number, own, yaw, pitch, roll, zoom, right, down)
+            for shown in studio.invert(photo, preset, wanted, request.session_hash or ""):
                 failed = shown.failed or failed
                 yield updates(shown)
             yield {go: gr.update(visible=True), stop: gr.update(visible=False), preview: gr.update(visible=False),
@@ -147,8 +178,15 @@ def build(settings: Settings) -> gr.Blocks:
         zeros = [gr.update(value=0), gr.update(value=0), gr.update(value=1), *(gr.update(value=0) for _ in edits)]
         heavy = {"concurrency_id": "heavy", "concurrency_limit": 1}
         light = {"show_progress": "hidden", "concurrency_id": "light", "concurrency_limit": 2, "api_visibility": "private"}
-        made = go.click(run, [photo, preset, face, own_pose, photo_yaw, photo_pitch], [*stage, view], **heavy, api_name="invert",
-                        show_progress="hidden")
+        wanted = [face, own_pose, photo_yaw, photo_pitch, *crops]
+        checking = [status, boxes, check]
+        for event in (photo.change, face.change):
+            event(inspect, [photo, face], [*checking, own_pose, photo_yaw, photo_pitch, *crops], **light)
+        for slider in (photo_yaw, photo_pitch):
+            slider.release(lambda: True, None, own_pose, **light).then(nudge, [photo, *wanted], checking, **light)
+        for control in (own_pose, *crops):
+            control.input(nudge, [photo, *wanted], checking, trigger_mode="always_last", **light)
+        made = go.click(run, [photo, preset, *wanted], [*stage, view], **heavy, api_name="invert", show_progress="hidden")
         made.then(lambda: zeros, None, [yaw, pitch, zoom, *edits], **light).then(look, looks, view, **light)
         stop.click(halt, None, None, queue=False, api_visibility="private")
         opened = gallery.select(open_example, None, [*stage, view], show_progress="minimal", api_visibility="private")

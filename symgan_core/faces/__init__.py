@@ -1,9 +1,11 @@
 """The photo side: reading, finding faces, pose, alignment, head against background."""
 
-from .align import FaceCrop, align_frame, frame_for, to_crop
+from .advice import crop_advice
+from .align import FaceCrop, align_frame, frame_for, nudged, to_crop
 from .detect import Face, FaceProvider, choose_face, load_provider
+from .draw import draw_check, draw_faces
 from .photo import read_photo
 from .regions import head_mask
 
-__all__ = ["Face", "FaceCrop", "FaceProvider", "align_frame", "choose_face", "frame_for", "head_mask", "load_provider",
-           "read_photo", "to_crop"]
+__all__ = ["Face", "FaceCrop", "FaceProvider", "align_frame", "choose_face", "crop_advice", "draw_check", "draw_faces", "frame_for",
+           "head_mask", "load_provider", "nudged", "read_photo", "to_crop"]

@@ -76,6 +76,19 @@ def frame_for(face: Face, style: str) -> np.ndarray:
     return eg3d_frame(face.landmarks[:5]) if style == "ffhq" else face.frame
 
 
+def nudged(frame: np.ndarray, roll: float = 0.0, zoom: float = 1.0, shift: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
+    """A square (a, b, x, y) after a user's corrections.
+
+    Args:
+        roll: degrees by which the picture is turned clockwise; zoom: above 1, the head becomes larger in the crop.
+        shift: of the crop's content to the right and down, in crop widths.
+    """
+    a, b, x, y = frame
+    x, y = x - a * shift[0] + b * shift[1], y - b * shift[0] - a * shift[1]
+    cos, sin = np.cos(np.radians(roll)) / zoom, np.sin(np.radians(roll)) / zoom
+    return np.array([a * cos + b * sin, b * cos - a * sin, x, y])
+
+
 def to_crop(points: np.ndarray, frame: np.ndarray, resolution: int) -> np.ndarray:
     """Photo pixels ``[P, 2]`` to crop pixels."""
     a, b, x, y = frame

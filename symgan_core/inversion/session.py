@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import RequestError
-from ..faces import Face, FaceCrop, FaceProvider, align_frame, choose_face, frame_for, head_mask, load_provider, to_crop
+from ..faces import Face, FaceCrop, FaceProvider, align_frame, choose_face, frame_for, head_mask, load_provider, nudged, to_crop
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera
 from ..losses import load_perceptual
@@ -128,11 +128,14 @@ def invert_crop(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
 
 @dataclass(frozen=True)
 class PhotoRequest:
-    """What a user may say about a photo: which face, and its pose if it is known (degrees)."""
+    """What a user may say about a photo: which face, its pose if it is known (degrees), and corrections of the crop (``faces.nudged``)."""
 
     face: int | None = None
     yaw: float | None = None
     pitch: float | None = None
+    roll: float = 0.0
+    zoom: float = 1.0
+    shift: tuple[float, float] = (0.0, 0.0)
 
 
 def prepare_photo(photo: np.ndarray, generator: TriPlaneGenerator, request: PhotoRequest = PhotoRequest(),
@@ -157,7 +160,7 @@ def crop_face(photo: np.ndarray, face: Face, generator: TriPlaneGenerator, reque
     if not (abs(yaw) <= MAX_PHOTO_YAW and abs(pitch) <= 45):
         raise RequestError(f"The pose (yaw {yaw:.0f}, pitch {pitch:.0f}) is beyond what one photo allows.",
                            f"Keep yaw within ±{MAX_PHOTO_YAW:.0f} and pitch within ±45 degrees.")
-    frame = frame_for(face, "head" if config.white_back else "ffhq")
+    frame = nudged(frame_for(face, "head" if config.white_back else "ffhq"), request.roll, request.zoom, request.shift)
     image = align_frame(photo, frame, config.image_resolution)
     landmarks = to_crop(face.landmarks, frame, config.image_resolution)
     camera = Camera.orbit(yaw, pitch, config.orbit_radius, config.orbit_pivot)

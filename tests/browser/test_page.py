@@ -114,6 +114,7 @@ def upload(page, astronaut, tmp_path, preset: str) -> None:
     Image.fromarray(astronaut).save(path)
     page.set_input_files("#photo input[type=file]", str(path))
     page.wait_for_selector("#photo img", timeout=30_000)
+    page.wait_for_selector("#check img", timeout=60_000)  # crop, points and pose, before time is spent
     page.get_by_text(preset, exact=True).click()
     page.click("#go")
     page.wait_for_selector("#preview img", timeout=120_000)  # a picture while it works

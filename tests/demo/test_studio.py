@@ -8,7 +8,7 @@ from PIL import Image
 
 from demo.handlers import Studio
 from demo.settings import Settings
-from symgan_core.inversion import METHODS
+from symgan_core.inversion import METHODS, PhotoRequest
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,18 @@ def test_a_share_opens_after_a_restart(studio: Studio) -> None:
     assert again.open_share("A" * 22) is None
 
 
+def test_a_photo_is_checked_before_time_is_spent(studio: Studio, astronaut: np.ndarray, tmp_path, monkeypatch) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(astronaut).save(path)
+    seen = studio.check(str(path), PhotoRequest(0))
+    assert not seen.failed and seen.boxes is None and seen.crop.shape == (360, 360, 3) and abs(seen.pose[0]) < 30
+    monkeypatch.setattr(studio.provider, "find", lambda photo: 1 / 0)  # what was found is remembered
+    turned = studio.check(str(path), PhotoRequest(0, 40.0, 5.0, roll=10.0))
+    assert turned.pose == (40, 5) and np.abs(turned.crop.astype(int) - seen.crop).mean() > 5
+    assert studio.check(str(path), PhotoRequest(0, 100.0, 0.0)).failed
+    assert studio.check(str(tmp_path / "none.png"), PhotoRequest(0)).failed
+
+
 @pytest.mark.parametrize("kind", ["none", "text", "nobody"])
 def test_bad_photos_end_in_one_line(studio: Studio, kind: str, tmp_path) -> None:
     path = tmp_path / "photo.png"
@@ -50,14 +62,14 @@ def test_bad_photos_end_in_one_line(studio: Studio, kind: str, tmp_path) -> None
         path.write_text("hello")
     if kind == "nobody":
         Image.new("RGB", (200, 200), (10, 200, 90)).save(path)
-    last = list(studio.invert(None if kind == "none" else str(path), "fast", 1, None, "s"))[-1]
+    last = list(studio.invert(None if kind == "none" else str(path), "fast", PhotoRequest(0), "s"))[-1]
     assert last.failed and "\n" not in last.failed and "sg-error" in last.status and "s" not in studio.stops
 
 
 def test_a_fault_of_ours_shows_no_traceback(studio: Studio, monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(studio.provider, "find", lambda photo: 1 / 0)
     Image.new("RGB", (200, 200)).save(tmp_path / "p.png")
-    last = list(studio.invert(str(tmp_path / "p.png"), "fast", 1, None, "s"))[-1]
+    last = list(studio.invert(str(tmp_path / "p.png"), "fast", PhotoRequest(0), "s"))[-1]
     assert "our side" in last.failed and "Zero" not in last.status
 
 

@@ -1,0 +1,72 @@
+"""What a photo makes hard, said before time is spent on it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .align import FaceCrop
+
+SMALL = 150
+"""Pixels of the photo in a side of the frame, below which detail is missing."""
+BLURRED = 6.0
+"""Standard deviation of the Laplacian of the face at 256 pixels, grey levels, below which it is soft."""
+CUT_OFF = 0.12
+"""Share of the frame outside the photo."""
+ONE_SIDED = 0.75
+"""Logarithm of the brightness of one half of the face over the other's."""
+FAR_TURNED = 45.0
+STEEP = 25.0
+
+
+def crop_advice(crop: FaceCrop, photo_shape: tuple[int, ...]) -> list[str]:
+    """Sentences for the user, most important first; none for a good photo. ``photo_shape``: of the photo that was cut."""
+    side = float(np.hypot(*crop.frame[:2]))
+    yaw, pitch = crop.camera.yaw_pitch()
+    out = []
+    if abs(yaw) > FAR_TURNED:
+        out.append(f"The face is turned away by {abs(yaw):.0f} degrees: the far side will be a guess.")
+    if abs(pitch) > STEEP:
+        out.append(f"The face is seen from {'above' if pitch > 0 else 'below'} by {abs(pitch):.0f} degrees: a level photo works better.")
+    if side < SMALL:
+        out.append(f"The head is only {side:.0f} pixels wide: fine detail will be missing.")
+    elif sharpness(crop) < BLURRED:
+        out.append("The face is blurred: so will the result be.")
+    if outside_share(crop.frame, photo_shape) > CUT_OFF:
+        out.append("Part of the head lies outside the photo and will be made up.")
+    if abs(side_light(crop)) > ONE_SIDED:
+        out.append("The light comes strongly from one side: the dark side shows little.")
+    return out
+
+
+def sharpness(crop: FaceCrop) -> float:
+    """Standard deviation of the Laplacian inside the face, grey levels at 256 pixels."""
+    from PIL import Image
+
+    grey = np.asarray(Image.fromarray(crop.image).convert("L").resize((256, 256), Image.Resampling.BOX), np.float32)
+    laplacian = 4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
+    low, high = (crop.landmarks * (256 / crop.image.shape[0])).min(0), (crop.landmarks * (256 / crop.image.shape[0])).max(0)
+    (x0, y0), (x1, y1) = np.clip(low, 0, 250).astype(int), np.clip(high, 4, 254).astype(int)
+    inner = laplacian[min(y0, y1 - 3): y1, min(x0, x1 - 3): x1]
+    return float(inner.std())
+
+
+def outside_share(frame: np.ndarray, photo_shape: tuple[int, ...], samples: int = 24) -> float:
+    """Share of a square (a, b, x, y) that lies outside the photo."""
+    a, b, x, y = frame
+    u, v = np.meshgrid(*(((np.arange(samples) + 0.5) / samples - 0.5),) * 2)
+    px, py = x + a * u - b * v, y + b * u + a * v
+    inside = (px >= 0) & (px < photo_shape[1]) & (py >= 0) & (py < photo_shape[0])
+    return float(1 - inside.mean())
+
+
+def side_light(crop: FaceCrop) -> float:
+    """Logarithm of the brightness around the right eye's cheek over the left one's, of the picture's two halves of the face."""
+    grey = crop.image.astype(np.float32).mean(-1) + 8
+    eyes, mouth = crop.landmarks[:2], crop.landmarks[3:5]
+    radius = max(2, int(0.18 * np.linalg.norm(eyes[1] - eyes[0])))
+    means = []
+    for eye, corner in zip(eyes, mouth, strict=True):
+        x, y = (0.5 * (eye + corner)).round().astype(int)
+        patch = grey[max(0, y - radius): y + radius + 1, max(0, x - radius): x + radius + 1]
+        means.append(float(patch.mean()) if patch.size else 1.0)
+    return float(np.log(means[0] / means[1]))
