@@ -24,7 +24,8 @@ def draw_faces(photo: np.ndarray, faces: list[Face], chosen: int = 0) -> np.ndar
         box = [v * scale for v in face.box]
         colour = "#ffb224" if number == chosen else "#f0f0f0"
         pen.rectangle(box, outline=colour, width=width)
-        _label(pen, (box[0], box[1]), str(number + 1), max(14, max(size) // 32), colour)
+        height = max(14, max(size) // 32)
+        _label(pen, (box[0], max(3.0, box[1] - 1.3 * height)), str(number + 1), height, colour)
     return np.asarray(picture)
 
 

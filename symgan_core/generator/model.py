@@ -76,17 +76,19 @@ class TriPlaneGenerator(nn.Module):
             ws[:, rows] = w_avg + truncation_psi * (ws[:, rows] - w_avg)
         return ws
 
-    def planes(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, offset: Tensor | None = None) -> Tensor:
+    def planes(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, offset: Tensor | None = None,
+               canonical: Tensor | None = None) -> Tensor:
         """``ws [B, num_ws, w_dim]`` to ``planes [B, 3, C, H, W]``.
 
         Args:
             noise_mode: "const" (the stored noise) or "none".
             resolution: stop the backbone early, at smaller planes (for previews and coarse-to-fine training).
             offset: ``[B, 3, C, H, W]``, added to what the backbone paints; where w moves the face (``plane_warp``), it moves along.
+            canonical: ``[B, 3, C, H, W]``, what the backbone paints (``backbone.canonical``), if that is known already.
         """
         if ws.ndim != 3 or ws.shape[1:] != (self.config.num_ws, self.config.w_dim):
             raise ValueError(f"ws has shape {tuple(ws.shape)}, expected [B, {self.config.num_ws}, {self.config.w_dim}]")
-        planes = self.backbone.canonical(ws, noise_mode == "const", resolution)
+        planes = self.backbone.canonical(ws, noise_mode == "const", resolution) if canonical is None else canonical
         if offset is not None:
             planes = planes + offset
         return planes if self.backbone.warp is None else self.backbone.warp(planes, ws[:, 0])

@@ -22,7 +22,7 @@ from .target import Target, opacity_difference, to_uint8
 FEATURES = ((-0.062, 0.0, 0.16), (0.062, 0.0, 0.16), (0.0, -0.06, 0.21), (0.0, -0.115, 0.18))
 """Eyes, nose and mouth of the mean head, in world units: where the contextual loss looks."""
 UNTUNED = r"\.mapping\.|\.warp\.|\.canvas$"
-"""Weights that stage 2 leaves alone: w is found already, and what the canvas could learn the offset on the planes learns at once."""
+"""Weights that stage 2 always leaves alone: w is found already, and what the canvas could learn the offset on the planes learns at once."""
 PART = 0.085
 """Side of its boxes in world units."""
 WIDTHS_PER_UNIT = DEFAULT_FOCAL / 2.7
@@ -50,7 +50,9 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     target = target.with_camera(state.camera)
     base = state.generator
     generator = state.generator = copy.deepcopy(base)
-    weights = [p for name, p in generator.named_parameters() if not re.search(UNTUNED, name)]
+    untuned = UNTUNED if tuning.tune_backbone else r"^backbone\."
+    weights = [p for name, p in generator.named_parameters() if not re.search(untuned, name)]
+    canonical = None if tuning.tune_backbone else base.backbone.canonical(ws)
     for weight in weights:
         weight.requires_grad_(True)
     groups = [{"params": weights, "rate": tuning.learning_rate}]
@@ -72,7 +74,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
             rate = min(1.0, (step + 1) / 5) * min(1.0, 0.1 + 0.9 * (tuning.steps - step) / (0.3 * tuning.steps))
             for group in optimizer.param_groups:
                 group["lr"] = group["rate"] * rate
-            planes = generator.planes(ws, offset=offset)
+            planes = generator.planes(ws, offset=offset, canonical=canonical)
             if step % tuning.refresh_every == 0:
                 _refresh(views, generator, planes.detach(), ws, target, tuning, rng)
             # Jitter, or the weights would fit the few places that are sampled and leave floaters between them.
