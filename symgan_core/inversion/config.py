@@ -25,7 +25,7 @@ class PivotConfig:
     mirror_every: int = 2
     """The mirrored view is compared in every so many steps, times so much."""
     coarse_share: float = 0.5
-    """Over this first share of the steps, half the rendering resolution does: the code has no detail yet."""
+    """Over this first share of the steps, half the resolution of planes and rendering does: the code has no detail yet."""
     optimize_camera: bool = False
     """Yaw, pitch, crop offset and zoom move with the code, within limits (arXiv 2210.07301)."""
     camera_rate: float = 0.03

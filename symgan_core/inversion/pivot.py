@@ -98,7 +98,7 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         noise = torch.randn(offset.shape, generator=rng).to(offset) * strength
         ws = (mean + std * (offset + noise)).expand(-1, generator.config.num_ws, -1)
         camera = adjusted_camera(target.camera, move) if pivot.optimize_camera else target.camera
-        resolution = generator.config.neural_rendering_resolution // (2 if share < pivot.coarse_share else 1)
+        part = 2 if share < pivot.coarse_share else 1
         views = [target.with_camera(camera)]
         if pivot.mirror and target.mirror_weight > 0 and step % pivot.mirror_every == 0:
             if pivot.match_light and out is not None and share >= pivot.coarse_share:  # before, the geometry says little
@@ -108,7 +108,7 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
                 views.append(replace(light.mirrored_photo(seen, depth), camera=views[0].mirrored().camera))
             else:
                 views.append(views[0].mirrored())
-        losses, out = _losses(generator, ws, views, resolution, config, perceptual)
+        losses, out = _losses(generator, ws, views, part, config, perceptual)
         losses["prior"] = pivot.prior_weight * latent_distance(ws, mean, std)
         optimizer.zero_grad()
         sum(losses.values()).backward()
@@ -120,11 +120,15 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         yield Event("pivot", step + 1, pivot.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
 
 
-def _losses(generator: TriPlaneGenerator, ws: Tensor, views: list[Target], resolution: int, config: InversionConfig,
+def _losses(generator: TriPlaneGenerator, ws: Tensor, views: list[Target], part: int, config: InversionConfig,
             perceptual: PerceptualLoss) -> tuple[dict[str, Tensor], Synthesized]:
-    """Losses of the photo's view and, if there are two ``views``, of the mirrored one; and the photo's view as it is."""
+    """Losses of the photo's view and, if there are two ``views``, of the mirrored one; and the photo's view as it is.
+
+    ``part``: planes and rendering have this part of their full resolution.
+    """
     pivot, target = config.pivot, views[0]
-    planes = generator.planes(ws)
+    resolution = generator.config.neural_rendering_resolution // part
+    planes = generator.planes(ws, resolution=generator.config.plane_resolution // part)
     out = generator.view(planes, ws, target.camera, resolution, samples=config.samples)
     losses = {"perceptual": perceptual(out.image, target.image), "pixel": (out.image - target.image).abs().mean(),
               "opacity": opacity_difference(out, target)}
