@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageColor
 from torch import Tensor
+from torch.nn import functional as F
 
 from .errors import RequestError
+from .generator import Synthesized
 from .inversion import Portrait3D, to_uint8
 
 ORBIT_YAW, ORBIT_PITCH = 35.0, 8.0
@@ -64,12 +66,41 @@ def write_video(pictures: list[np.ndarray], path: str | Path) -> Path:
     return path
 
 
-def write_still(portrait: Portrait3D, path: str | Path, yaw: float = 0.0, pitch: float = 0.0, zoom: float = 1.0) -> Path:
-    """One view as a picture file."""
+def write_still(portrait: Portrait3D, path: str | Path, yaw: float = 0.0, pitch: float = 0.0, zoom: float = 1.0,
+                background: str = "white") -> Path:
+    """One view as a picture file; ``background`` as ``on_background`` has it.
+
+    Raises:
+        RequestError: no such colour, or a transparent picture in a format that has none.
+    """
     path = Path(path)
+    picture = on_background(portrait.render(yaw=yaw, pitch=pitch, zoom=zoom), background)
+    if picture.shape[2] == 4 and path.suffix.lower() not in (".png", ".webp"):
+        raise RequestError(f"'{path.name}' cannot be transparent.", "End it in .png or .webp.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(to_uint8(portrait.render(yaw=yaw, pitch=pitch, zoom=zoom).image)).save(path)
+    Image.fromarray(picture).save(path)
     return path
+
+
+def on_background(out: Synthesized, background: str) -> np.ndarray:
+    """A view of a head on white, put before something else: uint8 ``[H, W, 3]``, or ``[H, W, 4]`` if it is to be "transparent".
+
+    ``background``: that, or a colour by name or as #rrggbb. A generator that renders a background of its own keeps it.
+
+    Raises:
+        RequestError: no such colour.
+    """
+    if background == "white":
+        return to_uint8(out.image)
+    opacity = F.interpolate(out.image_opacity, out.image.shape[-2:], mode="bilinear", align_corners=False).clamp(0, 1)
+    if background == "transparent":
+        colour = 1 - (1 - out.image) / opacity.clamp(min=1e-3)  # what is mixed with white in proportion to the opacity
+        return np.concatenate([to_uint8(colour), to_uint8(opacity * 2 - 1)], 2)
+    try:
+        behind = torch.tensor(ImageColor.getrgb(background)[:3], device=opacity.device) / 127.5 - 1
+    except ValueError:
+        raise RequestError(f"'{background}' is not a colour.", "Name one, e.g. black or #336699, or say transparent.") from None
+    return to_uint8(out.image + (1 - opacity) * (behind[None, :, None, None] - 1))
 
 
 @torch.no_grad()

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from symgan_core.errors import RequestError
-from symgan_core.export import orbit_angles, write_mesh, write_orbit, write_still
-from symgan_core.generator import TriPlaneGenerator
-from symgan_core.inversion import Portrait3D
+from symgan_core.export import on_background, orbit_angles, write_mesh, write_orbit, write_still
+from symgan_core.generator import Synthesized, TriPlaneGenerator
+from symgan_core.inversion import Portrait3D, to_uint8
 
 
 @pytest.fixture
@@ -45,6 +45,29 @@ def test_stills(portrait: Portrait3D, tmp_path) -> None:
     a = imageio.imread(write_still(portrait, tmp_path / "a.png", yaw=30))
     b = imageio.imread(write_still(portrait, tmp_path / "b.png", yaw=-30))
     assert a.shape == (64, 64, 3) and np.abs(a.astype(int) - b).mean() > 1
+
+
+def test_a_head_before_another_background() -> None:
+    opacity = torch.tensor([[1.0, 0.5], [0.0, 0.0]])[None, None]
+    head = torch.tensor([0.2, -0.4, -1.0])[None, :, None, None].expand(1, 3, 2, 2)
+    out = Synthesized(head * opacity + 1 - opacity, head, opacity, opacity)
+    assert np.array_equal(on_background(out, "white"), to_uint8(out.image))
+    blue = on_background(out, "#0000ff").astype(int)
+    own = np.array([153, 76, 0])
+    assert np.abs(blue[0, 0] - own).max() <= 1 and (blue[1] == [0, 0, 255]).all()
+    assert np.abs(blue[0, 1] - (own + [0, 0, 255]) / 2).max() <= 1
+    clear = on_background(out, "transparent").astype(int)
+    assert clear[0, 0, 3] == 255 and clear[1, 0, 3] == 0 and abs(clear[0, 1, 3] - 128) <= 1
+    assert np.abs(clear[0, :, :3] - own).max() <= 1
+    with pytest.raises(RequestError, match="colour"):
+        on_background(out, "greyish")
+
+
+def test_jpegs_are_not_transparent(portrait: Portrait3D, tmp_path) -> None:
+    assert imageio.imread(write_still(portrait, tmp_path / "a.png", background="transparent")).shape == (64, 64, 4)
+    with pytest.raises(RequestError, match="transparent"):
+        write_still(portrait, tmp_path / "a.jpg", background="transparent")
+    assert not (tmp_path / "a.jpg").exists()
 
 
 def test_mesh_is_valid_gltf_inside_the_box(portrait: Portrait3D, tmp_path) -> None:
