@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +31,7 @@ These people do not exist. The pictures were rendered by `training/heads` from C
 
 
 def make_gallery(root: Path = Path("examples"), preset: str = "fast") -> None:
-    """Write a folder a person, the manifest and the licence.
-
-    Stage 2 tunes the planes' offset alone here, so that a portrait is small and needs no copy of the weights.
-    """
+    """Write a folder a person, the manifest and the licence."""
     pack, generator = HeadPack(), load_generator("builtin", "cpu")
     renderer = HeadRenderer(pack)
     for name, _, seed, yaw, fixed in PEOPLE:
@@ -46,9 +42,7 @@ def make_gallery(root: Path = Path("examples"), preset: str = "fast") -> None:
         person = person_from_code(pack, code)
         camera = Camera.orbit(yaw, 4.0)
         view = renderer.draw(renderer.build(person), person, camera.cam2world[0].numpy(), DEFAULT_FOCAL)
-        config = settings("spi", preset)
-        config = replace(config, tuning=replace(config.tuning, learning_rate=0.0))
-        inversion = Inversion(make_target(view.rgb, camera.vector()[0], view.alpha, generator), generator, config)
+        inversion = Inversion(make_target(view.rgb, camera.vector()[0], view.alpha, generator), generator, settings("spi", preset))
         for _ in inversion:
             pass
         portrait = inversion.portrait()

@@ -144,8 +144,9 @@ class TriPlaneGenerator(nn.Module):
         origins, directions = camera_rays(camera, resolution)
         with torch.no_grad():
             weights = self._coarse_weights(planes, camera, max(1, resolution // config.coarse_stride), coarse_count)
-            # What a pixel's neighbours see may reach into it: the largest weight around counts.
-            weights = F.interpolate(F.max_pool2d(weights, 3, 1, 1), (resolution, resolution))[0].flatten(1).T
+            # What a pixel's neighbours see may reach into it, a little nearer or farther: the largest weight around counts.
+            weights = F.max_pool3d(weights[:, None], 3, 1, 1)[:, 0]
+            weights = F.interpolate(weights, (resolution, resolution))[0].flatten(1).T
             wanted = weights.sum(1) > 1e-3
             if jitter:  # while weights are tuned, matter may have to grow where there is none yet
                 wanted |= uniform((len(wanted),), jitter, wanted.device) < 0.1

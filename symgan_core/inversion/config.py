@@ -95,7 +95,7 @@ class InversionConfig:
     preset: str = "balanced"
     pivot: PivotConfig = PivotConfig()
     tuning: TuningConfig = TuningConfig()
-    samples: tuple[int, int] | None = (16, 16)
+    samples: tuple[int, int] | None = (24, 12)
     """Coarse and importance samples a ray while optimising; None: the generator's own."""
     preview_every: int = 5
     """Steps between pictures in the event stream."""

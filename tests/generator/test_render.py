@@ -41,6 +41,23 @@ def test_the_sparse_pass_gives_the_same_picture() -> None:
     assert torch.allclose(sparse.features[:, :1][outside], torch.ones(())) and (sparse.opacity[outside] < 1e-3).all()
 
 
+class Slope(Ball):
+    """A wall that runs away from the camera so steeply that neighbouring pixels see it more than an interval apart."""
+
+    def query(self, planes, points):
+        _, colour = super().query(planes, points)
+        distance = points[..., 2] + 2 * points[..., 0]
+        return 9000 * (0.02 - distance.abs()), colour
+
+
+def test_the_sparse_pass_finds_steep_surfaces() -> None:
+    camera, planes = Camera.orbit(0.0, 0.0).vector(), torch.zeros(1, 3, 8, 16, 16)
+    full, sparse = (Slope(stride, 48, 12).render(planes, camera) for stride in (1, 2))
+    solid = full.opacity > 0.9
+    assert solid.sum() > 100
+    assert sparse.opacity[solid].mean() > 0.85
+
+
 def test_the_sparse_pass_asks_less() -> None:
     full, sparse = Ball(1), Ball(2)
     for ball in (full, sparse):
