@@ -40,14 +40,15 @@ def inverted(astronaut_png: Path, tmp_path_factory) -> Path:
 
 def test_invert_writes_all_files(inverted: Path) -> None:
     assert sorted(p.name for p in inverted.iterdir()) == [
-        "input.png", "orbit.mp4", "portrait.safetensors", "reconstruction.png", "report.json"]
+        "input.png", "orbit.mp4", "origins.png", "portrait.safetensors", "reconstruction.png", "report.json"]
     report = json.loads((inverted / "report.json").read_text())
     for key in ("method", "preset", "generator", "device", "seconds", "steps", "losses", "camera", "mirror_weight", "metrics",
-                "mirror_rejected_share", "perceptual", "face_provider"):
+                "mirror_rejected_share", "perceptual", "face_provider", "origins"):
         assert key in report, key
     assert {"intake", "pivot", "tuning", "video"} <= report["seconds"].keys() and len(report["camera"]) == 25
     a, b = (np.asarray(Image.open(inverted / n), float) for n in ("input.png", "reconstruction.png"))
     assert np.abs(a - b).mean() < 14  # of 255
+    assert sum(report["origins"].values()) == pytest.approx(1, abs=1e-3) and Image.open(inverted / "origins.png").size == (5 * 256, 256)
     assert sum(1 for _ in imageio.get_reader(inverted / "orbit.mp4")) >= 48
 
 
