@@ -53,6 +53,8 @@ class TuningConfig:
     """Total variation of that offset, in standard deviations: what no view shows stays smooth."""
     pixel_weight: float = 1.0
     perceptual_weight: float = 1.0
+    fill_weight: float = 0.02
+    """Matter where the mask has head and the generator leaves a hole (``tuning.missing_matter``)."""
     stop_at_lpips: float | None = None
     """End the stage when the photo's view is this near (PTI and SPI: 0.05); other perceptual terms have other scales and do not stop."""
     neighbours: bool = True

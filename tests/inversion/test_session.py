@@ -10,7 +10,7 @@ from symgan_core.geometry import Camera
 from symgan_core.inversion import METHODS, Event, Inversion, Portrait3D, invert_crop, make_target, settings, to_uint8
 from symgan_core.inversion.labels import MIRRORED
 from symgan_core.inversion.pivot import CAMERA_LIMITS, adjusted_camera
-from symgan_core.inversion.tuning import near_enough
+from symgan_core.inversion.tuning import missing_matter, near_enough
 from symgan_core.losses import PerceptualLoss
 
 
@@ -205,3 +205,18 @@ def test_a_generator_with_its_own_background_keeps_it(tiny: TriPlaneGenerator) -
     assert (to_uint8(target.image).astype(int) - image).max() <= 1  # nothing is laid over white
     events = list(Inversion(target, generator, short("spi", 3, 4)))
     assert all(e.losses["opacity"] == 0 for e in events) and all(np.isfinite(list(e.losses.values())).all() for e in events)
+
+
+def test_holes_where_the_mask_has_head_are_pulled_shut(tiny: TriPlaneGenerator) -> None:
+    image, mask, camera = photo_of(tiny, 0)
+    target, ws = make_target(image, camera, np.full_like(mask, 255), tiny), tiny.mapping(torch.zeros(1, 16), tiny.frontal_camera())
+    planes = tiny.planes(ws).requires_grad_(True)
+    out = tiny.view(planes, ws, target.camera)
+    solid = out._replace(image_opacity=torch.ones_like(out.image_opacity))
+    left = torch.ones_like(out.image_opacity)
+    left[..., :4] = 0
+    holed = out._replace(image_opacity=left)
+    rng = torch.Generator().manual_seed(0)
+    assert missing_matter(tiny, planes, solid, target, rng) == 0
+    pull = missing_matter(tiny, planes, holed, target, rng)
+    assert pull > 0 and torch.autograd.grad(pull, planes)[0].abs().sum() > 0
