@@ -139,7 +139,6 @@ class Studio:
         for count in film(portrait, folder / "orbit.mp4", total):
             yield Shown(bar(texts.STAGES["video"], count, total, note))
         _, shares = inversion.origins()
-        portrait.report["origins"] = shares
         portrait.save(folder)
         note = f"{note} {texts.ORIGINS.format(**shares)}".strip()
         text = (texts.STOPPED if stopped else texts.DONE).format(seconds=time.monotonic() - begin)

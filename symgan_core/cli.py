@@ -121,7 +121,7 @@ def _invert(args: argparse.Namespace) -> None:
     portrait.report |= {"seconds": seconds, "face_provider": provider.name, "face": crop.face.to_dict()}
     Image.fromarray(to_uint8(inversion.target.image)).save(args.out / "input.png")
     Image.fromarray(to_uint8(portrait.render(portrait.camera).image)).save(args.out / "reconstruction.png")
-    maps, portrait.report["origins"] = inversion.origins()
+    maps, _ = inversion.origins()
     views = [to_uint8(portrait.render(yaw=yaw).image) for yaw in ORIGIN_YAWS]
     Image.fromarray(origins_picture(views, maps)).save(args.out / "origins.png")
     portrait.save(args.out)

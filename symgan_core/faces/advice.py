@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 from .align import FaceCrop
 
@@ -40,11 +41,10 @@ def crop_advice(crop: FaceCrop, photo_shape: tuple[int, ...]) -> list[str]:
 
 def sharpness(crop: FaceCrop) -> float:
     """Standard deviation of the Laplacian inside the face, grey levels at 256 pixels."""
-    from PIL import Image
-
     grey = np.asarray(Image.fromarray(crop.image).convert("L").resize((256, 256), Image.Resampling.BOX), np.float32)
     laplacian = 4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
-    low, high = (crop.landmarks * (256 / crop.image.shape[0])).min(0), (crop.landmarks * (256 / crop.image.shape[0])).max(0)
+    points = crop.landmarks * (256 / crop.image.shape[0])
+    low, high = points.min(0), points.max(0)
     (x0, y0), (x1, y1) = np.clip(low, 0, 250).astype(int), np.clip(high, 4, 254).astype(int)
     inner = laplacian[min(y0, y1 - 3): y1, min(x0, x1 - 3): x1]
     return float(inner.std())

@@ -83,20 +83,23 @@ SEEN, MIRRORED, INVENTED = 1, 2, 3
 
 
 @torch.no_grad()
-def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, camera: Tensor, config: TuningConfig,
+def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, cameras: Tensor, config: TuningConfig,
             mirror: bool = True) -> Tensor:
-    """Where each pixel of a view comes from, ``[1, 1, H, W]`` uint8: SEEN in the photo, MIRRORED from it, INVENTED by the generator, or 0
-    where there is no head. ``mirror``: whether the method used the mirrored photo."""
-    seen = generator.render(planes, camera)
-    depth = generator.render(planes, target.camera).depth
-    size = target.image.shape[-1]
-    out = INVENTED * (resized(seen.opacity, size) > 0.5).byte()
-    if mirror and target.mirror_weight > 0:
-        label = mirror_label(generator, planes, target, depth, camera, mirror_evidence(target, depth, config), config)
-        out[(label.trust > 0.5) & (out > 0)] = MIRRORED
-    direct = warp_to_view(target.image, target.camera, depth, camera, seen.depth, target.mask, config.visibility_tolerance)
-    out[(direct.visible > 0.5) & (out > 0)] = SEEN
-    return out
+    """Where each pixel of the views ``cameras [N, 25]`` comes from, ``[N, 1, H, W]`` uint8: SEEN in the photo, MIRRORED from it, INVENTED
+    by the generator, or 0 where there is no head. ``mirror``: whether the method used the mirrored photo."""
+    depth, size = generator.render(planes, target.camera).depth, target.image.shape[-1]
+    evidence = mirror_evidence(target, depth, config) if mirror and target.mirror_weight > 0 else None
+    maps = []
+    for camera in cameras.split(1):
+        seen = generator.render(planes, camera)
+        out = INVENTED * (resized(seen.opacity, size) > 0.5).byte()
+        if evidence is not None:
+            label = mirror_label(generator, planes, target, depth, camera, evidence, config)
+            out[(label.trust > 0.5) & (out > 0)] = MIRRORED
+        direct = warp_to_view(target.image, target.camera, depth, camera, seen.depth, target.mask, config.visibility_tolerance)
+        out[(direct.visible > 0.5) & (out > 0)] = SEEN
+        maps.append(out)
+    return torch.cat(maps)
 
 
 @torch.no_grad()
@@ -105,10 +108,11 @@ def mirror_evidence(target: Target, depth: Tensor, config: TuningConfig) -> Mirr
 
     The light of one side is matched first, and what is left of it in the local mean is taken out.
     """
-    image, compared = compare_with_mirror(target, depth, config.visibility_tolerance)
+    comparison = compare_with_mirror(target, depth, config.visibility_tolerance)
+    image, compared = comparison
     size, light, conflict = target.image.shape[-1], None, None
     if config.match_light:
-        light = fit_lamp(target, depth, config.visibility_tolerance)
+        light = fit_lamp(target, depth, comparison)
         image = light.relit(image, resized(surface_normals(depth, target.camera), size))
     if config.conflict_filter:
         conflict = _conflict(target, depth, image, compared, config)

@@ -15,7 +15,7 @@ from ..geometry import Camera
 from ..losses import PerceptualLoss, latent_distance
 from .config import InversionConfig
 from .events import Event
-from .symmetry import Lamp, fit_lamp
+from .symmetry import Lamp, compare_with_mirror, fit_lamp
 from .target import Target, opacity_difference, to_uint8
 
 CAMERA_LIMITS = (10.0, 8.0, 0.04, 0.04, 0.08)
@@ -104,7 +104,7 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
             if pivot.match_light and out is not None and share >= pivot.coarse_share:  # before, the geometry says little
                 depth, seen = out.image_depth.detach(), target.with_camera(camera.detach())
                 if light is None or step % LIGHT_EVERY == 0:
-                    light = fit_lamp(seen, depth, config.tuning.visibility_tolerance)
+                    light = fit_lamp(seen, depth, compare_with_mirror(seen, depth, config.tuning.visibility_tolerance))
                 views.append(replace(light.mirrored_photo(seen, depth), camera=views[0].mirrored().camera))
             else:
                 views.append(views[0].mirrored())

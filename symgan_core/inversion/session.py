@@ -91,8 +91,8 @@ class Inversion:
         portrait = self.portrait()
         target = self.target.with_camera(portrait.camera)
         mirror = self.config.tuning.mirrored and self.config.tuning.steps > 0
-        maps = torch.cat([
-            origins(portrait.generator, portrait.planes(), target, portrait.orbit_camera(yaw), self.config.tuning, mirror) for yaw in yaws])
+        cameras = torch.cat([portrait.orbit_camera(yaw) for yaw in yaws])
+        maps = origins(portrait.generator, portrait.planes(), target, cameras, self.config.tuning, mirror)
         counts = torch.bincount(maps.flatten().long(), minlength=4)[1:].double()
         shares = (counts / counts.sum().clamp(min=1)).tolist()
         self._report["origins"] = {name: round(x, 4) for name, x in zip(("seen", "mirrored", "invented"), shares, strict=True)}

@@ -89,14 +89,14 @@ def flipped(normals: Tensor) -> Tensor:
     return normals * normals.new_tensor([-1.0, 1, 1])[:, None, None]
 
 
-def fit_lamp(target: Target, depth: Tensor, tolerance: float, steps: int = 80) -> Lamp:
+def fit_lamp(target: Target, depth: Tensor, comparison: Comparison, steps: int = 80) -> Lamp:
     """The lamp of a photo, from the face that it shows.
 
     Two kinds of evidence, both under a Cauchy loss, so that moles, brows and lips do not count as light: the ratio of a pixel to its mirror
     pixel, and the skin's evenness. A weak prior holds the lamp to be dim where they say little.
     """
     size = target.image.shape[-1]
-    image, compared = compare_with_mirror(target, depth, tolerance)
+    image, compared = comparison
     region = face_region(unproject(resized(depth, size), target.camera))
     if target.mask is not None:
         region = region & (eroded(target.mask)[:, 0] > 0.5)

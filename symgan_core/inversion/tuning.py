@@ -121,7 +121,7 @@ def missing_matter(generator: TriPlaneGenerator, planes: Tensor, out: Synthesize
         return opacity.new_zeros(())
     depth, weight = out.image_depth.detach() * known, known.float()
     filled, reach = depth / weight.clamp(min=1), weight
-    while (reach == 0).any():  # grow the known depth outwards, by means of neighbours
+    while (reach[holes] == 0).any():  # grow the known depth outwards, by means of neighbours
         total, number = (F.avg_pool2d(x, 5, 1, 2) for x in (filled * (reach > 0), (reach > 0).float()))
         filled = torch.where(reach > 0, filled, total / number.clamp(min=1e-6))
         reach = torch.maximum(reach, (number > 1e-6).float())

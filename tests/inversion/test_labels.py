@@ -6,7 +6,7 @@ import torch
 from symgan_core.geometry import Camera, camera_rays
 from symgan_core.inversion.config import TuningConfig
 from symgan_core.inversion.labels import MIRRORED, SEEN, mirror_evidence, mirror_label, neighbour_label, origins
-from symgan_core.inversion.symmetry import face_region, fit_lamp, surface_normals
+from symgan_core.inversion.symmetry import Lamp, compare_with_mirror, face_region, fit_lamp, surface_normals
 from symgan_core.inversion.target import Target
 
 SIZE, RADIUS = 128, 0.2
@@ -119,6 +119,11 @@ def lit(camera: torch.Tensor, mole: bool = False) -> Target:
     return Target(image * mask, mask, camera)
 
 
+def lamp_of(target: Target) -> Lamp:
+    depth = sphere_depth(target.camera)
+    return fit_lamp(target, depth, compare_with_mirror(target, depth, 0.03))
+
+
 def test_normals_of_a_sphere_point_outwards(camera: torch.Tensor) -> None:
     normals, points = surface_normals(sphere_depth(camera), camera)[0].permute(1, 2, 0), points_seen(camera)
     inner = points.norm(dim=-1) < RADIUS + 1e-3
@@ -139,7 +144,7 @@ def test_mirrored_pixels_get_the_light_of_their_new_side(yaw: float) -> None:
 
 
 def test_a_mole_is_not_light(camera: torch.Tensor) -> None:
-    clean, spotted = (fit_lamp(lit(camera, mole), sphere_depth(camera), 0.03).direction for mole in (False, True))
+    clean, spotted = (lamp_of(lit(camera, mole)).direction for mole in (False, True))
     assert torch.cosine_similarity(clean, torch.tensor([0.7, 0.3, 0.65]), dim=0) > 0.9
     assert torch.cosine_similarity(clean, spotted, dim=0) > 0.95 and (spotted - clean).norm() < 0.3 * clean.norm()
 
@@ -148,7 +153,7 @@ def test_light_from_the_front_stays_in_front() -> None:
     source = Camera.orbit(30, 0).vector()
     mirrored = painted(source, mole=False).mirrored()
     normals = surface_normals(sphere_depth(mirrored.camera), mirrored.camera)
-    lamp = fit_lamp(painted(source, mole=False), sphere_depth(source), 0.03)
+    lamp = lamp_of(painted(source, mole=False))
     assert (lamp.relit(mirrored.image, normals) - mirrored.image).abs()[mirrored.mask.expand(-1, 3, -1, -1) > 0].mean() < 0.05
 
 
