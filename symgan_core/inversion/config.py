@@ -107,7 +107,7 @@ class InversionConfig:
 
 _NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "match_light": False, "depth": False}
 _PTI = InversionConfig("pti", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(
-    tune_backbone=True, offset_rate=0.0, stop_at_lpips=0.05, **_NO_LABELS))
+    tune_backbone=True, offset_rate=0.0, fill_weight=0.0, stop_at_lpips=0.05, **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
     "spi": InversionConfig("spi"),
     "pti": _PTI,
@@ -120,8 +120,8 @@ METHODS: dict[str, InversionConfig] = {
         "spi_paper", fixed_steps=True, samples=None,
         pivot=PivotConfig(steps=500, learning_rate=0.02, mirror_every=1, coarse_share=0.0, prior_weight=0.0, match_light=False),
         tuning=TuningConfig(
-            steps=1000, learning_rate=3e-4, tune_backbone=True, offset_rate=0.0, stop_at_lpips=0.05, conflict_filter=False,
-            match_light=False, mirror_pixels=False, contextual_weight=1.0, extra_every=4, refresh_every=4,
+            steps=1000, learning_rate=3e-4, tune_backbone=True, offset_rate=0.0, fill_weight=0.0, stop_at_lpips=0.05,
+            conflict_filter=False, match_light=False, mirror_pixels=False, contextual_weight=1.0, extra_every=4, refresh_every=4,
             neighbour_weight=0.1, mirror_weight=0.05, depth_weight=1.0,
             neighbour_yaw=11.5, neighbour_pitch=5.7, visibility_tolerance=0.05)),
 }
