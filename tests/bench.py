@@ -9,9 +9,11 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import concurrent.futures
+import ctypes
 import dataclasses
 import json
 import multiprocessing
+import re
 import resource
 import statistics
 import sys
@@ -32,14 +34,16 @@ Work = Callable[[], object]
 DATA = Path(__file__).parent / "data"
 
 
-def median_seconds(work: Work, repeats: int) -> float:
-    work()
-    times = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - begin)
-    return statistics.median(times)
+def median_seconds(pieces: dict[str, Work], repeats: int) -> dict[str, float]:
+    """Of each piece; the pieces take turns, so that a machine that slows down for a while slows all of them."""
+    times: dict[str, list[float]] = {name: [] for name in pieces}
+    for turn in range(repeats + 1):
+        for name, work in pieces.items():
+            begin = time.perf_counter()
+            work()
+            if turn:  # the first one warms up
+                times[name].append(time.perf_counter() - begin)
+    return {name: statistics.median(seconds) for name, seconds in times.items()}
 
 
 def step_seconds(stage: str, steps: int = 7) -> float:
@@ -117,25 +121,35 @@ def full_pieces() -> dict[str, Work]:
 
 TABLES: dict[str, tuple[str, Callable[[], dict[str, Work]], str, int]] = {
     "builtin": ("Built-in generator, 256 pixels", builtin_pieces, "full synthesis", 7),
-    "full": ("Official configuration, 512 pixels", full_pieces, "oracle: full synthesis", 3),
+    "full": ("Official configuration, 512 pixels", full_pieces, "oracle: full synthesis", 5),
 }
+
+
+def resident_peak(forget: bool = False) -> float:
+    """The process's largest resident size so far, MB; ``forget`` begins anew (Linux; elsewhere the peak since the start counts)."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**20
+    if forget:
+        Path("/proc/self/clear_refs").write_text("5")
+    return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1024
 
 
 def peak_megabytes(table: str, piece: str) -> float:
     """What one run of a piece adds to the process's peak; called in a process of its own."""
-    keep_freed_memory()
     with torch.no_grad():
         work = TABLES[table][1]()[piece]
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        if sys.platform == "linux":
+            ctypes.CDLL(None).malloc_trim(0)  # what was freed before goes back to the system, so that the piece has to ask for it
+        before = resident_peak(forget=True)
         work()
-    scale = 1 if sys.platform == "darwin" else 1024
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * scale / 2**20
+    return resident_peak() - before
 
 
 def show(table: str) -> None:
     title, pieces, reference, repeats = TABLES[table]
     with torch.no_grad():
-        rows = {name: median_seconds(work, repeats) for name, work in pieces().items()}
+        rows = median_seconds(pieces(), repeats)
     if table == "builtin":
         rows |= {"stage-1 step": step_seconds("pivot"), "stage-2 step": step_seconds("tuning")}
     print(f"\n{title}, CPU, {torch.get_num_threads()} threads, medians of {repeats}\n")

@@ -43,7 +43,7 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
 
 
 def load_generator(source: str | Path = "builtin", device: str | torch.device = "auto") -> TriPlaneGenerator:
-    """Read a generator, ready for inference (evaluation mode, float32, no gradients).
+    """Read a generator, ready for inference (evaluation mode, float32, no gradients; on CUDA views are super-resolved in half precision).
 
     Args:
         source: "builtin", or a ``.safetensors`` file written by ``save_generator`` or ``convert``.
@@ -67,6 +67,7 @@ def load_generator(source: str | Path = "builtin", device: str | torch.device = 
     except RuntimeError as error:
         raise CheckpointError(f"'{path.name}' does not fit its own configuration.",
                               "The file is damaged or was edited; fetch it again.") from error
+    generator.half_precision = target.type == "cuda"
     return generator.to(target).eval().requires_grad_(False)
 
 

@@ -26,8 +26,8 @@ def sample_planes(planes: Tensor, points: Tensor, projections: Tensor, box_warp:
     Returns:
         ``[B, P, C]``; zeros outside the box.
     """
-    grid = torch.einsum("bpi,kij->bkpj", points * (2 / box_warp), projections)
-    return (_by_texel if texels_pay(planes) else _by_grid)(planes, grid)
+    sample = _by_texel if texels_pay(planes) else _by_grid
+    return sample(planes, torch.einsum("bpi,kij->jbkp", points * (2 / box_warp), projections))
 
 
 def texels_pay(planes: Tensor) -> bool:
@@ -41,28 +41,35 @@ def for_sampling(planes: Tensor) -> Tensor:
 
 
 def _by_grid(planes: Tensor, grid: Tensor) -> Tensor:
+    """``grid [2, B, 3, P]``: horizontal and vertical coordinates on each plane, in [-1, 1]."""
     batch, _, channels = planes.shape[:3]
-    sampled = F.grid_sample(planes.flatten(0, 1), grid.flatten(0, 1)[:, None], mode="bilinear", padding_mode="zeros", align_corners=False)
+    grid = grid.permute(1, 2, 3, 0).flatten(0, 1)[:, None]
+    sampled = F.grid_sample(planes.flatten(0, 1), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     return sampled.reshape(batch, 3, channels, -1).mean(1).transpose(1, 2)
 
 
 def _by_texel(planes: Tensor, grid: Tensor) -> Tensor:
     """The same as a weighted sum of twelve rows of a table; ``grid_sample`` on a CPU walks the planes channel by channel."""
     batch, _, channels, height, width = planes.shape
-    place = (grid + 1) * (grid.new_tensor([width, height]) / 2) - 0.5
-    corner = place.floor()
-    share, corner = place - corner, corner.int()
-    # [B, 3, P, 2 (low, high)] for each axis; what lies outside the plane weighs nothing
-    columns, rows = (corner[..., axis, None] + torch.tensor([0, 1], dtype=torch.int32) for axis in (0, 1))
-    across, down = (torch.stack([1 - share[..., axis], share[..., axis]], -1) for axis in (0, 1))
-    across = across * ((columns >= 0) & (columns < width))
-    down = down * (((rows >= 0) & (rows < height)) / 3)
-    first = torch.arange(3 * batch, dtype=torch.int32).reshape(batch, 3, 1, 1, 1) * (height * width)
-    texels = rows.clamp(0, height - 1)[..., None] * width + columns.clamp(0, width - 1)[..., None, :] + first
-    weights = down[..., None] * across[..., None, :]
-    table = planes.permute(0, 1, 3, 4, 2).reshape(-1, channels)
-    texels, weights = (x.flatten(-2).transpose(1, 2).reshape(-1, 12) for x in (texels, weights))
+    # A rim of zeros is what lies outside: no point has to be asked whether it is inside.
+    table = F.pad(planes.permute(0, 1, 3, 4, 2), (0, 0, 1, 1, 1, 1)).reshape(-1, channels)
+    (x, right), (y, below) = (_corner(g, size) for g, size in zip(grid, (width, height), strict=True))
+    row = width + 2
+    first = torch.arange(3 * batch, dtype=torch.int32).reshape(batch, 3, 1) * ((height + 2) * row)
+    start = first + y * row + x
+    # Twelve long rows, turned at the end: short last dimensions are what made this slow.
+    texels = torch.stack([start, start + 1, start + row, start + (row + 1)], 1)
+    above, right = (1 - below) / 3, torch.stack([1 - right, right], 1)
+    weights = torch.cat([right * above[:, None], right * (below / 3)[:, None]], 1)
+    texels, weights = (t.flatten(1, 2).transpose(1, 2).reshape(-1, 12) for t in (texels, weights))
     return F.embedding_bag(texels, table, mode="sum", per_sample_weights=weights.to(table.dtype)).reshape(batch, -1, channels)
+
+
+def _corner(grid: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Number of the texel before each coordinate, counted from a rim of one texel, and the share of the next one."""
+    place = (grid * (size / 2) + (size + 1) / 2).clamp(0, size + 1)
+    corner = place.detach().floor().clamp(max=size)
+    return corner.int(), place - corner
 
 
 class Decoder(nn.Module):
@@ -79,4 +86,5 @@ class Decoder(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """``[B, P, C]`` to raw density ``[B, P]`` and features ``[B, C, P]`` in about [0, 1]."""
         out = F.linear(F.softplus(F.linear(features, *self.net[0].scaled())), *self.net[2].scaled())
-        return out[..., 0], (torch.sigmoid(out[..., 1:]) * 1.002 - 0.001).transpose(1, 2)
+        least = out.new_full((), -0.001)
+        return out[..., 0], torch.add(least, torch.sigmoid(out[..., 1:]), alpha=1.002).transpose(1, 2)

@@ -50,19 +50,31 @@ class Linear(nn.Module):
         return F.leaky_relu(x, 0.2) * SQRT2 if self.activate else x
 
 
-def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, up: bool = False) -> Tensor:
-    """Convolution whose input channels are scaled by ``style [B, Ci]`` (spec 3.3, before demodulation).
+def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, up: bool = False, scale: Tensor | None = None,
+                   bias: Tensor | None = None) -> Tensor:
+    """Convolution whose input channels are scaled by ``style [B, Ci]`` and its output channels by ``scale [B, Co]`` (spec 3.3).
 
-    The style multiplies the activations instead of the weights: equal up to rounding, and one code for every batch size.
+    One code scales the weights, several scale the activations: equal up to rounding, and at high resolutions each pass over the activations
+    that is saved counts.
 
     Args:
-        x: ``[B, Ci, H, W]``; weight: ``[Co, Ci, k, k]``.
-        up: transposed convolution with stride 2; the result has 2H + 1 rows and still wants its FIR.
+        x: ``[B, Ci, H, W]``; weight: ``[Co, Ci, k, k]``; bias: ``[Co]``, added last.
+        up: transposed convolution with stride 2; the result has 2H + 1 rows and still wants its FIR and its bias.
     """
-    x = x * style[:, :, None, None]
+    single = style.shape[0] == 1
+    if single:
+        weight = weight * style[0, :, None, None]
+        weight = weight if scale is None else weight * scale[0, :, None, None, None]
+    else:
+        x = x * style[:, :, None, None]
     if up:
-        return F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-    return F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+        x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    else:
+        x = F.conv2d(x, weight, bias if single or scale is None else None, padding=weight.shape[-1] // 2)
+    if single or scale is None:
+        return x
+    scale = scale[:, :, None, None]
+    return x * scale if bias is None or up else torch.addcmul(bias[:, None, None], x, scale)
 
 
 def demodulation(weight: Tensor, style: Tensor) -> Tensor:
@@ -86,16 +98,15 @@ class ConvLayer(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, noise: bool = True) -> Tensor:
         style = self.affine(w)
-        x = modulated_conv(x, self.weight, style, self.up)
+        # Demodulation, bias and the activation's gain ride on the convolution: passes over x, not products, take the time at 256x256.
+        scale, bias = SQRT2 * demodulation(self.weight, style), SQRT2 * self.bias
+        x = modulated_conv(x, self.weight, style, self.up, scale, bias)
         if self.up:
             channels = x.shape[1]
-            x = F.conv2d(x, (self.resample_filter * 4).expand(channels, 1, 4, 4), padding=1, groups=channels)
-        shift = self.bias[:, None, None]
+            x = F.conv2d(x, (self.resample_filter * 4).expand(channels, 1, 4, 4), bias, padding=1, groups=channels)
         if noise:
-            shift = shift + self.noise_const * self.noise_strength
-        # Demodulation, noise, bias and the activation's gain in one pass over x: such passes, not products, take the time at 256x256.
-        scale = SQRT2 * demodulation(self.weight, style)
-        x = F.leaky_relu(torch.addcmul(SQRT2 * shift, x, scale[:, :, None, None]), 0.2)
+            x = x + self.noise_const * (SQRT2 * self.noise_strength)
+        x = F.leaky_relu(x, 0.2)
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 
 
@@ -111,7 +122,7 @@ class ToRGB(nn.Module):
         self.gain = 1 / math.sqrt(in_channels)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        x = modulated_conv(x, self.weight, self.affine(w) * self.gain) + self.bias[:, None, None]
+        x = modulated_conv(x, self.weight, self.affine(w) * self.gain, bias=self.bias)
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ..geometry.cameras import Camera
 from ..geometry.rays import camera_rays
-from ..geometry.volume import Marched, coarse_depths, importance_depths, interval_weights, march, merge_samples, uniform
+from ..geometry.volume import Marched, coarse_depths, importance_depths, interval_weights, march, march_both, uniform
 from .config import GeneratorConfig
 from .decoder import Decoder, axes_to_projections, for_sampling, sample_planes
 from .synthesis import Backbone, SuperResolution
@@ -45,6 +45,9 @@ class TriPlaneGenerator(nn.Module):
     """
 
     chunk_rays = 8192
+    half_precision = False
+    """Super-resolve in half precision wherever no gradient is asked for: ``float16`` on CUDA (the official networks were trained with it),
+    ``bfloat16`` on a CPU. Pays on CUDA, and on processors with AMX or AVX512-BF16."""
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
@@ -104,11 +107,11 @@ class TriPlaneGenerator(nn.Module):
         coarse_count, fine_count = samples or (config.depth_resolution, config.depth_resolution_importance)
         coarse = coarse_depths(config.ray_start, config.ray_end, coarse_count, origins.shape[:2], jitter, origins.device)
         found = self.query_rays(planes, origins, directions, coarse)
-        if fine_count:
-            with torch.no_grad():
-                fine = importance_depths(interval_weights(found[0], coarse), coarse, fine_count, jitter)
-            found = merge_samples(found, self.query_rays(planes, origins, directions, fine))
-        return march(*found, depth_range, config.white_back)
+        if not fine_count:
+            return march(*found, depth_range, config.white_back)
+        with torch.no_grad():
+            fine = importance_depths(interval_weights(found[0], coarse), coarse, fine_count, jitter)
+        return march_both(found, self.query_rays(planes, origins, directions, fine), depth_range, config.white_back)
 
     def query_rays(self, planes: Tensor, origins: Tensor, directions: Tensor, depths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Raw density ``[B, M, S]``, features ``[B, C, M, S]``, and ``depths [B, M, S]`` again, ready for ``march``."""
@@ -183,7 +186,12 @@ class TriPlaneGenerator(nn.Module):
     def super_resolve(self, rendered: Rendered, ws: Tensor) -> Tensor:
         """The final image ``[B, 3, H, W]`` of a rendered view."""
         w = ws[:, -1].expand(rendered.features.shape[0], -1)
-        image = self.superresolution(rendered.features[:, :3], rendered.features, w)
+        features, device = rendered.features, rendered.features.device.type
+        if not torch.is_grad_enabled():  # a fifth to a quarter faster this way; backwards it is slower
+            features = features.contiguous(memory_format=torch.channels_last)
+        half = self.half_precision and not torch.is_grad_enabled()
+        with torch.autocast(device, torch.float16 if device == "cuda" else torch.bfloat16, enabled=half):
+            image = self.superresolution(features[:, :3], features, w).float()
         if not self.config.superresolution.matte:
             return image
         near = (4 * F.max_pool2d(rendered.opacity, 5, 1, 2)).clamp(max=1)

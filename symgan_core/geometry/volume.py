@@ -13,6 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+Samples = tuple[Tensor, Tensor, Tensor]
+"""Raw densities ``[B, M, S]``, features ``[B, C, M, S]``, depths ``[B, M, S]``."""
+
+
 class Marched(NamedTuple):
     """What a ray collects: ``features [B, C, M]``, ``depth [B, M]``, ``weights [B, M, S-1]``."""
 
@@ -53,10 +57,30 @@ def march(sigma: Tensor, features: Tensor, depths: Tensor, depth_range: tuple[Te
         Features are scaled to [-1, 1]; depth is normalised by the weight sum, and is the upper limit on empty rays.
     """
     weights = interval_weights(sigma, depths)
-    # Averaging the weights of the two intervals beside a sample equals averaging the features of each interval,
-    # and touches [B, M, S] instead of [B, C, M, S].
-    sample_weights = (F.pad(weights, (1, 0)) + F.pad(weights, (0, 1))) / 2
-    collected = torch.einsum("bcms,bms->bcm", features, sample_weights)
+    return _composite(weights, depths, torch.einsum("bcms,bms->bcm", features, _of_samples(weights)), depth_range, white_back)
+
+
+def march_both(a: Samples, b: Samples, depth_range: tuple[Tensor, Tensor] | None = None, white_back: bool = False) -> Marched:
+    """``march`` over the union of two sets of samples, each (sigma, features, depths) in any order.
+
+    The union is sorted by depth; the features stay where they are and their weights come to them.
+    """
+    sigma, depths = (torch.cat([a[k], b[k]], -1) for k in (0, 2))
+    depths, order = depths.sort(-1)
+    weights = interval_weights(sigma.gather(-1, order), depths)
+    shares = torch.empty_like(sigma).scatter(-1, order, _of_samples(weights)).split([a[0].shape[-1], b[0].shape[-1]], -1)
+    collected = sum(torch.einsum("bcms,bms->bcm", part[1], share) for part, share in zip((a, b), shares, strict=True))
+    return _composite(weights, depths, collected, depth_range, white_back)
+
+
+def _of_samples(weights: Tensor) -> Tensor:
+    """``[B, M, S]``: averaging the weights of the two intervals beside a sample equals averaging the features of each interval, and
+    touches [B, M, S] instead of [B, C, M, S]."""
+    return (F.pad(weights, (1, 0)) + F.pad(weights, (0, 1))) / 2
+
+
+def _composite(weights: Tensor, depths: Tensor, collected: Tensor, depth_range: tuple[Tensor, Tensor] | None,
+               white_back: bool) -> Marched:
     total = weights.sum(-1)
     if white_back:
         collected = collected + (1 - total)[:, None]
@@ -105,14 +129,6 @@ def importance_depths(weights: Tensor, depths: Tensor, count: int, jitter: torch
     span = torch.where(span < 1e-5, torch.ones_like(span), span)
     bin_lo, bin_hi = bins.gather(-1, lo), bins.gather(-1, hi)
     return bin_lo + (u - cdf_lo) / span * (bin_hi - bin_lo)
-
-
-def merge_samples(a: tuple[Tensor, Tensor, Tensor], b: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """Union of two sample sets, sorted by depth; each is (sigma ``[B, M, S]``, features ``[B, C, M, S]``, depths)."""
-    sigma, features, depths = (torch.cat(pair, -1) for pair in zip(a, b, strict=True))
-    depths, order = depths.sort(-1)
-    features = features.gather(-1, order[:, None].expand_as(features))
-    return sigma.gather(-1, order), features, depths
 
 
 def uniform(shape: tuple[int, ...], generator: torch.Generator, device: torch.device | None) -> Tensor:

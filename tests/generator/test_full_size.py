@@ -64,3 +64,18 @@ def test_views(full: TriPlaneGenerator, planes: torch.Tensor, ws: torch.Tensor, 
     close(out.image_depth[0], golden[f"image_depth_0{view}"], 1e-3)
     if view == 0:
         close(out.image[0, :, 192:320, 192:320], golden["image_crop_00"], 2e-3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")
+def test_cuda_exact_and_fast(full: TriPlaneGenerator, golden: dict[str, torch.Tensor]) -> None:
+    generator = TriPlaneGenerator(FFHQ512)
+    generator.load_state_dict(full.state_dict())
+    generator.eval().requires_grad_(False).to("cuda")
+    z, condition, camera = (x.to("cuda") for x in (golden["z"][:1], golden["c_cond"], golden["c"][:1]))
+    with torch.no_grad():
+        ws = generator.mapping(z, condition, 0.7)
+        for half, limit in ((False, 2e-3), (True, 2e-2)):
+            generator.half_precision = half
+            out = generator.synthesis(ws, camera)
+            close(out.image[0, :, ::4, ::4].cpu(), golden["image_sub4_00"], limit)
+            close(out.image_raw[0].cpu(), golden["image_raw_00"], limit)

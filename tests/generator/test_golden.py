@@ -82,6 +82,22 @@ def test_views(small: TriPlaneGenerator, golden: dict[str, torch.Tensor], latent
     assert difference.max() < 1e-2 and difference.mean() < 2e-4
 
 
+def test_half_precision_stays_near_and_leaves_gradients_alone(small: TriPlaneGenerator, golden: dict[str, torch.Tensor]) -> None:
+    ws, camera = ws_of(small, golden)[:1], golden["c"][:1]
+    small.half_precision = True
+    try:
+        with torch.no_grad():
+            fast = small.synthesis(ws, camera).image
+        learning = small.synthesis(ws.requires_grad_(True), camera).image.detach()
+    finally:
+        small.half_precision = False
+    truth = golden["image_sub4_00"]
+    close(learning[0, :, ::4, ::4], truth, 5e-4)
+    assert fast.dtype == torch.float32 and not torch.equal(fast, learning)
+    # bfloat16 on a CPU has 8 bits of mantissa; CUDA's float16, three more, is held to 2e-2 in test_full_size.py
+    assert (fast[0, :, ::4, ::4] - truth).abs().max() < 4e-2 * truth.abs().max()
+
+
 def test_clamping_happens_in_the_super_resolution_alone(golden: dict[str, torch.Tensor]) -> None:
     state = small_state()
     for name in ("backbone.synthesis.b8.conv1.bias", "superresolution.block0.conv1.bias", "superresolution.block1.torgb.bias"):

@@ -88,7 +88,7 @@ def test_both_ways_to_sample_planes_agree() -> None:
     """Values and gradients, to the planes and to the points; some points lie outside."""
     torch.manual_seed(0)
     planes, points = torch.randn(2, 3, 5, 9, 7, requires_grad=True), ((torch.rand(2, 400, 3) - 0.5) * 1.3).requires_grad_(True)
-    grid = torch.einsum("bpi,kij->bkpj", points * 2, axes_to_projections(CORRECTED_AXES))
+    grid = torch.einsum("bpi,kij->jbkp", points * 2, axes_to_projections(CORRECTED_AXES))
     results = [way(planes, grid) for way in (_by_grid, _by_texel)]
     assert torch.allclose(*results, atol=1e-5)
     for a, b in zip(*(torch.autograd.grad(r.square().sum(), (planes, points), retain_graph=True) for r in results), strict=True):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from symgan_core.geometry import Camera, camera_rays, coarse_depths, importance_depths, march
-from symgan_core.geometry.volume import interval_weights, merge_samples
+from symgan_core.geometry.volume import interval_weights, march_both
 
 
 def test_two_samples_by_hand() -> None:
@@ -63,12 +63,16 @@ def test_importance_depths_gather_where_the_weight_is() -> None:
     assert ((drawn > 2.4) & (drawn < 2.9)).float().mean() > 0.9
 
 
-def test_merge_sorts_and_keeps_samples_together() -> None:
-    a = (torch.tensor([[[1.0, 3.0]]]), torch.tensor([[[[10.0, 30.0]]]]), torch.tensor([[[1.0, 3.0]]]))
-    b = (torch.tensor([[[2.0]]]), torch.tensor([[[[20.0]]]]), torch.tensor([[[2.0]]]))
-    sigma, features, depths = merge_samples(a, b)
-    assert sigma.flatten().tolist() == depths.flatten().tolist() == [1, 2, 3]
-    assert features.flatten().tolist() == [10, 20, 30]
+def test_two_sets_of_samples_march_as_their_sorted_union() -> None:
+    rng = torch.Generator().manual_seed(0)
+    sigma, features = torch.randn(2, 5, 9, generator=rng) * 9, torch.rand(2, 3, 5, 9, generator=rng)
+    depths = torch.rand(2, 5, 9, generator=rng).sort(-1).values + 2
+    shuffled = torch.rand(2, 5, 9, generator=rng).argsort(-1)
+    mixed = sigma.gather(-1, shuffled), features.gather(-1, shuffled[:, None].expand_as(features)), depths.gather(-1, shuffled)
+    whole = march(sigma, features, depths, white_back=True)
+    parts = march_both(tuple(x[..., :4] for x in mixed), tuple(x[..., 4:] for x in mixed), white_back=True)
+    for a, b in zip(whole, parts, strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
 
 
 def test_weights_never_exceed_one() -> None:
