@@ -1,5 +1,6 @@
 """What the shipped weights must show: heads, not fog. Loose on purpose, but a flat or empty generator fails."""
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -9,6 +10,8 @@ from symgan_core.editing import Direction, Directions, directions_for, edit_ws, 
 from symgan_core.errors import CheckpointError, RequestError
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera
+from symgan_core.inversion import make_target, to_uint8
+from symgan_core.inversion.growth import grow_matter, holes
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +120,21 @@ def test_a_damaged_directions_file_is_refused(tiny: TriPlaneGenerator, tmp_path)
     path.write_bytes(b"not a file of tensors")
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_directions(path, tiny)
+
+
+def test_a_shoulder_that_the_prior_lacks_is_grown(builtin: TriPlaneGenerator) -> None:
+    generator, camera = builtin, builtin.frontal_camera()
+    with torch.no_grad():
+        ws = generator.mapping(torch.zeros(1, generator.config.z_dim), camera)
+        before = generator.synthesis(ws, camera)
+    mask = (F.interpolate(before.image_opacity, (256, 256)) > 0.5)[0, 0].numpy().astype(np.uint8) * 255
+    image = to_uint8(before.image)
+    mask[200:, 10:80], image[200:, 10:80] = 255, (60, 60, 70)
+    target = make_target(image, camera[0], mask, generator)
+    missing = holes(before.image_opacity, target)
+    assert missing.sum() > 200
+    offset = grow_matter(generator, ws, torch.zeros_like(generator.planes(ws)), target)
+    after = generator.view(generator.planes(ws, offset=offset), ws, camera)
+    assert (after.image_opacity[missing] > 0.5).float().mean() > 0.25
+    elsewhere = F.interpolate((~missing).float(), (256, 256)) > 0.5
+    assert ((after.image - before.image).abs() * elsewhere).mean() < 0.03

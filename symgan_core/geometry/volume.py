@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-
 Samples = tuple[Tensor, Tensor, Tensor]
 """Raw densities ``[B, M, S]``, features ``[B, C, M, S]``, depths ``[B, M, S]``."""
 

@@ -53,8 +53,8 @@ class TuningConfig:
     """Total variation of that offset, in standard deviations: what no view shows stays smooth."""
     pixel_weight: float = 1.0
     perceptual_weight: float = 1.0
-    fill_weight: float = 0.02
-    """Matter where the mask has head and the generator leaves a hole (``tuning.missing_matter``)."""
+    grow: bool = True
+    """Begin with matter where the mask has head and the generator leaves a hole (``growth.py``; needs ``offset_rate``)."""
     stop_at_lpips: float | None = None
     """End the stage when the photo's view is this near (PTI and SPI: 0.05); other perceptual terms have other scales and do not stop."""
     neighbours: bool = True
@@ -107,7 +107,7 @@ class InversionConfig:
 
 _NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "match_light": False, "depth": False}
 _PTI = InversionConfig("pti", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(
-    tune_backbone=True, offset_rate=0.0, fill_weight=0.0, stop_at_lpips=0.05, **_NO_LABELS))
+    tune_backbone=True, offset_rate=0.0, grow=False, stop_at_lpips=0.05, **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
     "spi": InversionConfig("spi"),
     "pti": _PTI,
@@ -120,7 +120,7 @@ METHODS: dict[str, InversionConfig] = {
         "spi_paper", fixed_steps=True, samples=None,
         pivot=PivotConfig(steps=500, learning_rate=0.02, mirror_every=1, coarse_share=0.0, prior_weight=0.0, match_light=False),
         tuning=TuningConfig(
-            steps=1000, learning_rate=3e-4, tune_backbone=True, offset_rate=0.0, fill_weight=0.0, stop_at_lpips=0.05,
+            steps=1000, learning_rate=3e-4, tune_backbone=True, offset_rate=0.0, grow=False, stop_at_lpips=0.05,
             conflict_filter=False, match_light=False, mirror_pixels=False, contextual_weight=1.0, extra_every=4, refresh_every=4,
             neighbour_weight=0.1, mirror_weight=0.05, depth_weight=1.0,
             neighbour_yaw=11.5, neighbour_pitch=5.7, visibility_tolerance=0.05)),

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..generator import Synthesized, TriPlaneGenerator
-from ..geometry import DEFAULT_FOCAL, Camera, project, unproject
+from ..geometry import DEFAULT_FOCAL, Camera, project
 from ..losses import PerceptualLoss, contextual_loss, depth_drift, patch_features
 from .config import InversionConfig, TuningConfig
 from .events import Event
+from .growth import grow_matter
 from .labels import Label, MirrorEvidence, mirror_evidence, mirror_label, neighbour_label
 from .pivot import State
 from .target import Target, opacity_difference, to_uint8
@@ -24,8 +24,6 @@ FEATURES = ((-0.062, 0.0, 0.16), (0.062, 0.0, 0.16), (0.0, -0.06, 0.21), (0.0, -
 """Eyes, nose and mouth of the mean head, in world units: where the contextual loss looks."""
 UNTUNED = r"\.mapping\.|\.warp\.|\.canvas$"
 """Weights that stage 2 always leaves alone: w is found already, and what the canvas could learn the offset on the planes learns at once."""
-SOLID = 30.0
-"""Raw density of what is surely matter."""
 PART = 0.085
 """Side of its boxes in world units."""
 WIDTHS_PER_UNIT = DEFAULT_FOCAL / 2.7
@@ -62,7 +60,10 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     offset = None
     if tuning.offset_rate:
         first = base.planes(ws)
-        offset = torch.zeros_like(first, requires_grad=True)
+        offset = torch.zeros_like(first)
+        if tuning.grow:
+            offset = grow_matter(base, ws, offset, target, canonical)
+        offset.requires_grad_(True)
         spread = float(first.std())
         # Adam moves what has a tiny gradient as far as what has a large one: without a floor, texels that no label sees fill with noise.
         groups.append({"params": [offset], "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
@@ -89,8 +90,6 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
             if step % tuning.extra_every == 0:
                 turn = step // tuning.extra_every
                 losses |= _extra_losses(generator, planes, ws, views, turn, config, perceptual, rng)
-            if target.mask is not None and target.matte and tuning.fill_weight:
-                losses["fill"] = tuning.fill_weight * missing_matter(generator, planes, out, target, rng)
             if offset is not None:
                 losses["smooth"] = tuning.smooth_weight / spread * sum(offset.diff(dim=d).abs().mean() for d in (-1, -2))
             optimizer.zero_grad()
@@ -106,28 +105,6 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         report["mirror_weight"] = round(target.mirror_weight, 4)
         rejected = views.evidence.rejected_share if views.evidence else None
         report["mirror_rejected_share"] = None if rejected is None else round(rejected, 4)
-
-
-def missing_matter(generator: TriPlaneGenerator, planes: Tensor, out: Synthesized, target: Target, rng: torch.Generator,
-                   count: int = 1500) -> Tensor:
-    """How far the raw density is from solid where the mask has head and the render has none, at the depth of the nearest rendered head.
-
-    The opacity alone has no gradient there: far below zero, the density's softplus is flat.
-    """
-    opacity, size = out.image_opacity.detach(), out.image_opacity.shape[-1]
-    holes = (F.interpolate(target.mask, (size, size), mode="area") > 0.7) & (opacity < 0.5)
-    known = opacity > 0.8
-    if not holes.any() or not known.any():
-        return opacity.new_zeros(())
-    depth, weight = out.image_depth.detach() * known, known.float()
-    filled, reach = depth / weight.clamp(min=1), weight
-    while (reach[holes] == 0).any():  # grow the known depth outwards, by means of neighbours
-        total, number = (F.avg_pool2d(x, 5, 1, 2) for x in (filled * (reach > 0), (reach > 0).float()))
-        filled = torch.where(reach > 0, filled, total / number.clamp(min=1e-6))
-        reach = torch.maximum(reach, (number > 1e-6).float())
-    points = unproject(filled, target.camera)[0][holes[0, 0]]
-    points = points[torch.randperm(len(points), generator=rng)[:count]]
-    return F.softplus(SOLID - generator.query(planes, points[None])[0]).mean()
 
 
 def near_enough(tuning: TuningConfig, perceptual: PerceptualLoss, distance: float) -> bool:

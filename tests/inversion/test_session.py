@@ -8,9 +8,10 @@ from symgan_core.errors import CheckpointError, RequestError
 from symgan_core.generator import TriPlaneGenerator, save_generator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import METHODS, Event, Inversion, Portrait3D, invert_crop, make_target, settings, to_uint8
+from symgan_core.inversion.growth import grow_matter, holes, spread_depth
 from symgan_core.inversion.labels import MIRRORED
 from symgan_core.inversion.pivot import CAMERA_LIMITS, adjusted_camera
-from symgan_core.inversion.tuning import missing_matter, near_enough
+from symgan_core.inversion.tuning import near_enough
 from symgan_core.losses import PerceptualLoss
 
 
@@ -207,16 +208,23 @@ def test_a_generator_with_its_own_background_keeps_it(tiny: TriPlaneGenerator) -
     assert all(e.losses["opacity"] == 0 for e in events) and all(np.isfinite(list(e.losses.values())).all() for e in events)
 
 
-def test_holes_where_the_mask_has_head_are_pulled_shut(tiny: TriPlaneGenerator) -> None:
+def test_holes_where_the_mask_has_head_are_filled_before_tuning(tiny: TriPlaneGenerator) -> None:
     image, mask, camera = photo_of(tiny, 0)
-    target, ws = make_target(image, camera, np.full_like(mask, 255), tiny), tiny.mapping(torch.zeros(1, 16), tiny.frontal_camera())
-    planes = tiny.planes(ws).requires_grad_(True)
-    out = tiny.view(planes, ws, target.camera)
-    solid = out._replace(image_opacity=torch.ones_like(out.image_opacity))
-    left = torch.ones_like(out.image_opacity)
-    left[..., :4] = 0
-    holed = out._replace(image_opacity=left)
-    rng = torch.Generator().manual_seed(0)
-    assert missing_matter(tiny, planes, solid, target, rng) == 0
-    pull = missing_matter(tiny, planes, holed, target, rng)
-    assert pull > 0 and torch.autograd.grad(pull, planes)[0].abs().sum() > 0
+    ws = tiny.mapping(torch.zeros(1, 16), tiny.frontal_camera())
+    with torch.no_grad():
+        opacity = tiny.view(tiny.planes(ws), ws, camera[None]).image_opacity
+    whole = make_target(image, camera, np.full_like(mask, 255), tiny)
+    empty = torch.zeros_like(opacity)
+    rim = torch.ones_like(opacity)
+    rim[..., 3] = 0
+    assert holes(empty, whole).all() and not holes(rim, whole).any()
+    assert not holes(empty, make_target(image, camera, None, tiny)).any()
+    nothing = torch.zeros_like(tiny.planes(ws))
+    solid = make_target(image, camera, np.zeros_like(mask), tiny)
+    assert torch.equal(grow_matter(tiny, ws, nothing, solid), nothing)
+
+
+def test_depth_spreads_from_what_is_known() -> None:
+    depth, known = torch.full((1, 1, 16, 16), 9.0), torch.zeros(1, 1, 16, 16, dtype=torch.bool)
+    depth[..., :4], known[..., :4] = 2.5, True
+    assert torch.allclose(spread_depth(depth, known), torch.full((1, 1, 16, 16), 2.5))
