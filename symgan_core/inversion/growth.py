@@ -50,8 +50,8 @@ def grow_matter(generator: TriPlaneGenerator, ws: Tensor, offset: Tensor, target
     where those of the other two planes run across the whole head.
 
     Args:
-        steps: few, because a push beyond what the decoder knows gives gaudy colours that stage 2 does not get rid of (astronaut at ``fast``:
-            24.6 dB with 20, 22.7 with 50); what is still open then has a gradient at least.
+        steps: few, because a push beyond what the decoder knows gives gaudy colours that stage 2 does not get rid of (astronaut at
+            ``fast``: 24.6 dB with 20, 22.7 with 50); what is still open then has a gradient at least.
         rate: Adam, in standard deviations of the planes.
     """
     with torch.no_grad():
