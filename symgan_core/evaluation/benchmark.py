@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from ..errors import RequestError
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, warp_to_view
-from ..inversion import METHODS, Inversion, Portrait3D, make_target, settings
+from ..inversion import METHODS, Inversion, Portrait3D, make_target, settings, to_uint8
 from ..losses import load_perceptual
 from .metrics import mean_metrics, picture_metrics
 from .sheet import Sheet
@@ -69,7 +69,9 @@ def evaluate(data: str | Path, methods: list[str], generator: TriPlaneGenerator,
                 portrait, each[name] = evaluate_one(arrays, index, method, preset, generator, seed)
                 if sheet:
                     given = int(arrays["input_view"][index])
-                    sheet.truth(name, arrays["images"][index], arrays["cameras"][index], given)
+                    views = zip(*(arrays[field][index] for field in ("images", "cameras", "masks")), strict=True)
+                    pictures = [to_uint8(make_target(*view, generator).image) for view in views]  # on the methods' background
+                    sheet.truth(name, np.stack(pictures), arrays["cameras"][index], given)
                     sheet.method(name, method, portrait)
             result["methods"][method] = {"mean": _mean(list(each.values())), "each": each}
             if out and sheet:
