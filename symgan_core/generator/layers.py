@@ -58,23 +58,23 @@ def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, up: bool = False, s
     that is saved counts.
 
     Args:
-        x: ``[B, Ci, H, W]``; weight: ``[Co, Ci, k, k]``; bias: ``[Co]``, added last.
-        up: transposed convolution with stride 2; the result has 2H + 1 rows and still wants its FIR and its bias.
+        x: ``[B, Ci, H, W]``; weight: ``[Co, Ci, k, k]``; bias: ``[Co]``, added last; not with ``up``.
+        up: transposed convolution with stride 2; the result has 2H + 1 rows and still wants its FIR, and its bias after that.
     """
-    single = style.shape[0] == 1
-    if single:
+    if style.shape[0] == 1:
         weight = weight * style[0, :, None, None]
-        weight = weight if scale is None else weight * scale[0, :, None, None, None]
+        if scale is not None:
+            weight, scale = weight * scale[0, :, None, None, None], None
     else:
         x = x * style[:, :, None, None]
     if up:
         x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
     else:
-        x = F.conv2d(x, weight, bias if single or scale is None else None, padding=weight.shape[-1] // 2)
-    if single or scale is None:
+        x = F.conv2d(x, weight, bias if scale is None else None, padding=weight.shape[-1] // 2)
+    if scale is None:
         return x
     scale = scale[:, :, None, None]
-    return x * scale if bias is None or up else torch.addcmul(bias[:, None, None], x, scale)
+    return x * scale if bias is None else torch.addcmul(bias[:, None, None], x, scale)
 
 
 def demodulation(weight: Tensor, style: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class ConvLayer(nn.Module):
         style = self.affine(w)
         # Demodulation, bias and the activation's gain ride on the convolution: passes over x, not products, take the time at 256x256.
         scale, bias = SQRT2 * demodulation(self.weight, style), SQRT2 * self.bias
-        x = modulated_conv(x, self.weight, style, self.up, scale, bias)
+        x = modulated_conv(x, self.weight, style, self.up, scale, None if self.up else bias)
         if self.up:
             channels = x.shape[1]
             x = F.conv2d(x, (self.resample_filter * 4).expand(channels, 1, 4, 4), bias, padding=1, groups=channels)

@@ -59,7 +59,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     groups = [{"params": weights, "rate": tuning.learning_rate}]
     offset = None
     if tuning.offset_rate:
-        first = base.planes(ws)
+        first = base.planes(ws, canonical=canonical)
         offset = torch.zeros_like(first)
         if tuning.grow:
             offset = grow_matter(base, ws, offset, target, canonical)
@@ -70,7 +70,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99))
     views = _Views()
     if tuning.fill_hidden:
-        views.untouched = base.planes(ws)
+        views.untouched = base.planes(ws, canonical=canonical)
     if tuning.depth:
         views.references = _reference_depths(base, ws, target, config, rng)
     try:
