@@ -17,7 +17,7 @@ import numpy as np
 
 from symgan_core.editing import Direction, list_directions
 from symgan_core.errors import SymganError
-from symgan_core.export import orbit_frames, write_orbit, write_video
+from symgan_core.export import on_background, orbit_frames, write_orbit, write_video
 from symgan_core.faces import Face, choose_face, crop_advice, draw_check, draw_faces, load_provider, read_photo
 from symgan_core.generator import load_generator
 from symgan_core.inversion import PhotoRequest, Portrait3D, crop_face, start_inversion, to_uint8
@@ -171,19 +171,23 @@ class Studio:
 
     # -- looking, editing, sharing ----------------------------------------------------------------------------------
 
-    def view(self, portrait_id: str | None, yaw: float, pitch: float, zoom: float, strengths: list[float]) -> np.ndarray | None:
+    def view(self, portrait_id: str | None, yaw: float, pitch: float, zoom: float, background: str,
+             strengths: list[float]) -> np.ndarray | None:
         """One view with edits; None without a portrait."""
         portrait = self._edited(portrait_id, strengths)
-        return None if portrait is None else to_uint8(portrait.render(yaw=yaw, pitch=pitch, zoom=zoom).image)
+        if portrait is None:
+            return None
+        out = portrait.render(yaw=yaw, pitch=pitch, zoom=zoom)
+        return on_background(out, fitting(portrait, background), portrait.backdrop)
 
-    def refilm(self, portrait_id: str | None, strengths: list[float]) -> Iterator[Shown]:
+    def refilm(self, portrait_id: str | None, background: str, strengths: list[float]) -> Iterator[Shown]:
         """A new video with the edits of the sliders."""
         portrait = self._edited(portrait_id, strengths)
         if portrait is None:
             yield Shown(message(texts.EXPIRED, "error"))
             return
         path, total = self._new_folder() / "orbit.mp4", 60
-        for count in film(portrait, path, total):
+        for count in film(portrait, path, total, fitting(portrait, background)):
             yield Shown(bar(texts.STAGES["video"], count, total))
         yield Shown(message(texts.FILMED, "done"), video=str(path), files=[str(path)])
 
@@ -233,10 +237,15 @@ class Studio:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def film(portrait: Portrait3D, path: Path, total: int) -> Iterator[int]:
+def fitting(portrait: Portrait3D, background: str) -> str:
+    """The background that was asked for; white for a portrait that knows nothing of its photo's (an example, a shared one)."""
+    return "white" if background == "blurred" and portrait.backdrop is None else background
+
+
+def film(portrait: Portrait3D, path: Path, total: int, background: str = "white") -> Iterator[int]:
     """Write the orbit in a way that can tell how far it is."""
     pictures = []
-    for picture in orbit_frames(portrait, total):
+    for picture in orbit_frames(portrait, total, background):
         pictures.append(picture)
         if len(pictures) % 4 == 0:
             yield len(pictures)

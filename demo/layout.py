@@ -68,6 +68,8 @@ def build(settings: Settings) -> gr.Blocks:
                     yaw = gr.Slider(-60, 60, 0, step=1, label=texts.YAW, elem_id="yaw")
                     pitch = gr.Slider(-30, 30, 0, step=1, label=texts.PITCH, elem_id="pitch")
                     zoom = gr.Slider(0.7, 1.8, 1, step=0.05, label=texts.ZOOM, elem_id="zoom")
+                background = gr.Radio([(label, key) for key, label in texts.BACKGROUNDS.items()], value="white", label=texts.BACKGROUND,
+                                      elem_id="background")
                 with gr.Accordion(texts.EDIT, open=True):
                     with gr.Row():
                         edits = [gr.Slider(-d.limit, d.limit, 0, step=0.1, label=d.label, info=d.hint or None, min_width=150,
@@ -86,7 +88,7 @@ def build(settings: Settings) -> gr.Blocks:
         gr.Markdown(f"{texts.FOOTER} {provider}", elem_classes="sg-footer")
 
         stage = [status, preview, video, portrait_id, files, go, stop]
-        looks = [portrait_id, yaw, pitch, zoom, *edits]
+        looks = [portrait_id, yaw, pitch, zoom, background, *edits]
 
         crops = [photo_roll, photo_zoom, photo_right, photo_down]
 
@@ -138,14 +140,14 @@ def build(settings: Settings) -> gr.Blocks:
                 out[portrait_id] = shown.portrait_id
             return out
 
-        def look(number: str | None, yaw: float, pitch: float, zoom: float, *strengths: float) -> Any:
-            return studio.view(number, yaw, pitch, zoom, list(strengths))
+        def look(number: str | None, yaw: float, pitch: float, zoom: float, background: str, *strengths: float) -> Any:
+            return studio.view(number, yaw, pitch, zoom, background, list(strengths))
 
         def open_example(event: gr.SelectData) -> dict[Any, Any]:
             return updates(studio.open_example(event.index)) | {preview: gr.update(visible=False), view: gr.update(visible=True)}
 
-        def film_again(number: str | None, *strengths: float) -> Iterator[dict[Any, Any]]:
-            for shown in studio.refilm(number, list(strengths)):
+        def film_again(number: str | None, background: str, *strengths: float) -> Iterator[dict[Any, Any]]:
+            for shown in studio.refilm(number, background, list(strengths)):
                 yield updates(shown)
 
         def make_link(number: str | None, request: gr.Request, *strengths: float) -> dict[Any, Any]:
@@ -191,10 +193,10 @@ def build(settings: Settings) -> gr.Blocks:
         stop.click(halt, None, None, queue=False, api_visibility="private")
         opened = gallery.select(open_example, None, [*stage, view], show_progress="minimal", api_visibility="private")
         opened.then(lambda: zeros, None, [yaw, pitch, zoom, *edits], **light).then(look, looks, view, **light)
-        for slider in (yaw, pitch, zoom, *edits):
-            slider.input(look, looks, view, trigger_mode="always_last", **light)
+        for control in (yaw, pitch, zoom, background, *edits):
+            control.input(look, looks, view, trigger_mode="always_last", **light)
         reset.click(lambda: zeros, None, [yaw, pitch, zoom, *edits], **light).then(look, looks, view, **light)
-        refilm.click(film_again, [portrait_id, *edits], stage, **heavy, show_progress="hidden", api_visibility="private")
+        refilm.click(film_again, [portrait_id, background, *edits], stage, **heavy, show_progress="hidden", api_visibility="private")
         share.click(make_link, [portrait_id, *edits], [link, unshare, share_state], **heavy, api_visibility="private")
         unshare.click(delete_link, share_state, [link, unshare, share_state], api_visibility="private")
         arrived = page.load(arrive, None, [*stage, making, shared_note, share], show_progress="hidden", api_visibility="private")

@@ -39,7 +39,7 @@ class ShareStore:
         partial = self.folder / f".{share.id}.partial"
         partial.mkdir()
         try:
-            replace(portrait, report={k: portrait.report[k] for k in KEPT if k in portrait.report}).save(partial)
+            replace(portrait, backdrop=None, report={k: portrait.report[k] for k in KEPT if k in portrait.report}).save(partial)
             shutil.copyfile(video, partial / "orbit.mp4")
             (partial / "share.json").write_text(json.dumps({"created": time.time(), "token": share.token}))
             partial.rename(self.folder / share.id)

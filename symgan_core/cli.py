@@ -41,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     render.add_argument("--pitch", type=float, default=0.0)
     render.add_argument("--zoom", type=float, default=1.0)
     render.add_argument("--edit", nargs="+", default=[], metavar="NAME=STRENGTH", help="editing directions, e.g. age=1.5 smile=1")
-    render.add_argument("--background", default="white", help="a colour (name or #rrggbb), or transparent")
+    render.add_argument("--background", default="white", help="a colour (name or #rrggbb), blurred (the photo's own) or transparent")
     render.add_argument("--directions", type=Path, help="a .safetensors file with directions of your own")
     render.add_argument("--out", required=True, type=Path)
     _common(render)

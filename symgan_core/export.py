@@ -28,10 +28,10 @@ def orbit_angles(frames: int) -> list[tuple[float, float]]:
     return [(ORBIT_YAW * math.sin(t), ORBIT_PITCH * math.cos(t)) for t in turn]
 
 
-def orbit_frames(portrait: Portrait3D, frames: int = 60) -> Iterator[np.ndarray]:
-    """uint8 ``[H, W, 3]`` pictures of one turn."""
+def orbit_frames(portrait: Portrait3D, frames: int = 60, background: str = "white") -> Iterator[np.ndarray]:
+    """uint8 ``[H, W, 3]`` pictures of one turn; ``background`` as ``on_background`` has it, but not transparent."""
     for yaw, pitch in orbit_angles(frames):
-        yield to_uint8(portrait.render(yaw=yaw, pitch=pitch).image)
+        yield on_background(portrait.render(yaw=yaw, pitch=pitch), background, portrait.backdrop)
 
 
 def write_orbit(portrait: Portrait3D, path: str | Path, frames: int = 60, progress: Callable[[int, int], None] | None = None) -> Path:
@@ -74,7 +74,7 @@ def write_still(portrait: Portrait3D, path: str | Path, yaw: float = 0.0, pitch:
         RequestError: no such colour, or a transparent picture in a format that has none.
     """
     path = Path(path)
-    picture = on_background(portrait.render(yaw=yaw, pitch=pitch, zoom=zoom), background)
+    picture = on_background(portrait.render(yaw=yaw, pitch=pitch, zoom=zoom), background, portrait.backdrop)
     if picture.shape[2] == 4 and path.suffix.lower() not in (".png", ".webp"):
         raise RequestError(f"'{path.name}' cannot be transparent.", "End it in .png or .webp.")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,13 +82,14 @@ def write_still(portrait: Portrait3D, path: str | Path, yaw: float = 0.0, pitch:
     return path
 
 
-def on_background(out: Synthesized, background: str) -> np.ndarray:
+def on_background(out: Synthesized, background: str, backdrop: Tensor | None = None) -> np.ndarray:
     """A view of a head on white, put before something else: uint8 ``[H, W, 3]``, or ``[H, W, 4]`` if it is to be "transparent".
 
-    ``background``: that, or a colour by name or as #rrggbb. A generator that renders a background of its own keeps it.
+    ``background``: that, "blurred" for the photo's own (``backdrop [1, 3, S, S]``), or a colour by name or as #rrggbb. A generator that
+    renders a background of its own keeps it.
 
     Raises:
-        RequestError: no such colour.
+        RequestError: no such colour, or no backdrop.
     """
     if background == "white":
         return to_uint8(out.image)
@@ -96,11 +97,18 @@ def on_background(out: Synthesized, background: str) -> np.ndarray:
     if background == "transparent":
         colour = 1 - (1 - out.image) / opacity.clamp(min=1e-3)  # what is mixed with white in proportion to the opacity
         return np.concatenate([to_uint8(colour), to_uint8(opacity * 2 - 1)], 2)
+    return to_uint8(out.image + (1 - opacity) * (_behind(out.image, background, backdrop) - 1))
+
+
+def _behind(image: Tensor, background: str, backdrop: Tensor | None) -> Tensor:
+    if background == "blurred":
+        if backdrop is None:
+            raise RequestError("This portrait knows nothing of its photo's background.", "Name a colour, or make it again from the photo.")
+        return F.interpolate(backdrop, image.shape[-2:], mode="bicubic", align_corners=False).clamp(-1, 1)
     try:
-        behind = torch.tensor(ImageColor.getrgb(background)[:3], device=opacity.device) / 127.5 - 1
+        return (torch.tensor(ImageColor.getrgb(background)[:3], device=image.device) / 127.5 - 1)[None, :, None, None]
     except ValueError:
-        raise RequestError(f"'{background}' is not a colour.", "Name one, e.g. black or #336699, or say transparent.") from None
-    return to_uint8(out.image + (1 - opacity) * (behind[None, :, None, None] - 1))
+        raise RequestError(f"'{background}' is not a colour.", "Name one, e.g. black or #336699, or say blurred or transparent.") from None
 
 
 @torch.no_grad()

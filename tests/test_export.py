@@ -59,6 +59,10 @@ def test_a_head_before_another_background() -> None:
     clear = on_background(out, "transparent").astype(int)
     assert clear[0, 0, 3] == 255 and clear[1, 0, 3] == 0 and abs(clear[0, 1, 3] - 128) <= 1
     assert np.abs(clear[0, :, :3] - own).max() <= 1
+    behind = torch.tensor([1.0, -1, -1])[None, :, None, None].expand(1, 3, 4, 4)
+    assert (on_background(out, "blurred", behind).astype(int)[1] == [255, 0, 0]).all()
+    with pytest.raises(RequestError, match="background"):
+        on_background(out, "blurred")
     with pytest.raises(RequestError, match="colour"):
         on_background(out, "greyish")
 

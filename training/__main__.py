@@ -20,6 +20,7 @@ def main() -> None:
     for name, text in (("render", "render people into a pool"), ("train", "train, resuming what the folder holds"),
                        ("align", "fit where features lie in the planes, from the meshes alone: a first warp for --warp"),
                        ("faces", "train the face network on the pool"),
+                       ("closeup", "train the second look at a crop: points, regions, pose, the encoder"),
                        ("export", "write the weights that ship, with their editing directions"),
                        ("views", "write a multi-view file of new people, with ground truth"),
                        ("measure", "how well the shipped prior holds the heads of a multi-view file; colour and depth agreement"),
@@ -103,6 +104,13 @@ def _align(args: argparse.Namespace) -> None:
 
 def _faces(args: argparse.Namespace) -> None:
     from .faces import train
+    from .pool import Pool
+
+    train(Pool.open(args.pool), args.minutes, seed=args.seed)
+
+
+def _closeup(args: argparse.Namespace) -> None:
+    from .closeup import train
     from .pool import Pool
 
     train(Pool.open(args.pool), args.minutes, seed=args.seed)

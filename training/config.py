@@ -46,3 +46,6 @@ class TrainConfig:
     depth_weight: float = 3.0
     solid_weight: float = 0.3
     free_weight: float = 1.0
+    raw_density: tuple[float, float] = (-20.0, 500.0)
+    """What the decoder's density, before it is made positive, is kept within: the emptiness beside a head stays in reach of stage 2."""
+    bound_weight: float = 0.1

@@ -110,21 +110,21 @@ def _to_frame(points: Tensor, frames: Tensor) -> Tensor:
     return torch.stack([(a * u + b * v), (a * v - b * u)], -1) / (a * a + b * b)[..., None] + 0.5
 
 
-def backgrounds(count: int, pictures: Tensor) -> Tensor:
-    """``[count, 3, 96, 96]``: coloured noise of all scales, bars and boxes, and scraps of other pictures."""
+def backgrounds(count: int, pictures: Tensor, side: int = INPUT) -> Tensor:
+    """``[count, 3, side, side]``: coloured noise of all scales, bars and boxes, and scraps of other pictures."""
     out = torch.rand(count, 3, 1, 1) * 2 - 1
     for size in (2, 4, 8, 16, 48):
         strength = torch.rand(count, 1, 1, 1) ** (2 if size < 16 else 5) * 0.8
         grey = torch.rand(count, 1, 1, 1) < 0.5
         noise = torch.randn(count, 3, size, size)
         noise = torch.where(grey, noise[:, :1], noise)
-        out = out + strength * F.interpolate(noise, (INPUT, INPUT), mode="bilinear" if torch.rand(()) < 0.6 else "nearest")
+        out = out + strength * F.interpolate(noise, (side, side), mode="bilinear" if torch.rand(()) < 0.6 else "nearest")
     scraps = pictures.roll(1, 0)[:, :, 30:110, 30:110]
     turn = int(torch.randint(1, 4, ()))
-    scraps = F.interpolate(torch.rot90(scraps, turn, (2, 3)), (INPUT, INPUT), mode="bilinear")
+    scraps = F.interpolate(torch.rot90(scraps, turn, (2, 3)), (side, side), mode="bilinear")
     use = torch.rand(count, 1, 1, 1) < 0.15
     out = torch.where(use, scraps, out)
-    line = torch.linspace(0, 1, INPUT)
+    line = torch.linspace(0, 1, side)
     for _ in range(4):
         low = torch.rand(count, 2, 1) - 0.1
         high = low + 0.6 * torch.rand(count, 2, 1) ** 2

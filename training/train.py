@@ -144,10 +144,13 @@ class Trainer:
         whole = torch.isfinite(pixels.depth) & (pixels.opacity > 0.97)
         difference = (features[0][..., :3] * 2 - 1 - pixels.colour)[whole]
         behind = whole & (depth > pixels.depth)
+        low, high = self.config.raw_density
+        beyond = torch.cat([F.relu(low - x) / -low + F.relu(x - high) / high for x in sigmas], 1)
         return {
             "point": 2 * (difference.square() + 1e-4).sqrt().mean(),
             "solid": self.config.solid_weight * torch.exp(-0.01 * F.softplus(sigmas[0] - 1)[behind]).mean(),
             "free": self.config.free_weight * torch.log1p(F.softplus(sigmas[1] - 1)[empty]).mean(),
+            "bound": self.config.bound_weight * torch.log1p(beyond).mean(),
         }
 
     def _ray_losses(self, pixels: Pixels, marched: Marched) -> dict[str, Tensor]:

@@ -108,7 +108,7 @@ def evaluate_one(arrays: dict[str, np.ndarray], index: int, method: str, preset:
     target = make_target(arrays["images"][index, given], arrays["cameras"][index, given], arrays["masks"][index, given], generator)
     inversion = Inversion(target, generator, config, seed)
     begin = time.monotonic()
-    renders = sum(1 + len(OTHER_VIEWS & event.losses.keys()) for event in inversion)
+    renders = sum(1 + len(OTHER_VIEWS & event.losses.keys()) for event in inversion if event.losses)
     seconds = time.monotonic() - begin
     portrait = inversion.portrait()
     views = [_score_view(portrait, generator, arrays, index, view) for view in range(arrays["images"].shape[1])]

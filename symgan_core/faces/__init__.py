@@ -2,10 +2,14 @@
 
 from .advice import crop_advice
 from .align import FaceCrop, align_frame, frame_for, nudged, to_crop
+from .closeup import Closeup, look_closer
 from .detect import Face, FaceProvider, choose_face, load_provider
 from .draw import draw_check, draw_faces
+from .frames import as_tensor
 from .photo import read_photo
 from .regions import head_mask
 
-__all__ = ["Face", "FaceCrop", "FaceProvider", "align_frame", "choose_face", "crop_advice", "draw_check", "draw_faces", "frame_for",
-           "head_mask", "load_provider", "nudged", "read_photo", "to_crop"]
+__all__ = [
+    "Closeup", "Face", "FaceCrop", "FaceProvider", "align_frame", "as_tensor", "choose_face", "crop_advice", "draw_check", "draw_faces",
+    "frame_for", "head_mask", "load_provider", "look_closer", "nudged", "read_photo", "to_crop"
+]

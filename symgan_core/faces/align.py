@@ -10,7 +10,7 @@ import torch
 from ..errors import PhotoError
 from ..geometry import Camera
 from .detect import Face
-from .network import cut_squares
+from .frames import as_tensor, cut_squares
 
 MIN_FACE = 48
 """Least side, in photo pixels, of the aligned frame."""
@@ -32,6 +32,8 @@ class FaceCrop:
         mask: uint8 ``[R, R]``, 255 = head (hair and neck included), soft edges.
         frame: ``[4]`` (a, b, x, y): the crop's x axis and centre in photo pixels; takes the crop back to the photo.
         face: what was found.
+        contour: ``[68, 2]`` in crop pixels (iBUG's scheme), ``visible [68]``: probability that nothing hides them.
+        clothes: float32 ``[R, R]``, the probability that a pixel shows clothing.
     """
 
     image: np.ndarray
@@ -40,6 +42,9 @@ class FaceCrop:
     mask: np.ndarray
     frame: np.ndarray
     face: Face
+    contour: np.ndarray
+    visible: np.ndarray
+    clothes: np.ndarray
 
 
 def align_frame(photo: np.ndarray, frame: np.ndarray, resolution: int) -> np.ndarray:
@@ -51,9 +56,8 @@ def align_frame(photo: np.ndarray, frame: np.ndarray, resolution: int) -> np.nda
     side = float(np.hypot(*frame[:2]))
     if side < MIN_FACE:
         raise PhotoError(f"The face is only about {side * 0.5:.0f} pixels wide.", f"Use a photo with at least {MIN_FACE // 2} on it.")
-    image = torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1)[None].float()
-    square = cut_squares(image, torch.as_tensor(frame, dtype=torch.float32)[None], resolution)
-    return square[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy()
+    square = cut_squares(as_tensor(photo), torch.as_tensor(frame, dtype=torch.float32)[None], resolution)
+    return (square[0].permute(1, 2, 0) * 127.5 + 127.5).round().clamp(0, 255).byte().numpy()
 
 
 def eg3d_frame(points: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,7 +17,9 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import NoFaceFound
-from .network import POINTS, FaceReading, cut_squares, load_face_network
+from .closeup import look_closer
+from .frames import as_tensor, compose_frames, cut_squares, points_to_photo
+from .network import INPUT, POINTS, FaceReading, load_face_network
 
 WORK = 640
 """Faces are looked for on a picture scaled to this longer side."""
@@ -38,6 +40,7 @@ class Face:
     Attributes:
         box: x0, y0, x1, y1 around brows, chin and cheeks.
         landmarks: ``[6, 2]`` in the order of ``POINTS`` (right eye first: the person's right, the picture's left).
+        contour: ``[68, 2]``, iBUG's points, and ``visible [68]``, the probability that nothing hides them.
         yaw, pitch, roll: of the head against the camera; yaw > 0 shows more of the person's left side; roll > 0 turns the
             head clockwise in the picture.
         frame: ``[4]`` (a, b, x, y): x axis and centre of the square that the built-in generator expects.
@@ -51,12 +54,22 @@ class Face:
     roll: float
     frame: np.ndarray
     score: float
+    contour: np.ndarray
+    visible: np.ndarray
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {"box": [round(float(v), 1) for v in self.box], "landmarks": np.round(self.landmarks, 1).tolist(),
-                "landmark_names": list(POINTS), "yaw": round(self.yaw, 1), "pitch": round(self.pitch, 1),
+                "landmark_names": list(POINTS), "contour": np.round(self.contour, 1).tolist(),
+                "visible": np.round(self.visible, 2).tolist(), "yaw": round(self.yaw, 1), "pitch": round(self.pitch, 1),
                 "roll": round(self.roll, 1), "score": round(self.score, 3)}
+
+
+class _Candidate(NamedTuple):
+    """What the first look leaves: the frame ``[4]`` in pixels, and a probability."""
+
+    frame: np.ndarray
+    score: float
 
 
 class FaceProvider(Protocol):
@@ -159,8 +172,8 @@ def grid_squares(height: int, width: int) -> list[tuple[float, float, float, flo
 def read_faces(photo: np.ndarray, squares: Tensor, accept: float = ACCEPT, keep: int = 12) -> list[Face]:
     """Judge and refine squares ``[N, 4]`` (pixels), drop doubles; largest first."""
     network = load_face_network()
-    image = torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1)[None].float() / 127.5 - 1
-    readings = [network(cut_squares(image, part)) for part in squares.split(64)] if len(squares) else []
+    image = as_tensor(photo)
+    readings = [network(cut_squares(image, part, INPUT)) for part in squares.split(64)] if len(squares) else []
     if not readings:
         return []
     reading = FaceReading(*(torch.cat(parts) for parts in zip(*readings, strict=True)))
@@ -172,61 +185,58 @@ def read_faces(photo: np.ndarray, squares: Tensor, accept: float = ACCEPT, keep:
         return []
     for _ in range(2):
         squares = compose_frames(squares, reading.frame) * squares.new_tensor([WIDER, WIDER, 1, 1])
-        reading = network(cut_squares(image, squares))
+        reading = network(cut_squares(image, squares, INPUT))
     faces = [_steady_face(image, squares[i: i + 1], accept) for i in range(len(squares))]
-    return _drop_doubles([f for f in faces if f is not None and _plausible(f, photo.shape)])[:keep]
+    return [_closer(image, f) for f in _drop_doubles([f for f in faces if f is not None and _plausible(f, photo.shape)])[:keep]]
 
 
-def _steady_face(image: Tensor, square: Tensor, accept: float) -> Face | None:
+def _steady_face(image: Tensor, square: Tensor, accept: float) -> _Candidate | None:
     """Read a square and slightly moved ones: a face is read alike in all, a chance resemblance is not. The mean is the result."""
     side = square[0, :2].norm()
     turn = square.new_tensor([[1.0, 0], [1, 0.1], [1, -0.1], [1.08, 0], [0.93, 0], [1, 0], [1, 0], [1, 0], [1, 0]])
     shift = square.new_tensor([[0.0, 0], [0, 0], [0, 0], [0, 0], [0, 0], [0.05, 0], [-0.05, 0], [0, 0.05], [0, -0.05]])
     moved = compose_frames(square.expand(len(turn), -1), torch.cat([turn, shift + 0.5], 1))
-    reading = load_face_network()(cut_squares(image, moved))
+    reading = load_face_network()(cut_squares(image, moved, INPUT))
     frames = compose_frames(moved, reading.frame)
-    points = _to_photo(reading.points, moved)
+    points = points_to_photo(reading.points, moved)
     score = torch.sigmoid(reading.score).mean()
     spread = torch.stack([(frames[:, 2:] - frames[:, 2:].mean(0)).norm(dim=1).mean() / side,
                           (frames[:, :2] - frames[:, :2].mean(0)).norm(dim=1).mean() / side,
                           (points - points.mean(0)).norm(dim=2).mean() / side])
     if score < accept or (accept > 0 and spread.max() > STEADY):
         return None
-    return _to_face(points.mean(0).numpy(), reading.angles.mean(0), frames.mean(0).numpy(), float(score))
+    return _Candidate(frames.mean(0).numpy(), float(score))
 
 
-def compose_frames(outer: Tensor, inner: Tensor) -> Tensor:
-    """Frames ``[B, 4]`` given within squares ``[B, 4]``, in the squares' own units (pixels)."""
-    a, b, x, y = outer.unbind(-1)
-    c, d, u, v = inner.unbind(-1)
-    u, v = u - 0.5, v - 0.5
-    return torch.stack([a * c - b * d, a * d + b * c, x + a * u - b * v, y + b * u + a * v], -1)
+def _closer(image: Tensor, face: _Candidate) -> Face:
+    """The face after a second look at its crop, and a third at the crop that the second proposes."""
+    close = look_closer(image, torch.from_numpy(face.frame))
+    close = look_closer(image, torch.from_numpy(close.frame))
+    p = close.landmarks
+    points = np.stack([(p[36] + p[39]) / 2, (p[42] + p[45]) / 2, p[30], p[48], p[54], p[8]])
+    return Face(box_around(points), points, close.yaw, close.pitch, roll_of(close.frame), close.frame, face.score, p, close.visible)
 
 
-def _to_photo(points: Tensor, squares: Tensor) -> Tensor:
-    """Points ``[B, P, 2]`` in units of their squares to pixels."""
-    a, b, x, y = (squares[:, n, None] for n in range(4))
-    u, v = (points - 0.5).unbind(-1)
-    return torch.stack([x + a * u - b * v, y + b * u + a * v], -1)
+def roll_of(frame: np.ndarray) -> float:
+    """Degrees by which a square (a, b, x, y) is turned clockwise in the picture."""
+    return float(np.degrees(np.arctan2(frame[1], frame[0])))
 
 
-def _to_face(points: np.ndarray, angles: Tensor, frame: np.ndarray, score: float) -> Face:
+def box_around(points: np.ndarray) -> tuple[float, float, float, float]:
+    """x0, y0, x1, y1 around brows, chin and cheeks, from ``[6, 2]``."""
     low, high = points.min(0), points.max(0)
-    brow = 0.35 * (high[1] - low[1])
-    side = 0.25 * (high[0] - low[0])
-    box = (float(low[0] - side), float(low[1] - brow), float(high[0] + side), float(high[1]))
-    roll = float(np.degrees(np.arctan2(frame[1], frame[0])))
-    return Face(box, points, float(angles[0]), float(angles[1]), roll, frame, score)
+    brow, side = 0.35 * (high[1] - low[1]), 0.25 * (high[0] - low[0])
+    return float(low[0] - side), float(low[1] - brow), float(high[0] + side), float(high[1])
 
 
-def _plausible(face: Face, shape: tuple[int, ...]) -> bool:
+def _plausible(face: _Candidate, shape: tuple[int, ...]) -> bool:
     side = float(np.hypot(*face.frame[:2]))
     x, y = face.frame[2:]
-    return 24 < side < 3 * max(shape[:2]) and 0 < x < shape[1] and 0 < y < shape[0] and abs(face.roll) < MAX_ROLL
+    return 24 < side < 3 * max(shape[:2]) and 0 < x < shape[1] and 0 < y < shape[0] and abs(roll_of(face.frame)) < MAX_ROLL
 
 
-def _drop_doubles(faces: list[Face]) -> list[Face]:
-    kept: list[Face] = []
+def _drop_doubles(faces: list[_Candidate]) -> list[_Candidate]:
+    kept: list[_Candidate] = []
     for face in sorted(faces, key=lambda f: -f.score):
         side = float(np.hypot(*face.frame[:2]))
         near = [k for k in kept if np.hypot(*(k.frame[2:] - face.frame[2:])) < 0.7 * max(side, float(np.hypot(*k.frame[:2])))]

@@ -30,12 +30,15 @@ def draw_faces(photo: np.ndarray, faces: list[Face], chosen: int = 0) -> np.ndar
 
 
 def draw_check(crop: FaceCrop, side: int = 360) -> np.ndarray:
-    """The crop, its background dimmed, with the found points and the head's axes: uint8 ``[side, side, 3]``."""
+    """The crop, its background dimmed, with the found points (hollow: hidden) and the head's axes: uint8 ``[side, side, 3]``."""
     scale = side / crop.image.shape[0]
     dimmed = 255 - (255 - crop.image.astype(np.float32)) * 0.35
     mask = crop.mask[..., None].astype(np.float32) / 255
     picture = Image.fromarray((crop.image * mask + dimmed * (1 - mask)).astype(np.uint8)).resize((side, side), Image.Resampling.BICUBIC)
     pen, radius = ImageDraw.Draw(picture), side / 120
+    for (x, y), visible in zip(crop.contour * scale, crop.visible, strict=True):
+        fill, outline, r = ("#ffb224", "#3b2300", radius * 0.6) if visible > 0.5 else (None, "#ffb224", radius * 0.6)
+        pen.ellipse((x - r, y - r, x + r, y + r), fill, outline)
     for x, y in crop.landmarks * scale:
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill="#ffb224", outline="#3b2300")
     start = crop.landmarks[2] * scale  # the nose

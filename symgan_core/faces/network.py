@@ -5,14 +5,11 @@ A small plain convolutional network, trained on the project's synthetic heads al
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..weights import read_shipped
 
@@ -68,32 +65,3 @@ def load_face_network() -> FaceNetwork:
     network = FaceNetwork()
     network.load_state_dict(read_shipped(WEIGHTS))
     return network.eval().requires_grad_(False)
-
-
-def cut_squares(image: Tensor, frames: Tensor, size: int = INPUT) -> Tensor:
-    """Cut rotated squares out of a picture.
-
-    Args:
-        image: ``[1, 3, H, W]``.
-        frames: ``[B, 4]`` (a, b, x, y) in pixels: the square's x axis (its length is the side) and its centre.
-
-    Returns:
-        ``[B, 3, size, size]``; the border is repeated outside.
-    """
-    height, width = image.shape[-2:]
-    line = (torch.arange(size, dtype=torch.float32) + 0.5) / size - 0.5
-    v, u = torch.meshgrid(line, line, indexing="ij")
-    a, b, x, y = (frames[:, n, None, None] for n in range(4))
-    px, py = x + a * u - b * v, y + b * u + a * v
-    grid = torch.stack([px / width, py / height], -1) * 2 - 1
-    # The side decides how much to blur before sampling, or fine detail would alias: each square takes its pyramid level.
-    levels = [image]
-    out = []
-    for i in range(len(frames)):
-        step = float(frames[i, :2].norm()) / size
-        level = max(0, int(math.log2(max(step, 1e-6)) + 0.5))
-        while len(levels) <= level and min(levels[-1].shape[-2:]) >= 4:
-            levels.append(F.avg_pool2d(levels[-1], 2, ceil_mode=True, count_include_pad=False))
-        source = levels[min(level, len(levels) - 1)]
-        out.append(F.grid_sample(source, grid[i: i + 1], mode="bilinear", padding_mode="border", align_corners=False))
-    return torch.cat(out)

@@ -1,33 +1,19 @@
-"""The head against its background: OpenCV's GrabCut, started from the face network's silhouette."""
+"""The head against its background: OpenCV's GrabCut, started from what the second look saw."""
 
 from __future__ import annotations
 
 import numpy as np
-import torch
-from PIL import Image
 
-from .detect import WIDER
-from .network import INPUT, load_face_network
+BAND = 13
+"""Pixels of a 256-pixel crop."""
 
 
-@torch.no_grad()
-def coarse_mask(crop: np.ndarray) -> np.ndarray:
-    """Probability of "head" for each pixel of an aligned crop, ``[R, R]`` float32, smooth."""
-    size = round(INPUT / WIDER)
-    small = np.asarray(Image.fromarray(crop).resize((size, size), Image.Resampling.BOX))
-    pad = INPUT - size
-    wide = np.pad(small, ((pad // 2, pad - pad // 2), (pad // 2, pad - pad // 2), (0, 0)), mode="edge")
-    reading = load_face_network()(torch.from_numpy(wide).permute(2, 0, 1)[None].float() / 127.5 - 1)
-    full = torch.nn.functional.interpolate(torch.sigmoid(reading.mask), (INPUT, INPUT), mode="bilinear")[0, 0]
-    inner = full[pad // 2: pad // 2 + size, pad // 2: pad // 2 + size].numpy()
-    return np.asarray(Image.fromarray(inner).resize(crop.shape[1::-1], Image.Resampling.BICUBIC)).clip(0, 1)
-
-
-def head_mask(crop: np.ndarray, landmarks: np.ndarray | None = None, iterations: int = 4) -> np.ndarray:
-    """Separate head, hair and neck from the background.
+def head_mask(crop: np.ndarray, coarse: np.ndarray, landmarks: np.ndarray | None = None, iterations: int = 4) -> np.ndarray:
+    """Separate head, hair, neck and clothes from the background.
 
     Args:
         crop: uint8 ``[R, R, 3]``, aligned.
+        coarse: float ``[R, R]``, the probability that a pixel does not show the background.
         landmarks: ``[6, 2]`` in crop pixels; what lies between them is head for certain.
 
     Returns:
@@ -36,9 +22,12 @@ def head_mask(crop: np.ndarray, landmarks: np.ndarray | None = None, iterations:
     import cv2
 
     size = crop.shape[0]
-    coarse = coarse_mask(crop)
+    band = size * BAND // 256 | 1
     labels = np.where(coarse > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    labels[coarse < 0.02] = cv2.GC_BGD
+    # GrabCut decides where the network's outline is not sure of itself, and in a band around it.
+    around = cv2.blur(coarse.astype(np.float32), (band, band))
+    labels[around < 0.05] = cv2.GC_BGD
+    labels[around > 0.95] = cv2.GC_FGD
     if landmarks is not None:
         hull = cv2.convexHull(landmarks.astype(np.float32)).astype(np.int32)
         cv2.fillConvexPoly(labels, hull, cv2.GC_FGD)

@@ -30,6 +30,8 @@ class PivotConfig:
     """Yaw, pitch, crop offset and zoom move with the code, within limits (arXiv 2210.07301)."""
     camera_rate: float = 0.03
     """Adam rate of the camera, in shares of its limits."""
+    from_guess: bool = False
+    """Begin at the encoder's guess, where the generator has an encoder; else at the mean."""
     prior_weight: float = 0.012
     """Weight of the code's squared distance from the mean, in standard deviations."""
 
@@ -109,7 +111,7 @@ _NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, 
 _PTI = InversionConfig("pti", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(
     tune_backbone=True, offset_rate=0.0, grow=False, stop_at_lpips=0.05, **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
-    "spi": InversionConfig("spi"),
+    "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True)),
     "pti": _PTI,
     "w_plus": InversionConfig("w_plus", pivot=PivotConfig(mirror=False), tuning=TuningConfig(steps=0)),
     "w": InversionConfig("w", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(steps=0)),

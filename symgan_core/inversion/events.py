@@ -12,10 +12,10 @@ class Event:
     """One step of long work.
 
     Attributes:
-        stage: "pivot" or "tuning".
+        stage: "guess" (where the method begins at the encoder's guess), "pivot" or "tuning".
         step, total: steps done and planned in this stage.
         losses: name to value.
-        preview: uint8 ``[H, W, 3]`` of the photo's view as it is now, or None.
+        preview: uint8 ``[H, W, 3]`` of the photo's view as it is now (of a guess: from three sides, beside each other), or None.
     """
 
     stage: str

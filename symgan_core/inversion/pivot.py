@@ -18,7 +18,7 @@ from .events import Event
 from .symmetry import Lamp, compare_with_mirror, fit_lamp
 from .target import Target, opacity_difference, to_uint8
 
-CAMERA_LIMITS = (10.0, 8.0, 0.04, 0.04, 0.08)
+CAMERA_LIMITS = (12.0, 9.0, 0.06, 0.06, 0.1)
 """How far yaw and pitch (degrees), crop offset (shares of the width) and log zoom may move."""
 LIGHT_EVERY = 12
 """The light of one side is fitted anew after so many steps."""
@@ -80,8 +80,7 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
     generator, pivot = state.generator, config.pivot
     mean, std = latent_statistics(generator, target.camera)
     rows = 1 if pivot.space == "w" else generator.config.num_ws
-    offset = torch.zeros(1, rows, generator.config.w_dim, device=generator.device)
-    offset.requires_grad_(True)
+    offset = ((state.ws - mean) / std)[:, :rows].clone().requires_grad_(True)
     move = torch.zeros(5, device=generator.device, requires_grad=pivot.optimize_camera)
     groups = [{"params": [offset], "rate": pivot.learning_rate}]
     if pivot.optimize_camera:

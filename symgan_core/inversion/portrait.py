@@ -31,6 +31,7 @@ class Portrait3D:
         camera: ``[1, 25]``, the photo's.
         report: the dict that ``report.json`` holds.
         planes_offset: ``[1, 3, C, H, W]`` that is added to the planes, or None.
+        backdrop: ``[1, 3, S, S]`` in [-1, 1], a few blots of colour of what was behind the head in the photo, or None.
     """
 
     generator: TriPlaneGenerator
@@ -38,6 +39,7 @@ class Portrait3D:
     camera: Tensor
     report: dict[str, Any] = field(default_factory=dict)
     planes_offset: Tensor | None = None
+    backdrop: Tensor | None = None
     _planes: Tensor | None = field(default=None, repr=False)
 
     @torch.no_grad()
@@ -100,6 +102,8 @@ class Portrait3D:
         tensors = {"ws": self.ws.cpu().contiguous(), "camera": self.camera.cpu().contiguous()}
         if self.planes_offset is not None:
             tensors["planes_offset"], tensors["planes_offset_scale"] = quantise(self.planes_offset.cpu())
+        if self.backdrop is not None:
+            tensors["backdrop"] = self.backdrop.cpu().half().contiguous()
         source = str(self.report.get("generator", "builtin"))
         base = load_generator(source, "cpu").state_dict()
         for name, value in self.generator.state_dict().items():
@@ -151,7 +155,8 @@ class Portrait3D:
         offset = None
         if "planes_offset" in tensors:
             offset = (tensors["planes_offset"].float() * tensors["planes_offset_scale"]).to(place)
-        return cls(generator, tensors["ws"].to(place), tensors["camera"].to(place), report, offset)
+        backdrop = tensors["backdrop"].float().to(place) if "backdrop" in tensors else None
+        return cls(generator, tensors["ws"].to(place), tensors["camera"].to(place), report, offset, backdrop)
 
 
 def quantise(offset: Tensor) -> tuple[Tensor, Tensor]:

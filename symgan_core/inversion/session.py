@@ -12,8 +12,21 @@ import torch
 from torch import Tensor
 
 from ..errors import RequestError
-from ..faces import Face, FaceCrop, FaceProvider, align_frame, choose_face, frame_for, head_mask, load_provider, nudged, to_crop
-from ..generator import TriPlaneGenerator
+from ..faces import (
+    Face,
+    FaceCrop,
+    FaceProvider,
+    align_frame,
+    as_tensor,
+    choose_face,
+    frame_for,
+    head_mask,
+    load_provider,
+    look_closer,
+    nudged,
+    to_crop,
+)
+from ..generator import BUILTIN, TriPlaneGenerator
 from ..geometry import Camera
 from ..losses import load_perceptual
 from .config import InversionConfig, settings
@@ -21,10 +34,11 @@ from .events import Event
 from .labels import origins
 from .pivot import State, find_pivot, latent_statistics
 from .portrait import Portrait3D
-from .target import Target, make_target
+from .target import Target, make_target, to_uint8
 from .tuning import tune_generator
 
 MAX_PHOTO_YAW = 75.0
+FIRST_YAWS = (-35.0, 0.0, 35.0)
 ORIGIN_YAWS = (-60.0, -30.0, 0.0, 30.0, 60.0)
 
 
@@ -41,8 +55,10 @@ class Inversion:
                  source: str = "builtin"):
         self.target, self.config, self.seed = target, config, seed
         self._base = generator
-        mean, _ = latent_statistics(generator, target.camera)
-        self._state = State(generator, mean.expand(1, generator.config.num_ws, -1).clone(), target.camera)
+        guess = guess_code(target, generator) if config.pivot.from_guess else None
+        self._guessed = guess is not None
+        start = latent_statistics(generator, target.camera)[0] if guess is None else guess
+        self._state = State(generator, start.expand(1, generator.config.num_ws, -1).clone(), target.camera)
         self._perceptual = load_perceptual(generator.device)
         self._report: dict[str, Any] = {
             "method": config.method, "preset": config.preset, "generator": source, "device": str(generator.device),
@@ -50,13 +66,31 @@ class Inversion:
 
     def __iter__(self) -> Iterator[Event]:
         rng = torch.Generator().manual_seed(self.seed)
+        if self._guessed:
+            yield from self._timed("guess", iter([self._first_look()]))
         yield from self._timed("pivot", find_pivot(self._state, self.target, self.config, self._perceptual, rng))
+        if self.config.tuning.steps and self.config.tuning.grow:
+            self.target = self._bust()
         if self.config.tuning.steps:
             notes: dict[str, Any] = {}
             try:
                 yield from self._timed("tuning", tune_generator(self._state, self.target, self.config, self._perceptual, rng, notes))
             finally:
                 self._report |= notes
+
+    @torch.no_grad()
+    def _first_look(self) -> Event:
+        """The head as it is guessed, from three sides."""
+        generator, ws = self._state.generator, self._state.ws
+        planes, config = generator.planes(ws), generator.config
+        cameras = [Camera.orbit(yaw, 0, config.orbit_radius, config.orbit_pivot).vector().to(ws) for yaw in FIRST_YAWS]
+        views = [generator.view(planes, ws, camera, samples=self.config.samples).image for camera in cameras]
+        return Event("guess", 1, 1, {}, to_uint8(torch.cat(views, 3)))
+
+    @torch.no_grad()
+    def _bust(self) -> Target:
+        generator, state = self._state.generator, self._state
+        return self.target.as_a_bust(generator.render(generator.planes(state.ws), state.camera).opacity)
 
     def _timed(self, stage: str, events: Iterator[Event]) -> Iterator[Event]:
         begin = time.monotonic()
@@ -72,7 +106,7 @@ class Inversion:
         state = self._state
         generator = state.generator.eval().requires_grad_(False)
         offset = None if state.planes_offset is None else state.planes_offset.clone()
-        portrait = Portrait3D(generator, state.ws.detach(), state.camera.detach(), self._report, offset)
+        portrait = Portrait3D(generator, state.ws.detach(), state.camera.detach(), self._report, offset, self.target.backdrop)
         portrait.report["camera"] = [round(float(v), 6) for v in state.camera[0]]
         yaw, pitch = Camera.from_vector(state.camera).yaw_pitch()
         start_yaw, start_pitch = Camera.from_vector(self.target.camera).yaw_pitch()
@@ -101,7 +135,10 @@ class Inversion:
     def _metrics(self, portrait: Portrait3D) -> dict[str, float]:
         image, truth = portrait.render(portrait.camera).image, self.target.image
         error = (image.clamp(-1, 1) - truth).square().mean()
-        return {"psnr": round(float(10 * torch.log10(4 / error)), 3), "perceptual": round(float(self._perceptual(image, truth)), 5)}
+        found = {"psnr": round(float(10 * torch.log10(4 / error)), 3), "perceptual": round(float(self._perceptual(image, truth)), 5)}
+        if self.target.matte:  # framed as the second look expects heads
+            found["landmark_error"] = round(landmark_error(image, truth), 4)
+        return found
 
 
 def invert_crop(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray | None = None, method: str = "spi",
@@ -160,16 +197,45 @@ def crop_face(photo: np.ndarray, face: Face, generator: TriPlaneGenerator, reque
     if not (abs(yaw) <= MAX_PHOTO_YAW and abs(pitch) <= 45):
         raise RequestError(f"The pose (yaw {yaw:.0f}, pitch {pitch:.0f}) is beyond what one photo allows.",
                            f"Keep yaw within ±{MAX_PHOTO_YAW:.0f} and pitch within ±45 degrees.")
-    frame = nudged(frame_for(face, "head" if config.white_back else "ffhq"), request.roll, request.zoom, request.shift)
+    head, frame = (nudged(frame_for(face, style), request.roll, request.zoom, request.shift)
+                   for style in ("head", "head" if config.white_back else "ffhq"))
+    close = look_closer(as_tensor(photo), torch.from_numpy(head))
     image = align_frame(photo, frame, config.image_resolution)
     landmarks = to_crop(face.landmarks, frame, config.image_resolution)
     camera = Camera.orbit(yaw, pitch, config.orbit_radius, config.orbit_pivot)
-    return FaceCrop(image, camera, landmarks, head_mask(image, landmarks), frame, face)
+    shown = 1 - close.share(("background",), frame, config.image_resolution)
+    clothes = close.share(("clothing",), frame, config.image_resolution)
+    return FaceCrop(image, camera, landmarks, head_mask(image, shown, landmarks), frame, face,
+                    to_crop(close.landmarks, frame, config.image_resolution), close.visible, clothes)
 
 
 def start_inversion(crop: FaceCrop, generator: TriPlaneGenerator, method: str = "spi", preset: str = "balanced", seed: int = 0,
                     request: PhotoRequest = PhotoRequest(), source: str = "builtin") -> Inversion:
     """An inversion of a prepared photo; the pose is refined unless the user gave it."""
-    target = make_target(crop.image, crop.camera.vector()[0], crop.mask, generator)
+    target = make_target(crop.image, crop.camera.vector()[0], crop.mask, generator, crop.clothes)
     refine = request.yaw is None and request.pitch is None
     return Inversion(target, generator, settings(method, preset, optimize_camera=refine), seed, source)
+
+
+@torch.no_grad()
+def landmark_error(image: Tensor, truth: Tensor) -> float:
+    """Mean distance of the points read in two pictures ``[1, 3, H, W]``, where the second shows them, over its eyes' distance."""
+    found, wanted = (look_closer(x.clamp(-1, 1).cpu(), _whole(x)) for x in (image, truth))
+    eyes = np.linalg.norm(wanted.landmarks[36:42].mean(0) - wanted.landmarks[42:48].mean(0))
+    shown = wanted.visible > 0.5
+    away = np.linalg.norm(found.landmarks - wanted.landmarks, axis=1)
+    return float(away[shown if shown.any() else slice(None)].mean() / max(eyes, 1e-6))
+
+
+def _whole(image: Tensor) -> Tensor:
+    """The square (a, b, x, y) that is the whole picture."""
+    side = float(image.shape[-1])
+    return torch.tensor([side, 0, side / 2, side / 2])
+
+
+@torch.no_grad()
+def guess_code(target: Target, generator: TriPlaneGenerator) -> Tensor | None:
+    """``[w_dim]``: what the second look (``faces.look_closer``) takes the photo for; None where it speaks of another generator."""
+    if generator.config != BUILTIN:
+        return None
+    return look_closer(target.image.cpu(), _whole(target.image)).w.to(generator.device)

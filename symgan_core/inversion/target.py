@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,21 +19,42 @@ class Target:
     """``image [1, 3, H, W]`` in [-1, 1], ``mask [1, 1, H, W]`` in [0, 1] or None, ``camera [1, 25]``.
 
     ``matte``: the generator leaves the background empty, so that its opacity has to be the mask.
+    ``clothes [1, 1, H, W]`` in [0, 1]: which of the mask is clothing, or None if nobody knows.
+    ``backdrop [1, 3, S, S]``: what was behind the head, as a few blots of colour, or None.
     """
 
     image: Tensor
     mask: Tensor | None
     camera: Tensor
     matte: bool = True
+    clothes: Tensor | None = None
+    backdrop: Tensor | None = None
 
     def mirrored(self) -> Target:
         """The flipped photo at the mirrored camera."""
-        mask = None if self.mask is None else mirror_image(self.mask)
-        return Target(mirror_image(self.image), mask, Camera.from_vector(self.camera).mirror().vector(), self.matte)
+        mask, clothes = (None if x is None else mirror_image(x) for x in (self.mask, self.clothes))
+        camera = Camera.from_vector(self.camera).mirror().vector()
+        return replace(self, image=mirror_image(self.image), mask=mask, camera=camera, clothes=clothes)
 
     def with_camera(self, camera: Tensor) -> Target:
         """The same photo seen from another camera."""
-        return Target(self.image, self.mask, camera, self.matte)
+        return replace(self, camera=camera)
+
+    def as_a_bust(self, opacity: Tensor, reach: float = 0.03) -> Target:
+        """Without the clothes that lie further than ``reach`` picture widths from what the generator shows (``opacity [1, 1, R, R]``).
+
+        A prior of heads has no shoulders: what it would have to make up there stands in the room as a board.
+        """
+        if self.mask is None or self.clothes is None or not self.matte:
+            return self
+        size = self.mask.shape[-1]
+        wide = 2 * round(reach * size) + 1
+        shown = F.interpolate(opacity, (size, size), mode="bilinear", align_corners=False)
+        near = F.max_pool2d((shown > 0.5).float(), wide, 1, wide // 2)
+        soft = round(size / 100) * 2 + 1
+        near = F.avg_pool2d(near, soft, 1, soft // 2, count_include_pad=False)
+        keep = 1 - self.clothes * (1 - near)
+        return replace(self, image=self.image * keep + (1 - keep), mask=self.mask * keep)
 
     @property
     def mirror_weight(self) -> float:
@@ -41,8 +62,12 @@ class Target:
         return mirror_weight(Camera.from_vector(self.camera.detach()).yaw_pitch()[0])
 
 
-def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray | None, generator: TriPlaneGenerator) -> Target:
+def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray | None, generator: TriPlaneGenerator,
+                clothes: np.ndarray | None = None) -> Target:
     """Check and prepare the inputs of ``invert_crop``.
+
+    Args:
+        clothes: float ``[*, *]`` in [0, 1], of any size: which pixels show clothing.
 
     Raises:
         RequestError: wrong shapes or dtypes.
@@ -56,7 +81,7 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
     size = (generator.config.image_resolution,) * 2
     image = torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1)[None].float() / 127.5 - 1
     image = F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
-    soft = None
+    soft = backdrop = None
     if mask is not None:
         mask = np.asarray(mask)
         if mask.shape != crop.shape[:2]:
@@ -64,10 +89,28 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
         soft = torch.from_numpy(np.ascontiguousarray(mask))[None, None].float() / 255
         soft = F.interpolate(soft, size, mode="bilinear", antialias=True, align_corners=False)
         if generator.config.white_back:
+            backdrop = blurred_backdrop(image, soft)
             # The generator knows heads on white; a photo's background would be painted onto the sides of the head.
             image = image * soft + (1 - soft)
-    device = generator.device
-    return Target(image.to(device), None if soft is None else soft.to(device), camera[None].to(device), generator.config.white_back)
+    worn = None
+    if clothes is not None:
+        worn = F.interpolate(torch.from_numpy(clothes)[None, None].float(), size, mode="bilinear", align_corners=False)
+    parts = (None if x is None else x.to(generator.device) for x in (image, soft, camera[None], worn, backdrop))
+    image, soft, camera, worn, backdrop = parts
+    return Target(image, soft, camera, generator.config.white_back, worn, backdrop)
+
+
+def blurred_backdrop(image: Tensor, mask: Tensor, side: int = 16) -> Tensor:
+    """``[1, 3, side, side]``: the mean colours of what the mask ``[1, 1, H, W]`` leaves out, grown into where the head was."""
+    seen = (1 - mask).clamp(0, 1) ** 4  # the soft edge belongs to the head
+    total, share = F.adaptive_avg_pool2d(image * seen, side), F.adaptive_avg_pool2d(seen, side)
+    out, known = torch.ones_like(total), torch.zeros_like(share)
+    for width in (1, 3, 7, 15, 31):  # the nearest first
+        around, weight = (F.avg_pool2d(x, width, 1, width // 2) for x in (total, share))
+        new = (known == 0) & (weight > 1e-3)
+        out = torch.where(new, around / weight.clamp(min=1e-6), out)
+        known = torch.where(new, torch.ones_like(known), known)
+    return F.avg_pool2d(F.pad(out, (1,) * 4, mode="replicate"), 3, 1)
 
 
 def opacity_difference(out: Synthesized, target: Target) -> Tensor:

@@ -17,7 +17,7 @@ def portrait(tiny: TriPlaneGenerator, frontal: torch.Tensor, tmp_path) -> Portra
     source = tmp_path / "tiny.safetensors"
     save_generator(tiny, source)
     report = {"generator": str(source), "method": "spi", "face": {"landmarks": [[1, 2]]}, "metrics": {"psnr": 20}, "folder": "x"}
-    return Portrait3D(tiny, tiny.mapping(torch.ones(1, 16), frontal[None]), frontal[None], report)
+    return Portrait3D(tiny, tiny.mapping(torch.ones(1, 16), frontal[None]), frontal[None], report, backdrop=torch.zeros(1, 3, 4, 4))
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def test_a_share_outlives_a_restart_and_holds_no_photo(portrait: Portrait3D, vid
     assert sorted(p.name for p in folder.iterdir()) == ["orbit.mp4", "portrait.safetensors", "report.json", "share.json"]
     assert json.loads((folder / "report.json").read_text()).keys() == {"generator", "method"}
     again = Portrait3D.load(folder, base=portrait.generator)
+    assert again.backdrop is None  # what was behind the head is the photo's too
     assert (again.render(yaw=10).image - portrait.render(yaw=10).image).abs().max() < 1e-5
 
 

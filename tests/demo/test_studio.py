@@ -21,25 +21,28 @@ def test_an_example_opens_with_video_and_view(studio: Studio) -> None:
     shown = studio.open_example(0)
     assert Path(shown.video).is_file() and shown.portrait_id in studio.portraits
     zeros = [0.0] * 7
-    front, side = studio.view(shown.portrait_id, 0, 0, 1, zeros), studio.view(shown.portrait_id, 40, 0, 1, zeros)
+    front, side = studio.view(shown.portrait_id, 0, 0, 1, "white", zeros), studio.view(shown.portrait_id, 40, 0, 1, "white", zeros)
     assert front.shape == (256, 256, 3) and np.abs(front.astype(int) - side).mean() > 5
-    older = studio.view(shown.portrait_id, 0, 0, 1, [2.0, *zeros[1:]])
+    older = studio.view(shown.portrait_id, 0, 0, 1, "white", [2.0, *zeros[1:]])
     assert np.abs(front.astype(int) - older).mean() > 1
-    assert np.array_equal(studio.view(shown.portrait_id, 0, 0, 1, zeros), front)
+    assert np.array_equal(studio.view(shown.portrait_id, 0, 0, 1, "white", zeros), front)
+    dark = studio.view(shown.portrait_id, 0, 0, 1, "#1f2430", zeros)
+    assert dark[2, 2].tolist() == pytest.approx([31, 36, 48], abs=2) and np.abs(dark[128, 128].astype(int) - front[128, 128]).max() < 3
+    assert np.array_equal(studio.view(shown.portrait_id, 0, 0, 1, "blurred", zeros), front)  # examples have no photo
 
 
 def test_portraits_in_memory_are_bounded(studio: Studio) -> None:
     numbers = [studio.open_example(i % 3).portrait_id for i in range(4)]
     assert len(studio.portraits) == 2 and len(set(numbers)) == 4
-    assert studio.view(numbers[0], 0, 0, 1, []) is None and studio.share(numbers[0], []) is None
-    assert "no longer" in list(studio.refilm(numbers[0], []))[-1].status
+    assert studio.view(numbers[0], 0, 0, 1, "white", []) is None and studio.share(numbers[0], []) is None
+    assert "no longer" in list(studio.refilm(numbers[0], "white", []))[-1].status
 
 
 def test_a_share_opens_after_a_restart(studio: Studio) -> None:
     made = studio.share(studio.open_example(1).portrait_id, [0.0] * 7)
     again = Studio(studio.settings)
     shown = again.open_share(made[0])
-    assert Path(shown.video).is_file() and again.view(shown.portrait_id, 10, 0, 1, [0.0] * 7) is not None
+    assert Path(shown.video).is_file() and again.view(shown.portrait_id, 10, 0, 1, "white", [0.0] * 7) is not None
     assert again.open_share("A" * 22) is None
 
 

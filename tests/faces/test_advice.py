@@ -16,8 +16,9 @@ SHAPE = (800, 800, 3)
 
 def made_up(yaw: float = 0.0, pitch: float = 0.0, frame: tuple[float, ...] = (400.0, 0, 400, 400)) -> FaceCrop:
     noise = np.random.default_rng(0).integers(90, 170, (256, 256, 3)).astype(np.uint8)
-    face = Face((60.0, 60, 200, 220), POINTS, yaw, pitch, 0.0, np.array(frame), 1.0)
-    return FaceCrop(noise, Camera.orbit(yaw, pitch), POINTS, np.full((256, 256), 255, np.uint8), np.array(frame), face)
+    face = Face((60.0, 60, 200, 220), POINTS, yaw, pitch, 0.0, np.array(frame), 1.0, np.zeros((68, 2)), np.ones(68))
+    return FaceCrop(noise, Camera.orbit(yaw, pitch), POINTS, np.full((256, 256), 255, np.uint8), np.array(frame), face,
+                    np.full((68, 2), 60.0), np.ones(68), np.zeros((256, 256), np.float32))
 
 
 def test_a_good_photo_gets_no_advice() -> None:
@@ -60,6 +61,14 @@ def test_the_axes_are_drawn_where_the_head_looks() -> None:
 
     assert abs(blue(0)[0]) < 6
     assert blue(40)[0] < -15 and blue(-40)[0] > 15  # from the person's left, the face looks to the picture's left
+
+
+def test_hidden_points_are_hollow() -> None:
+    def middle(visible: float) -> list[int]:
+        picture = draw_check(replace(made_up(), visible=np.full(68, visible)), 720)
+        return picture[round(60 * 720 / 256), round(60 * 720 / 256)].tolist()
+
+    assert middle(1.0) == [255, 178, 36] and middle(0.0) != [255, 178, 36]
 
 
 def test_faces_are_numbered_and_one_is_chosen() -> None:

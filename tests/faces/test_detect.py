@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from symgan_core.errors import NoFaceFound
-from symgan_core.faces import align_frame, choose_face, head_mask, to_crop
+from symgan_core.faces import align_frame, as_tensor, choose_face, head_mask, look_closer, to_crop
 from symgan_core.faces.align import STANDARD_POINTS, eg3d_frame
-from symgan_core.faces.detect import BuiltinFaces, Face, compose_frames
+from symgan_core.faces.detect import BuiltinFaces, Face
+from symgan_core.faces.frames import compose_frames
 
 ASTRONAUT_EYES = np.array([[201.0, 101.0], [245.0, 101.0]])
 """Her right and left eye, marked by hand."""
@@ -48,7 +49,7 @@ def test_nothing_is_found_where_nobody_is() -> None:
 def test_choosing_a_face() -> None:
     with pytest.raises(NoFaceFound, match="No face"):
         choose_face([])
-    face = Face((0, 0, 1, 1), np.zeros((6, 2)), 0, 0, 0, np.array([10.0, 0, 5, 5]), 1.0)
+    face = Face((0, 0, 1, 1), np.zeros((6, 2)), 0, 0, 0, np.array([10.0, 0, 5, 5]), 1.0, np.zeros((68, 2)), np.ones(68))
     assert choose_face([face]) is face
     for number in (1, -1):
         with pytest.raises(NoFaceFound, match="1 found"):
@@ -86,7 +87,8 @@ def test_eg3d_frame_of_the_standard_face() -> None:
 def test_mask_separates_a_head_from_a_plain_background(astronaut: np.ndarray, astronaut_faces: list[Face]) -> None:
     face = choose_face(astronaut_faces)
     crop = align_frame(astronaut, face.frame, 256)
-    mask = head_mask(crop, to_crop(face.landmarks, face.frame, 256))
+    shown = 1 - look_closer(as_tensor(astronaut), torch.from_numpy(face.frame)).share(("background",), face.frame, 256)
+    mask = head_mask(crop, shown, to_crop(face.landmarks, face.frame, 256))
     assert mask.shape == (256, 256) and mask.dtype == np.uint8
     x, y = to_crop(face.landmarks, face.frame, 256)[2].round().astype(int)
     assert mask[y, x] == 255

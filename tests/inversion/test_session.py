@@ -135,9 +135,9 @@ def test_camera_moves_only_if_asked_and_within_limits(tiny: TriPlaneGenerator) -
     base = Camera.orbit(20, 10).vector()
     assert torch.allclose(adjusted_camera(base, torch.zeros(5)), base, atol=1e-6)
     far = Camera.from_vector(adjusted_camera(base, torch.tensor([9.0, 0, 0, 0, 0])))
-    assert far.yaw_pitch()[0] == pytest.approx(30, abs=0.3)
+    assert far.yaw_pitch()[0] == pytest.approx(20 + CAMERA_LIMITS[0], abs=0.3)
     up = Camera.from_vector(adjusted_camera(Camera.orbit(0, 10).vector(), torch.tensor([0.0, 9, 0, 0, 0])))
-    assert up.yaw_pitch()[1] == pytest.approx(18, abs=0.1)
+    assert up.yaw_pitch()[1] == pytest.approx(10 + CAMERA_LIMITS[1], abs=0.1)
 
 
 def test_save_and_load_give_the_same_picture(tiny: TriPlaneGenerator, tmp_path) -> None:
@@ -149,7 +149,7 @@ def test_save_and_load_give_the_same_picture(tiny: TriPlaneGenerator, tmp_path) 
     portrait.save(tmp_path / "out")
     for loaded in (Portrait3D.load(tmp_path / "out", "cpu"), Portrait3D.load(tmp_path / "out", base=tiny)):
         assert (loaded.render(yaw=15).image - portrait.render(yaw=15).image).abs().mean() < 1 / 255
-        assert loaded.report == portrait.report
+        assert loaded.report == portrait.report and torch.allclose(loaded.backdrop, portrait.backdrop, atol=1e-3)
     names = sorted(p.name for p in (tmp_path / "out").iterdir())
     assert names == ["portrait.safetensors", "report.json"]  # the photo is not among them
 
@@ -222,6 +222,32 @@ def test_holes_where_the_mask_has_head_are_filled_before_tuning(tiny: TriPlaneGe
     nothing = torch.zeros_like(tiny.planes(ws))
     solid = make_target(image, camera, np.zeros_like(mask), tiny)
     assert torch.equal(grow_matter(tiny, ws, nothing, solid), nothing)
+
+
+def test_clothes_beyond_the_generators_reach_are_left_out(tiny: TriPlaneGenerator) -> None:
+    image, mask, camera = photo_of(tiny, 0)
+    clothes = np.zeros((32, 32), np.float32)
+    clothes[16:] = 1  # the lower half is worn
+    target = make_target(image, camera, np.full_like(mask, 255), tiny, clothes)
+    opacity = torch.zeros(1, 1, 16, 16)
+    opacity[..., :8] = 1  # the generator shows the left half
+    bust = target.as_a_bust(opacity)
+    assert (bust.mask[..., :30, :] == 1).all() and (bust.mask[..., 34:, :30] == 1).all() and (bust.mask[..., 34:, 40:] == 0).all()
+    assert (bust.image[..., 34:, 40:] == 1).all() and torch.equal(bust.image[..., :30, :], target.image[..., :30, :])
+    plain = make_target(image, camera, mask, tiny)
+    assert plain.as_a_bust(opacity) is plain
+    assert torch.allclose(target.mirrored().clothes, target.clothes.flip(3))
+
+
+def test_the_backdrop_is_the_photos_without_the_head(tiny: TriPlaneGenerator, frontal: torch.Tensor) -> None:
+    crop = np.full((64, 64, 3), (200, 20, 20), np.uint8)
+    crop[:, 32:] = (20, 20, 200)
+    mask = np.zeros((64, 64), np.uint8)
+    crop[16:, 16:48], mask[16:, 16:48] = (0, 255, 0), 255
+    backdrop = make_target(crop, frontal, mask, tiny).backdrop
+    assert backdrop.shape == (1, 3, 16, 16) and backdrop[0, 1].max() < -0.7  # nothing green
+    assert (backdrop[0, 0, :, :3] > 0.5).all() and (backdrop[0, 2, :, -3:] > 0.5).all()
+    assert make_target(crop, frontal, None, tiny).backdrop is None
 
 
 def test_depth_spreads_from_what_is_known() -> None:

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from symgan_core.faces.network import FaceNetwork, cut_squares
+from symgan_core.faces.frames import cut_squares
+from symgan_core.faces.network import FaceNetwork
 from training.faces import Examples, _to_frame, _to_square, losses
 
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from symgan_core.faces.closeup import MIRRORED
 from symgan_core.geometry import DEFAULT_FOCAL, Camera, project
 from training.batch import along_ray
 from training.heads import CODE, REGIONS, HeadPack, HeadRenderer, draw_codes, person_from_code, trait_statistics, traits
-from training.heads.landmarks import MIRRORED, landmark_vertices, landmarks
+from training.heads.landmarks import landmark_vertices, landmarks
 from training.heads.people import CHOICE_GAP, HAIR, Z_DIM, _hair_scores, macro_weights
 from training.heads.render import frame, place
 

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from symgan_core.faces.closeup import MIRRORED
+
 from .pack import ASSETS, HeadPack
 
 Array = np.ndarray
 AVERAGE = {f"macrodetails/{kind}-{sex}-young": 1 / 6 for kind in ("african", "asian", "caucasian") for sex in ("female", "male")}
-MIRRORED = (*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
-            54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65)
-"""Place of each point's partner on the other side of the face."""
 
 
 def landmarks(pack: HeadPack, vertices: Array) -> Array:

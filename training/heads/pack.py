@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from symgan_core.faces.closeup import REGIONS  # what a pixel shows; ``View.region`` holds indices into this
+
 ASSETS = Path(__file__).parents[1] / "assets" / "heads"
 Array = np.ndarray
-REGIONS = ("background", "skin", "hair", "eyes", "mouth", "brows", "nose", "ears", "neck", "clothing", "glasses", "hat")
-"""What a pixel shows; ``View.region`` holds indices into this."""
 
 
 @dataclass

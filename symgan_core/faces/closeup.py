@@ -1,0 +1,202 @@
+"""The second look, at an aligned crop: 68 points, what each pixel shows, pose, and who of the built-in generator's people this is.
+
+A small network of convolutions with a way back up, trained on the project's synthetic heads alone (``training/closeup.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..weights import read_shipped
+from .frames import compose_frames, cut_squares, points_to_photo, relative_frame
+
+INPUT = 128
+MAP = 64
+REGIONS = ("background", "skin", "hair", "eyes", "mouth", "brows", "nose", "ears", "neck", "clothing", "glasses", "hat")
+"""What a pixel shows; in this order in ``CloseReading.regions``."""
+LANDMARKS = 68
+"""iBUG's scheme: jaw 0-16 from the person's right, brows 17-26, nose 27-35, eyes 36-47, lips 48-67."""
+W_DIM = 267
+WEIGHTS = Path(__file__).parent / "weights" / "closeup.safetensors"
+
+
+class CloseReading(NamedTuple):
+    """What the network says of ``B`` crops; places in units of the crop's side, (0, 0) its top left corner.
+
+    ``points [B, 68, 2]``; ``visible [B, 68]`` (logit); ``angles [B, 2]`` (yaw, pitch in degrees); ``frame [B, 4]`` (a, b, x, y: where
+    the aligned frame lies in the crop, its x axis (a, b) and centre (x, y)); ``regions [B, 12, 64, 64]`` (logits).
+    """
+
+    points: Tensor
+    visible: Tensor
+    angles: Tensor
+    frame: Tensor
+    regions: Tensor
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+def _mix(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """A convolution by channel, then one by pixel: a tenth of the weights where there are many channels."""
+    return nn.Sequential(nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False), nn.BatchNorm2d(inputs),
+                         nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+class CloseNetwork(nn.Module):
+    """``[B, 3, 128, 128]`` in [-1, 1] to a CloseReading. About 600,000 weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.ModuleList([
+            nn.Sequential(_conv(3, 16, 2), _conv(16, 24)), nn.Sequential(_conv(24, 40, 2), _conv(40, 48)),
+            nn.Sequential(_conv(48, 72, 2), _conv(72, 96)), nn.Sequential(_conv(96, 112, 2), _mix(112, 112), _mix(112, 112)),
+            nn.Sequential(_mix(112, 160, 2), _mix(160, 160))])
+        self.trunk = nn.Sequential(nn.Conv2d(160, 48, 1), nn.ReLU(inplace=True), nn.Flatten(),
+                                   nn.Linear(48 * 16, 192), nn.ReLU(inplace=True))
+        self.out = nn.Linear(192, LANDMARKS + 2 + 4)
+        self.context = nn.Linear(192, 96)
+        self.across = nn.ModuleList([nn.Conv2d(112, 96, 1), nn.Conv2d(96, 64, 1), nn.Conv2d(48, 64, 1)])
+        self.up = nn.ModuleList([_mix(96, 96), _mix(96, 64), _mix(64, 64)])
+        self.deep = nn.Conv2d(160, 96, 1)
+        self.fine = _mix(64, 64)
+        self.places = nn.Conv2d(64, LANDMARKS, 1)
+        self.kinds = nn.Sequential(_conv(64, 48), nn.Conv2d(48, 4 * len(REGIONS), 1), nn.PixelShuffle(2))
+        self.code = CodeReader()
+
+    def forward(self, x: Tensor) -> CloseReading:
+        levels = []
+        for block in self.down:
+            x = block(x)
+            levels.append(x)
+        trunk = self.trunk(x)
+        visible, angles, frame = self.out(trunk).split([LANDMARKS, 2, 4], 1)
+        x = self.deep(x) + self.context(trunk)[:, :, None, None]
+        for level, across, up in zip((levels[3], levels[2], levels[1]), self.across, self.up, strict=True):
+            x = up(F.interpolate(x, scale_factor=2, mode="nearest")) + across(level)
+        return CloseReading(mean_places(self.places(self.fine(x))), visible, angles * 45, frame * 0.5 + frame.new_tensor([1, 0, 0.5, 0.5]),
+                            self.kinds(x))
+
+
+class CodeReader(nn.Module):
+    """The encoder: from a crop and what was read in it to w. Where points, regions and colours are known, little is left to learn.
+
+    ``mean`` and ``scale`` standardise what goes in (``_in``) and what comes out.
+    """
+
+    def __init__(self, hidden: int = 160):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(FEATURES, hidden), nn.GELU(), nn.Dropout(0.2), nn.Linear(hidden, W_DIM))
+        for name, size in (("mean_in", FEATURES), ("mean", W_DIM)):
+            self.register_buffer(name, torch.zeros(size))
+        for name, size in (("scale_in", FEATURES), ("scale", W_DIM)):
+            self.register_buffer(name, torch.ones(size))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``[B, FEATURES]`` (``describe``) to w ``[B, 267]``."""
+        return self.mean + self.scale * self.net(((features - self.mean_in) / self.scale_in).clamp(-4, 4))
+
+
+MAPS = (("hair",), ("hat",), ("glasses",), ("skin", "eyes", "mouth", "brows", "nose", "ears"), ("neck",), ("clothing",))
+"""Regions whose shape tells the encoder something, each pooled to ``GRID`` squares a side; colours are pooled likewise."""
+GRID = 10
+PAINTED = ("skin", "hair", "eyes", "brows", "mouth", "nose", "neck", "clothing")
+"""Regions whose mean colours it gets, of the left and of the right half."""
+FEATURES = 2 * LANDMARKS + 2 + GRID**2 * (len(MAPS) + 3) + 6 * len(PAINTED)
+
+
+def describe(crops: Tensor, reading: CloseReading) -> Tensor:
+    """``[B, FEATURES]``: what the encoder gets to know of crops ``[B, 3, 128, 128]``."""
+    kinds = reading.regions.softmax(1)
+    maps = torch.stack([kinds[:, [REGIONS.index(n) for n in names]].sum(1) for names in MAPS], 1)
+    small = F.interpolate(crops, (MAP, MAP), mode="area")
+    head = 1 - kinds[:, :1]
+    parts = [reading.points.flatten(1), reading.angles / 45, F.adaptive_avg_pool2d(maps, GRID).flatten(1),
+             F.adaptive_avg_pool2d(small * head, GRID).flatten(1)]
+    for name in PAINTED:
+        share = kinds[:, REGIONS.index(name)][:, None]
+        for half in (slice(0, MAP // 2), slice(MAP // 2, MAP)):
+            weight = share[..., half]
+            parts.append((small[..., half] * weight).sum((2, 3)) / (weight.sum((2, 3)) + 1))
+    return torch.cat(parts, 1)
+
+
+def mean_places(heat: Tensor) -> Tensor:
+    """Mean places ``[B, P, 2]`` (x, y) under the softmax of ``[B, P, S, S]``; the grid reaches a little beyond the crop."""
+    line = torch.linspace(-0.08, 1.08, heat.shape[-1], device=heat.device)
+    chance = heat.flatten(2).softmax(-1).view_as(heat)
+    return torch.stack([chance.sum(2) @ line, chance.sum(3) @ line], -1)
+
+
+@lru_cache(maxsize=1)
+def load_close_network() -> CloseNetwork:
+    """The shipped network, in evaluation mode. Raises CheckpointError if its file is damaged."""
+    network = CloseNetwork()
+    network.load_state_dict(read_shipped(WEIGHTS))
+    return network.eval().requires_grad_(False)
+
+
+@dataclass(frozen=True, eq=False)
+class Closeup:
+    """What the second look found in one square of a picture.
+
+    Attributes:
+        landmarks: ``[68, 2]`` pixels of the picture; ``visible [68]``: probability that nothing hides them.
+        yaw, pitch: degrees.
+        frame: ``[4]`` (a, b, x, y): the square that the built-in generator expects, in pixels of the picture.
+        regions: ``[12, 64, 64]`` probabilities (``REGIONS``) over ``square [4]``, the one that was looked at.
+        w: ``[267]``: the built-in generator's code of this head.
+    """
+
+    landmarks: np.ndarray
+    visible: np.ndarray
+    yaw: float
+    pitch: float
+    frame: np.ndarray
+    regions: Tensor
+    square: Tensor
+    w: Tensor
+
+    def share(self, names: Sequence[str], frame: np.ndarray, size: int) -> np.ndarray:
+        """``[size, size]`` float32: probability of any of these regions at the pixels of another square of the same picture."""
+        inner = relative_frame(self.square[None], torch.as_tensor(frame, dtype=torch.float32)[None]) * MAP
+        chosen = self.regions[[REGIONS.index(n) for n in names]].sum(0)
+        return cut_squares(chosen[None, None], inner, size)[0, 0].clamp(0, 1).numpy()
+
+
+MIRRORED = (*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
+            54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65)
+"""Place of each point's partner on the other side of the face."""
+
+
+def read_twice(network: CloseNetwork, crops: Tensor) -> CloseReading:
+    """The mean of what the network says of crops and of their mirror images, turned back."""
+    plain, other = (CloseReading(*x) for x in zip(*(part.chunk(2) for part in network(torch.cat([crops, crops.flip(3)]))), strict=True))
+    back = CloseReading(
+        torch.stack([1 - other.points[..., 0], other.points[..., 1]], -1)[:, MIRRORED], other.visible[:, MIRRORED],
+        other.angles * other.angles.new_tensor([-1, 1]),
+        other.frame * other.frame.new_tensor([1, -1, -1, 1]) + other.frame.new_tensor([0, 0, 1, 0]), other.regions.flip(3))
+    return CloseReading(*((a + b) / 2 for a, b in zip(plain, back, strict=True)))
+
+
+@torch.no_grad()
+def look_closer(image: Tensor, frame: Tensor) -> Closeup:
+    """Read one square. ``image [1, 3, H, W]`` in [-1, 1]; ``frame [4]`` (a, b, x, y) in its pixels."""
+    square = frame[None].float()
+    network = load_close_network()
+    crop = cut_squares(image, square, INPUT)
+    reading = read_twice(network, crop)
+    return Closeup(points_to_photo(reading.points, square)[0].numpy(), torch.sigmoid(reading.visible[0]).numpy(),
+                   float(reading.angles[0, 0]), float(reading.angles[0, 1]), compose_frames(square, reading.frame)[0].numpy(),
+                   reading.regions[0].softmax(0), square[0],
+                   network.code(describe(crop, reading))[0])

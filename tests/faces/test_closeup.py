@@ -1,0 +1,82 @@
+"""The second look: points, regions and code of a photo, however the photo comes."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from symgan_core.faces import as_tensor, choose_face, look_closer, read_photo
+from symgan_core.faces.closeup import MIRRORED, REGIONS
+from symgan_core.faces.detect import BuiltinFaces, Face
+from symgan_core.faces.frames import compose_frames, relative_frame
+
+
+@pytest.fixture(scope="module")
+def face(astronaut: np.ndarray) -> Face:
+    return choose_face(BuiltinFaces().find(astronaut))
+
+
+def saved(image: Image.Image, kind: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def turned(image: Image.Image, degrees: float) -> Image.Image:
+    return image.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=(90, 90, 90))
+
+
+VARIANTS = {
+    "grey": lambda i: saved(i.convert("L"), "PNG"),
+    "cmyk": lambda i: saved(i.convert("CMYK"), "JPEG", quality=95),
+    "webp": lambda i: saved(i, "WEBP", quality=90),
+    "sixteen": lambda i: saved(Image.fromarray((np.asarray(i.convert("L"), np.int32) * 257).astype(np.uint16)), "PNG"),
+    "small": lambda i: saved(i.resize((200, 200), Image.Resampling.LANCZOS), "PNG"),
+    "huge": lambda i: saved(i.resize((6000, 6000), Image.Resampling.BICUBIC), "JPEG"),
+    "mirrored": lambda i: saved(i.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "PNG"),
+    "turned": lambda i: saved(turned(i, 30), "PNG"),
+}
+
+
+@pytest.mark.parametrize("kind", VARIANTS)
+def test_the_same_face_however_the_photo_comes(kind: str, astronaut: np.ndarray, face: Face) -> None:
+    photo = read_photo(VARIANTS[kind](Image.fromarray(astronaut)))
+    found = choose_face(BuiltinFaces().find(photo))
+    scale = 512 / photo.shape[0]
+    eyes, yaw, roll = found.landmarks[:2] * scale, found.yaw, found.roll
+    if kind == "mirrored":
+        eyes, yaw, roll = (eyes * [-1, 1] + [512, 0])[::-1], -yaw, -roll
+    if kind == "turned":  # Pillow turns anticlockwise about the middle
+        c, s = np.cos(np.radians(30)), np.sin(np.radians(30))
+        eyes, roll = (eyes - 256) @ np.array([[c, s], [-s, c]]) + 256, roll + 30
+    distance = np.linalg.norm(face.landmarks[1] - face.landmarks[0])
+    assert np.linalg.norm(eyes - face.landmarks[:2], axis=1).max() < 0.2 * distance
+    assert abs(yaw - face.yaw) < 8 and abs(found.pitch - face.pitch) < 8 and abs(roll - face.roll) < 8
+
+
+def test_regions_of_a_photo_are_where_a_person_sees_them(astronaut: np.ndarray, face: Face) -> None:
+    close = look_closer(as_tensor(astronaut), torch.from_numpy(face.frame))
+    frame = np.array([512.0, 0, 256, 256])  # the whole photo
+    for name, (x, y), *others in (("hair", (222, 40)), ("skin", (222, 92)), ("nose", (224, 122), "skin"), ("background", (120, 60)),
+                                  ("clothing", (222, 205), "neck")):
+        shares = {n: close.share((n,), frame, 512)[y, x] for n in REGIONS}
+        assert max(shares, key=shares.get) in (name, *others), (name, shares)
+    assert close.share(REGIONS, face.frame, 64) == pytest.approx(np.ones((64, 64)), abs=1e-3)
+    assert close.landmarks.shape == (68, 2) and close.visible.shape == (68,) and close.w.shape == (267,)
+
+
+def test_relative_frames_are_the_way_back() -> None:
+    outer, inner = torch.tensor([[8.0, 6.0, 50.0, 60.0]]), torch.tensor([[3.0, -1.0, 47.0, 66.0]])
+    assert torch.allclose(compose_frames(outer, relative_frame(outer, inner)), inner, atol=1e-5)
+
+
+def test_a_mirrored_picture_is_read_as_the_mirror_image(astronaut: np.ndarray, face: Face) -> None:
+    image, frame = as_tensor(astronaut), torch.from_numpy(face.frame).float()
+    a, b, x, y = frame.tolist()
+    close, other = look_closer(image, frame), look_closer(image.flip(3), torch.tensor([a, -b, 512 - x, y]))
+    assert np.allclose(other.landmarks[list(MIRRORED)] * [-1, 1] + [512, 0], close.landmarks, atol=0.1)
+    assert other.yaw == pytest.approx(-close.yaw, abs=0.05) and other.pitch == pytest.approx(close.pitch, abs=0.05)
+    assert torch.allclose(other.regions.flip(2), close.regions, atol=1e-3)
+    assert other.frame == pytest.approx(np.array([1, -1, -1, 1]) * close.frame + [0, 0, 512, 0], abs=0.1)

@@ -1,0 +1,113 @@
+"""The second look's training data and training, in small."""
+
+import numpy as np
+import pytest
+import torch
+
+from symgan_core.faces.closeup import MAP, REGIONS, CloseNetwork, describe, mean_places
+from symgan_core.generator import TriPlaneGenerator
+from training.closeup import Crops, grimaces, losses, place_in, pulled, seen, shoulders, strands, train_code, trait_weights
+from training.mapping import SHIFT
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory) -> Crops:
+    from training.pool import Pool
+
+    pool = Pool.open(tmp_path_factory.mktemp("pool"), 3)
+    pool.fill(seed=1, start=0, step=1, count=3)
+    return Crops(pool, backdrops=4)
+
+
+def test_crops_have_truths_that_fit(crops: Crops) -> None:
+    pictures, truth, w = crops.draw(24)
+    assert w.shape == (24, 267)
+    assert pictures.shape == (24, 3, 128, 128) and pictures.abs().max() <= 1
+    assert truth.regions.shape == (24, MAP, MAP) and int(truth.regions.max()) < len(REGIONS)
+    assert 0.3 < truth.visible.mean() < 1 and ((truth.visible == 0) | (truth.visible == 1)).all()
+    # Points of the nose lie on the head: what the region map shows there is no background.
+    where = (truth.points[:, 30] * MAP).long().clamp(0, MAP - 1)
+    shown = truth.regions[torch.arange(24), where[:, 1], where[:, 0]]
+    front = truth.angles[:, 0].abs() < 40  # in profile, the tip is the outline
+    assert (shown[front] == REGIONS.index("nose")).float().mean() > 0.8
+    eyes = truth.points[:, 36:42].mean(1), truth.points[:, 42:48].mean(1)
+    assert (eyes[1] - eyes[0])[front, 0].min() > 0  # the person's right eye is on the left of the picture
+    assert len(crops.train) > 0 and not set(crops.train[:, 0]) & set(crops.test[:, 0])
+
+
+def test_a_placed_picture_moves_with_its_frame() -> None:
+    spot = torch.zeros(1, 4, 32, 32)
+    spot[..., 16:20, 16:20] = 1  # just right of and below the middle
+    straight, moved = (place_in(spot, torch.tensor([[1.0, 0, x, 0.5]]), side=32)[0, 3] for x in (0.5, 0.75))
+    columns = [float((a.sum(0) * torch.arange(32)).sum() / a.sum()) for a in (straight, moved)]
+    assert columns[1] - columns[0] == pytest.approx(8, abs=0.2)
+
+
+def test_hidden_points_are_those_behind_what_is_shown() -> None:
+    surface = torch.full((1, 8, 8), 0.1)
+    surface[0, :, :4] = float("nan")
+    points = torch.tensor([[[0.8, 0.5], [0.8, 0.5], [0.2, 0.5]]])
+    assert seen(points, torch.tensor([[0.1, 0.3, 0.3]]), surface).tolist() == [[True, False, True]]
+
+
+def test_shoulders_are_below_and_strands_in_the_hair_alone() -> None:
+    torch.manual_seed(0)
+    behind = torch.zeros(40, 3, 64, 64)
+    out, body = shoulders(behind, torch.tensor([[1.0, 0, 0.5, 0.5]]).expand(40, 4))
+    assert body[:, :, :32].max() == 0 and 0.4 < (body.amax((1, 2, 3)) > 0).float().mean() < 0.95
+    assert (out[body.expand_as(out) == 0] == 0).all()
+    hair = torch.zeros(4, 1, 64, 64)
+    hair[:, :, :20] = 1
+    factors = strands(hair)
+    assert (factors[:, :, 20:] == 1).all() and factors[:, :, :20].std() > 0.01
+
+
+def test_mean_places_are_where_the_heat_is() -> None:
+    heat = torch.full((1, 2, 32, 32), -20.0)
+    heat[0, 0, 4, 20] = heat[0, 1, 31, 0] = 20
+    x, y = mean_places(heat)[0, 0].tolist()
+    assert x == pytest.approx(20 / 31 * 1.16 - 0.08, abs=1e-3) and y == pytest.approx(4 / 31 * 1.16 - 0.08, abs=1e-3)
+    assert mean_places(heat)[0, 1].tolist() == pytest.approx([-0.08, 1.08], abs=1e-3)
+
+
+def test_traits_that_change_nothing_weigh_least(tiny: TriPlaneGenerator) -> None:
+    for name, weight in tiny.named_parameters():
+        if name.endswith("affine.weight"):
+            weight.data[:, 3] = 0  # the fourth number of w is not listened to
+    weights = trait_weights(tiny)
+    assert weights.shape == (tiny.config.w_dim,) and weights[3] == weights.min() == pytest.approx(0.03)
+    assert weights.max() > 0.5
+
+
+def test_the_network_learns(crops: Crops) -> None:
+    torch.manual_seed(0)
+    network = CloseNetwork()
+    optimizer = torch.optim.Adam(network.parameters(), 3e-3)
+    kinds, history = torch.ones(len(REGIONS)), []
+    for _ in range(10):
+        pictures, truth, _ = crops.draw(8)
+        total = sum(losses(network(pictures), truth, kinds).values())
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        history.append(float(total.detach()))
+    assert np.mean(history[-3:]) < 0.85 * np.mean(history[:2])
+
+
+def test_the_encoder_reads_what_the_rest_has_found(crops: Crops) -> None:
+    torch.manual_seed(0)
+    network, said = CloseNetwork().eval(), []
+    train_code(network, crops, torch.ones(267), count=60, steps=150, batch=20, log=said.append)
+    pictures, _, w = crops.draw(8, gently=True)
+    code = network.code(describe(pictures, network(pictures))) - SHIFT
+    assert (code - w).square().mean() < 0.6 * (w.mean(0) - w).square().mean() and "kept back" in said[-1]
+
+
+def test_a_pulled_face_takes_its_points_along() -> None:
+    torch.manual_seed(0)
+    points = 0.4 + 0.2 * torch.rand(3, 68, 2)
+    pulls = grimaces(points, 1.0)
+    moved = pulled(points, pulls)
+    assert (moved - points).norm(dim=-1).max() > 0.01
+    assert (pulled(moved, pulls, back=True) - points).norm(dim=-1).mean() < 1e-3
+    assert torch.equal(pulled(points, grimaces(points, 0.0)), points)

@@ -1,0 +1,325 @@
+"""Training of the second look (``symgan_core/faces/closeup.py``) on the pool: crops as a coarse detector leaves them, before varied
+backgrounds, with what renders lack painted over them: strands in the hair, shoulders in clothes, things in front of the face."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from symgan_core.faces.closeup import INPUT, LANDMARKS, MAP, REGIONS, W_DIM, WEIGHTS, CloseNetwork, CloseReading, describe, read_twice
+from symgan_core.generator import TriPlaneGenerator, load_generator
+from symgan_core.geometry import Camera, project
+from symgan_core.weights import read_shipped, write_shipped
+
+from .descent import descend
+from .faces import _to_frame, _to_square, backgrounds, distort
+from .heads import HeadPack, person_from_code
+from .heads.backgrounds import draw_background
+from .heads.landmarks import landmarks
+from .heads.render import place
+from .mapping import SHIFT
+from .pool import VIEWS, Pool
+
+MAX_YAW = 85.0
+HELD = 16
+"""One person in so many is kept back for the test."""
+HIDDEN = 0.025
+"""A point that lies so much deeper than what the picture shows there is hidden, in scene units."""
+HAIR, CLOTHING = REGIONS.index("hair"), REGIONS.index("clothing")
+PULL_WIDTH = 0.05
+"""Standard deviation of what a pull at a face moves, in crop widths."""
+
+
+def points_of(pack: HeadPack, code: np.ndarray) -> np.ndarray:
+    """``[68, 3]`` scene coordinates of a person's landmarks."""
+    vertices, _, _, centre, scale = place(pack, person_from_code(pack, code))
+    return ((landmarks(pack, vertices) - centre) * scale).astype(np.float32)
+
+
+class Crops:
+    """Draws crops with their truths."""
+
+    def __init__(self, pool: Pool, seed: int = 0, backdrops: int = 800):
+        self.pool, self.rng = pool, np.random.default_rng(seed)
+        torch.manual_seed(seed)
+        pack, people = HeadPack(), pool.ready()
+        self.points = torch.zeros(pool.heads, LANDMARKS, 3)
+        self.points[people] = torch.from_numpy(np.stack([points_of(pack, c) for c in pool.arrays["codes"][people]]))
+        self.w = torch.from_numpy(pool.ws(W_DIM))
+        cameras = torch.from_numpy(np.array(pool.arrays["cameras"]))
+        self.angles = torch.stack(Camera.from_vector(cameras.reshape(-1, 25)).angles(), -1).reshape(*cameras.shape[:2], 2)
+        rows = np.array([(n, v) for n in people for v in range(VIEWS) if abs(self.angles[n, v, 0]) < MAX_YAW])
+        held = rows[:, 0] % HELD == 0
+        self.train, self.test = rows[~held], rows[held]
+        self.backdrops = torch.from_numpy(np.stack([draw_background(self.rng, INPUT) for _ in range(backdrops)])).permute(0, 3, 1, 2)
+
+    def draw(self, count: int, kept_back: bool = False, gently: bool = False) -> tuple[Tensor, CloseReading, Tensor]:
+        """Crops ``[count, 3, 128, 128]``, their truth (``visible`` 0 or 1, ``regions [count, 64, 64]`` numbers) and w ``[count, 267]``.
+
+        ``kept_back``: of people that are never trained on; ``gently``: distorted as little as a good photo is after the second look.
+        """
+        of = self.test if kept_back else self.train
+        rows = of[self.rng.integers(0, len(of), count)]
+        who, arrays = (rows[:, 0], rows[:, 1]), self.pool.arrays
+        frames = jitter(count, 0.2 if gently else 1.0)
+        # Every other pixel will do: half of the crops are blurred at random anyway.
+        rgb = torch.from_numpy(arrays["rgb"][who][:, ::2, ::2]).permute(0, 3, 1, 2).float() / 127.5 - 1
+        alpha = torch.from_numpy(arrays["alpha"][who][:, ::2, ::2])[:, None].float() / 255
+        region = torch.from_numpy(arrays["region"][who])
+        points, depth = project(self.points[rows[:, 0]], torch.from_numpy(arrays["cameras"][who]))
+        visible = seen(points, depth - 2.7, torch.from_numpy(arrays["depth"][who]).float())
+        pulls = grimaces(_to_square(points, frames), 0.0 if gently else 1.0)
+        head = place_in(torch.cat([rgb, alpha], 1), frames, pulls)
+        kinds = place_in(region[:, None].float(), frames, pulls, MAP, "nearest")[:, 0].long()
+        hair = F.interpolate((kinds == HAIR)[:, None].float(), (INPUT, INPUT), mode="bilinear")
+        behind, body = shoulders(self._background(rgb), frames)
+        # Colours come over white: taken out here, so that the edge has no halo.
+        cover = head[:, 3:]
+        colour = head[:, :3] - (1 - cover)
+        crops = colour * strands(hair) + behind * (1 - cover)
+        wearing, covered = (F.avg_pool2d(x, INPUT // MAP)[:, 0] > 0.5 for x in (body, cover))
+        kinds = torch.where((kinds == 0) & wearing & ~covered, torch.full_like(kinds, CLOTHING), kinds)
+        points = pulled(_to_square(points, frames), pulls)
+        inside = ((points > 0) & (points < 1)).all(-1)
+        truth = CloseReading(points, (visible & inside).float(), self.angles[rows[:, 0], rows[:, 1]], frames, kinds)
+        return (toned if gently else distort)(crops.clamp(-1, 1)), truth, self.w[rows[:, 0]]
+
+    def _background(self, pictures: Tensor) -> Tensor:
+        count = len(pictures)
+        noise = backgrounds(count, pictures, INPUT)
+        drawn = self.backdrops[torch.from_numpy(self.rng.integers(0, len(self.backdrops), count))].float() / 127.5 - 1
+        return torch.where(torch.rand(count, 1, 1, 1) < 0.5, noise, drawn)
+
+
+def jitter(count: int, size: float = 1.0) -> Tensor:
+    """(a, b, x, y) of the aligned frame in the crop: off by what a first look leaves, times ``size``."""
+    scale = torch.exp(torch.randn(count).clamp(-2, 2) * 0.07 * size)
+    angle = torch.randn(count).clamp(-2.5, 2.5) * math.radians(6) * size
+    centre = 0.5 + torch.randn(count, 2).clamp(-2.5, 2.5) * 0.035 * size
+    return torch.stack([scale * angle.cos(), scale * angle.sin(), centre[:, 0], centre[:, 1]], 1)
+
+
+def grimaces(points: Tensor, size: float) -> Tensor:
+    """``[B, 8, 4]``: where (x, y) faces are pulled, and by how much, in crops with ``points [B, 68, 2]``.
+
+    Our people smile little and their features sit where the mesh has them; faces in photos do not keep to that.
+    """
+    count = len(points)
+    centres = points[torch.arange(count)[:, None], torch.randint(0, LANDMARKS, (count, 6))]
+    amounts = torch.randn(count, 6, 2).clamp(-2, 2) * 0.012
+    corners = points[:, [48, 54]]
+    across = (corners[:, 1] - corners[:, 0])[:, None] * torch.empty(count, 1, 1).uniform_(-0.1, 0.3)
+    lift = torch.stack([torch.zeros(count), torch.empty(count).uniform_(-0.02, 0.01)], 1)[:, None]
+    smile = torch.cat([lift - across, lift + across], 1)
+    return torch.cat([torch.cat([centres, corners], 1), size * torch.cat([amounts, smile], 1)], 2)
+
+
+def pulled(points: Tensor, pulls: Tensor, back: bool = False) -> Tensor:
+    """Points ``[B, P, 2]`` after the pulls ``[B, K, 4]``, which fade over ``PULL_WIDTH``; ``back``: where they were before."""
+    def shift(at: Tensor) -> Tensor:
+        squared = (at[:, :, None] - pulls[:, None, :, :2]).square().sum(-1)
+        return torch.exp(-squared / (2 * PULL_WIDTH**2)) @ pulls[..., 2:]
+
+    if not back:
+        return points + shift(points)
+    found = points
+    for _ in range(3):  # a fixed point: pulls are smaller than they are wide
+        found = points - shift(found)
+    return found
+
+
+def _places(side: int) -> Tensor:
+    """``[1, side * side, 2]``: centres of pixels, (x, y) in [0, 1]."""
+    line = (torch.arange(side) + 0.5) / side
+    v, u = torch.meshgrid(line, line, indexing="ij")
+    return torch.stack([u, v], -1).reshape(1, -1, 2)
+
+
+def place_in(pictures: Tensor, frames: Tensor, pulls: Tensor | None = None, side: int = INPUT, mode: str = "bilinear") -> Tensor:
+    """Aligned pictures ``[B, C, *, *]`` as they lie in crops; beyond them, their border goes on below and nothing comes elsewhere."""
+    places = _places(side).expand(len(frames), -1, -1)
+    if pulls is not None:  # smooth: every fourth pixel of a side will do
+        few = _places(side // 4).expand(len(frames), -1, -1)
+        moved = (pulled(few, pulls, back=True) - few).transpose(1, 2).reshape(len(frames), 2, side // 4, side // 4)
+        places = places + F.interpolate(moved, (side, side), mode="bilinear").flatten(2).transpose(1, 2)
+    local = _to_frame(places, frames)
+    grid = local.reshape(len(frames), side, side, 2) * 2 - 1
+    out = F.grid_sample(pictures, grid, mode, padding_mode="border", align_corners=False)
+    beyond = ((grid[..., 1] < -1) | (grid[..., 0].abs() > 1))[:, None].expand_as(out).clone()
+    if out.shape[1] > 1:
+        out[:, :3] = torch.where(beyond[:, :3], torch.ones(()), out[:, :3])  # white, as everything without a head is in the pool
+        out[:, 3:] = out[:, 3:] * ~beyond[:, 3:]
+        return out
+    return out * ~beyond
+
+
+def seen(points: Tensor, depth: Tensor, surface: Tensor) -> Tensor:
+    """Whether points ``[B, P, 2]`` at ``depth [B, P]`` are what pictures with ``surface [B, S, S]`` (NaN: nothing) show there."""
+    side = surface.shape[-1]
+    where = (points * side).long().clamp(0, side - 1)
+    shown = surface[torch.arange(len(points))[:, None], where[..., 1], where[..., 0]]
+    return ~(shown < depth - HIDDEN)
+
+
+def shoulders(behind: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """The background with a body in clothes in it, and where that is ``[B, 1, S, S]``; seven of ten have one."""
+    count, side = len(behind), behind.shape[-1]
+    line = (torch.arange(side) + 0.5) / side
+    x = (line[None, None, :] - frames[:, 2, None, None]).abs()
+    some = torch.rand(4, count, 1, 1)
+    neck, slope = 0.08 + 0.1 * some[0], 0.15 + 1.2 * some[1] ** 2
+    top = frames[:, 3, None, None] + 0.27 + 0.14 * some[2]
+    edge = top + slope * (x - neck).clamp(min=0) + 0.9 * (x - 0.2 - 0.25 * some[3]).clamp(min=0) ** 1.5
+    body = (line[None, :, None] > edge)[:, None].float() * (torch.rand(count, 1, 1, 1) < 0.7)
+    body = F.avg_pool2d(F.pad(body, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    cloth = (torch.rand(count, 3, 1, 1) * 2 - 1) * torch.rand(count, 1, 1, 1).sqrt()
+    for size, most in ((4, 0.5), (24, 0.35), (64, 0.25)):
+        weave = F.interpolate(torch.randn(count, 1, size, size), (side, side), mode="bilinear")
+        cloth = cloth + most * torch.rand(count, 1, 1, 1) ** 2 * weave
+    return torch.lerp(behind, cloth.clamp(-1, 1), body), body
+
+
+def strands(hair: Tensor) -> Tensor:
+    """Factors ``[B, 1, S, S]`` that lay streaks over ``hair [B, 1, S, S]``, in another direction for each crop."""
+    count, side = len(hair), hair.shape[-1]
+    streaks = torch.zeros(count, 1, side, side)
+    for across, along in ((48, 6), (16, 4)):
+        streaks = streaks + F.interpolate(torch.randn(count, 1, along, across), (side, side), mode="bicubic")
+    angle = torch.rand(count) * math.pi - math.pi / 2
+    turn = torch.stack([angle.cos(), -angle.sin(), torch.zeros(count), angle.sin(), angle.cos(), torch.zeros(count)], 1).reshape(-1, 2, 3)
+    grid = F.affine_grid(0.7 * turn, [count, 1, side, side], align_corners=False)
+    streaks = F.grid_sample(streaks, grid, padding_mode="reflection", align_corners=False)
+    return 1 + hair * torch.rand(count, 1, 1, 1) * 0.35 * streaks.clamp(-2, 2)
+
+
+def toned(x: Tensor) -> Tensor:
+    """``[B, 3, S, S]`` in [-1, 1] with the differences in tone, cast and grain that cameras have."""
+    def some(low: float, high: float, channels: int = 1) -> Tensor:
+        return torch.empty(len(x), channels, 1, 1).uniform_(low, high)
+
+    x = ((x + 1) / 2).clamp(1e-4, 1) ** torch.exp(some(-0.15, 0.15)) * some(0.96, 1.04, 3)
+    return ((x + torch.randn_like(x) * some(0, 0.03)) * 2 - 1).clamp(-1, 1)
+
+
+@torch.no_grad()
+def trait_weights(generator: TriPlaneGenerator, yaw: float = 25.0) -> Tensor:
+    """``[267]``: how much a standard deviation of each trait changes pictures, as a mean square over its mean; between 0.03 and 8."""
+    config = generator.config
+    w, camera = generator.backbone.mapping.w_avg[None], Camera.orbit(yaw, 0).vector()
+
+    def pictures(at: Tensor) -> Tensor:
+        ws = at[:, None].expand(-1, config.num_ws, -1)
+        planes = generator.planes(ws, resolution=config.plane_resolution // 4)
+        return generator.view(planes, ws, camera, 32).image_raw
+
+    middle = pictures(w)
+    effect = torch.stack([(pictures(w + e) - middle).square().mean() for e in torch.eye(config.w_dim)])
+    return (effect / effect.mean()).clamp(0.03, 8)
+
+
+def losses(reading: CloseReading, truth: CloseReading, kinds: Tensor) -> dict[str, Tensor]:
+    """``kinds [12]``: weights of the regions."""
+    away = (reading.points - truth.points).abs().sum(-1)
+    away[:, :17] *= 0.4  # along the jaw, a point's place is a convention
+    return {
+        "points": 40 * (away * (0.25 + 0.75 * truth.visible)).mean(),
+        "visible": 0.2 * F.binary_cross_entropy_with_logits(reading.visible, truth.visible),
+        "angles": (reading.angles - truth.angles).abs().mean() / 10,
+        "frame": 6 * (reading.frame - truth.frame).abs().mean(),
+        "regions": F.cross_entropy(reading.regions, truth.regions, kinds),
+    }
+
+
+def train(pool: Pool, minutes: float, batch: int = 32, rate: float = 3e-3, out: Path = WEIGHTS, seed: int = 0,
+          start: Path | None = None, log: Callable[[str], None] = print) -> CloseNetwork:
+    """Train for a time budget, then the encoder; write the weights (half precision) with their hash. ``start``: weights to go on from."""
+    crops, network = Crops(pool, seed), CloseNetwork().to(memory_format=torch.channels_last)
+    if start:
+        network.load_state_dict(read_shipped(start), strict=False)
+    kinds = torch.ones(len(REGIONS))
+    kinds[[REGIONS.index(n) for n in ("eyes", "mouth", "brows")]] = 2.0
+    optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=0.01)
+    begin, step, history = time.monotonic(), 0, []
+    while (share := (time.monotonic() - begin) / 60 / minutes) < 1:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min(1, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * share)) + 1e-5
+        pictures, truth, _ = crops.draw(batch)
+        parts = losses(network(pictures.contiguous(memory_format=torch.channels_last)), truth, kinds)
+        optimizer.zero_grad()
+        sum(parts.values()).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        step += 1
+        history.append({k: float(v.detach()) for k, v in parts.items()})
+        if step % 100 == 0:
+            log(f"{step} {60 * minutes * share:.0f}s " + str({k: round(float(np.mean([h[k] for h in history])), 4) for k in history[0]}))
+            history.clear()
+        if step % 1000 == 0:
+            write_shipped(network.state_dict(), out)
+    network.eval()
+    log(judge(network, crops))
+    train_code(network, crops, trait_weights(load_generator("builtin", "cpu")), log=log)
+    write_shipped(network.state_dict(), out)
+    return network
+
+
+def train_code(network: CloseNetwork, crops: Crops, weights: Tensor, count: int = 16_000, steps: int = 8000, batch: int = 256,
+               rate: float = 2e-3, log: Callable[[str], None] = print) -> None:
+    """Train the encoder in place, on what the rest of the network reads in ``count`` crops; ``weights [267]`` of the traits."""
+    features, w = described(network, crops, count)
+    code = network.code
+    code.mean_in.copy_(features.mean(0))
+    code.scale_in.copy_(features.std(0).clamp(min=0.02))
+    code.mean.copy_(w.mean(0))
+    code.scale.copy_(w.std(0).clamp(min=1e-3))
+    weights = weights / code.scale.square().clamp(min=0.05)
+
+    def loss() -> Tensor:
+        rows = torch.randint(0, count, (batch,))
+        return ((code(features[rows]) - w[rows]).square() * weights).mean()
+
+    code.train()
+    descend(list(code.parameters()), loss, steps, rate, min(200, steps // 4), 0.02, log, "encoder")
+    code.eval()
+    with torch.no_grad():
+        features, truth = described(network, crops, max(count // 10, 1), kept_back=True)
+        left, plain = (code(features) - truth).square().mean(0), (code.mean - truth).square().mean(0)
+        log(f"kept back: {1 - float((left * weights).sum() / (plain * weights).sum()):.3f} of the traits' weighted variance is read")
+        code.mean.add_(SHIFT)  # what ships speaks of the generator's own w
+
+
+@torch.no_grad()
+def described(network: CloseNetwork, crops: Crops, count: int, kept_back: bool = False) -> tuple[Tensor, Tensor]:
+    """What the encoder gets to know of ``count`` gently distorted crops ``[count, FEATURES]``, and their w ``[count, 267]``."""
+    features, ws = [], []
+    for start in range(0, count, 64):
+        pictures, _, w = crops.draw(min(64, count - start), kept_back, gently=True)
+        features.append(describe(pictures, read_twice(network, pictures)))
+        ws.append(w)
+    return torch.cat(features), torch.cat(ws)
+
+
+@torch.no_grad()
+def judge(network: CloseNetwork, crops: Crops, count: int = 640) -> str:
+    """Points, pose and regions on people kept back, with the same distortions."""
+    parts = [crops.draw(64, kept_back=True) for _ in range(count // 64)]
+    reading = CloseReading(*(torch.cat(x) for x in zip(*(read_twice(network, p) for p, *_ in parts), strict=True)))
+    truth = CloseReading(*(torch.cat(x) for x in zip(*(t for _, t, _ in parts), strict=True)))
+    eyes = (truth.points[:, 36:42].mean(1) - truth.points[:, 42:48].mean(1)).norm(dim=1)
+    near = truth.angles[:, 0].abs() < 45
+    away = (reading.points - truth.points).norm(dim=-1)
+    error = (away / eyes[:, None])[near][truth.visible[near] > 0].mean()
+    side = away[truth.visible > 0].mean()
+    kinds = reading.regions.argmax(1)
+    iou = {n: float(((kinds == i) & (truth.regions == i)).sum() / ((kinds == i) | (truth.regions == i)).sum().clamp(min=1))
+           for i, n in enumerate(REGIONS)}
+    yaw, pitch = (reading.angles - truth.angles).abs().mean(0).tolist()
+    return (f"kept back: points {100 * error:.2f} % of the eye distance ({100 * side:.2f} % of the crop), yaw {yaw:.2f} pitch {pitch:.2f} "
+            "degrees, IoU " + ", ".join(f"{n} {v:.2f}" for n, v in iou.items()))
