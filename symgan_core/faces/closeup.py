@@ -23,6 +23,8 @@ INPUT = 128
 MAP = 64
 REGIONS = ("background", "skin", "hair", "eyes", "mouth", "brows", "nose", "ears", "neck", "clothing", "glasses", "hat")
 """What a pixel shows; in this order in ``CloseReading.regions``."""
+HEAD = ("skin", "hair", "eyes", "mouth", "brows", "nose", "ears", "neck", "glasses", "hat")
+"""All but what is behind the head and on the body."""
 LANDMARKS = 68
 """iBUG's scheme: jaw 0-16 from the person's right, brows 17-26, nose 27-35, eyes 36-47, lips 48-67."""
 W_DIM = 267

@@ -16,6 +16,9 @@ from .config import GeneratorConfig
 from .decoder import Decoder, axes_to_projections, for_sampling, sample_planes
 from .synthesis import Backbone, SuperResolution
 
+EMPTY = -1e3
+"""Raw density of nothing."""
+
 
 class Rendered(NamedTuple):
     """A low-resolution view: ``features [B, C, R, R]`` in about [-1, 1] (the first three are the colour),
@@ -97,8 +100,15 @@ class TriPlaneGenerator(nn.Module):
         return planes if self.backbone.warp is None else self.backbone.warp(planes, ws[:, 0])
 
     def query(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Raw density ``[B, P]`` and features ``[B, C, P]`` in about [0, 1] at ``points [B, P, 3]``."""
-        return self.decoder(sample_planes(planes, points, self.projections, self.config.box_warp))
+        """Raw density ``[B, P]`` and features ``[B, C, P]`` in about [0, 1] at ``points [B, P, 3]``.
+
+        Generators on white are empty outside the box: there two planes say nothing, and what an inversion writes into the third would
+        stand in the room as bars along its axis. EG3D's own do render a background there.
+        """
+        sigma, features = self.decoder(sample_planes(planes, points, self.projections, self.config.box_warp))
+        if self.config.white_back:
+            sigma = sigma.masked_fill(points.abs().amax(-1) > self.config.box_warp / 2, EMPTY)
+        return sigma, features
 
     def march_rays(self, planes: Tensor, origins: Tensor, directions: Tensor, jitter: torch.Generator | None = None,
                    depth_range: tuple[Tensor, Tensor] | None = None, samples: tuple[int, int] | None = None) -> Marched:

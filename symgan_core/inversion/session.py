@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import RequestError
 from ..faces import (
+    HEAD,
     Face,
     FaceCrop,
     FaceProvider,
@@ -204,7 +205,7 @@ def crop_face(photo: np.ndarray, face: Face, generator: TriPlaneGenerator, reque
     landmarks = to_crop(face.landmarks, frame, config.image_resolution)
     camera = Camera.orbit(yaw, pitch, config.orbit_radius, config.orbit_pivot)
     shown = 1 - close.share(("background",), frame, config.image_resolution)
-    clothes = close.share(("clothing",), frame, config.image_resolution)
+    clothes = 1 - close.share(HEAD, frame, config.image_resolution)
     return FaceCrop(image, camera, landmarks, head_mask(image, shown, landmarks), frame, face,
                     to_crop(close.landmarks, frame, config.image_resolution), close.visible, clothes)
 

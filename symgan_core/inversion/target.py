@@ -53,7 +53,7 @@ class Target:
         near = F.max_pool2d((shown > 0.5).float(), wide, 1, wide // 2)
         soft = round(size / 100) * 2 + 1
         near = F.avg_pool2d(near, soft, 1, soft // 2, count_include_pad=False)
-        keep = 1 - self.clothes * (1 - near)
+        keep = 1 - ((self.clothes - 0.3) / 0.3).clamp(0, 1) * (1 - near)
         return replace(self, image=self.image * keep + (1 - keep), mask=self.mask * keep)
 
     @property
