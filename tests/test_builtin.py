@@ -12,6 +12,7 @@ from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import make_target, to_uint8
 from symgan_core.inversion.growth import grow_matter, holes
+from symgan_core.inversion.session import guess_code
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +121,29 @@ def test_a_damaged_directions_file_is_refused(tiny: TriPlaneGenerator, tmp_path)
     path.write_bytes(b"not a file of tensors")
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_directions(path, tiny)
+
+
+def test_nothing_is_outside_the_box_whatever_the_planes_say(builtin: TriPlaneGenerator) -> None:
+    half = builtin.config.box_warp / 2
+    planes = 50 * torch.randn(1, 3, builtin.config.plane_channels, 64, 64, generator=torch.Generator().manual_seed(0))
+    points = torch.rand(1, 4000, 3, generator=torch.Generator().manual_seed(1)) * 4 * half - 2 * half
+    sigma = builtin.query(planes, points)[0]
+    outside = points.abs().amax(-1) > half
+    assert sigma[outside].max() < -100 and (sigma[~outside] > 0).float().mean() > 0.1
+
+
+def test_the_guess_is_nearer_than_the_mean_head(builtin: TriPlaneGenerator, people: torch.Tensor) -> None:
+    mean = builtin.backbone.mapping.w_avg
+    gains = []
+    for ws, yaw in zip(people, (0.0, 20.0, -30.0, 10.0), strict=True):
+        camera = Camera.orbit(yaw, 0).vector()
+        with torch.no_grad():
+            photo = builtin.synthesis(ws[None], camera)
+            mask = F.interpolate(photo.image_opacity, (256, 256)).clamp(0, 1)[0, 0].numpy()
+            target = make_target(to_uint8(photo.image), camera[0], (255 * mask).astype(np.uint8), builtin)
+            shown = [builtin.synthesis(w.expand(1, builtin.config.num_ws, -1), camera).image for w in (guess_code(target, builtin), mean)]
+        gains.append(float((shown[1] - photo.image).abs().mean() / (shown[0] - photo.image).abs().mean()))
+    assert min(gains) > 1 and np.mean(gains) > 1.5
 
 
 def test_a_shoulder_that_the_prior_lacks_is_grown(builtin: TriPlaneGenerator) -> None:

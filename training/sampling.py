@@ -163,7 +163,7 @@ class PlaneSampler:
             return sigma, features.transpose(1, 2)
         grid = torch.einsum("bpi,kij->bpkj", points * (2 / generator.config.box_warp), generator.projections)
         mean = _PlaneMean.apply(self.planes[:people], self._texels(grid, self.planes.shape[2]))
-        sigma, features = generator.decoder(mean)
+        sigma, features = generator.decode(mean, points)
         return sigma, features.transpose(1, 2)
 
     def march(self, depths: Tensor, sigma: Tensor, features: Tensor) -> Marched:

@@ -131,7 +131,7 @@ class Trainer:
         pixels = batch.pixels(*batch.choose(config.points, on_head=True)).by_person(batch.people)
         low, high = config.shell
         depth = pixels.depth.nan_to_num(2.7) + low + (high - low) * torch.rand_like(pixels.depth)
-        free, empty = batch.free_points(config.free_points, 1.2 * box)  # what is outside the box is seen too, and one number rules it
+        free, empty = batch.free_points(config.free_points, box)
         rays = batch.pixels(*batch.choose(config.rays)).by_person(batch.people)
         places, along = self._ray_points(rays)
         parts = [pixels.origins + pixels.directions * depth[..., None], free, along]

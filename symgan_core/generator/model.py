@@ -100,12 +100,16 @@ class TriPlaneGenerator(nn.Module):
         return planes if self.backbone.warp is None else self.backbone.warp(planes, ws[:, 0])
 
     def query(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Raw density ``[B, P]`` and features ``[B, C, P]`` in about [0, 1] at ``points [B, P, 3]``.
+        """Raw density ``[B, P]`` and features ``[B, C, P]`` in about [0, 1] at ``points [B, P, 3]``."""
+        return self.decode(sample_planes(planes, points, self.projections, self.config.box_warp), points)
+
+    def decode(self, sampled: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """The same from the planes' mean features ``sampled [B, P, C]`` at the points.
 
         Generators on white are empty outside the box: there two planes say nothing, and what an inversion writes into the third would
         stand in the room as bars along its axis. EG3D's own do render a background there.
         """
-        sigma, features = self.decoder(sample_planes(planes, points, self.projections, self.config.box_warp))
+        sigma, features = self.decoder(sampled)
         if self.config.white_back:
             sigma = sigma.masked_fill(points.abs().amax(-1) > self.config.box_warp / 2, EMPTY)
         return sigma, features

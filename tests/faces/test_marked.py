@@ -27,7 +27,7 @@ def features(marked: dict) -> np.ndarray:
 
 
 def test_points_and_poses_beside_hand_marks(found: dict[str, list[Face]]) -> None:
-    """What holds today: a sixth of the eye distance (6 % is what is aimed at), yaw within 14 degrees of a person's judgement."""
+    """What holds today: a tenth of the eye distance (6 % is what is aimed at), yaw within 14 degrees of a person's judgement."""
     errors, taken = [], []
     for marked in MARKED:
         truth = features(marked)
@@ -37,4 +37,4 @@ def test_points_and_poses_beside_hand_marks(found: dict[str, list[Face]]) -> Non
         assert abs(face.yaw - marked["yaw"]) <= 14, marked
         taken.append(id(face))
     assert len(set(taken)) == len(MARKED) == sum(map(len, found.values()))
-    assert np.nanmean(errors) < 0.175
+    assert np.nanmean(errors) < 0.1
