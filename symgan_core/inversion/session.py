@@ -68,7 +68,7 @@ class Inversion:
     def __iter__(self) -> Iterator[Event]:
         rng = torch.Generator().manual_seed(self.seed)
         if self._guessed:
-            yield from self._timed("guess", iter([self._first_look()]))
+            yield from self._timed("guess", self._first_look())
         yield from self._timed("pivot", find_pivot(self._state, self.target, self.config, self._perceptual, rng))
         if self.config.tuning.steps and self.config.tuning.grow:
             self.target = self._bust()
@@ -80,13 +80,13 @@ class Inversion:
                 self._report |= notes
 
     @torch.no_grad()
-    def _first_look(self) -> Event:
+    def _first_look(self) -> Iterator[Event]:
         """The head as it is guessed, from three sides."""
         generator, ws = self._state.generator, self._state.ws
         planes, config = generator.planes(ws), generator.config
         cameras = [Camera.orbit(yaw, 0, config.orbit_radius, config.orbit_pivot).vector().to(ws) for yaw in FIRST_YAWS]
         views = [generator.view(planes, ws, camera, samples=self.config.samples).image for camera in cameras]
-        return Event("guess", 1, 1, {}, to_uint8(torch.cat(views, 3)))
+        yield Event("guess", 1, 1, {}, to_uint8(torch.cat(views, 3)))
 
     @torch.no_grad()
     def _bust(self) -> Target:
