@@ -4,7 +4,6 @@ backgrounds, with what renders lack painted over them: strands in the hair, shou
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,12 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from symgan_core.faces.closeup import INPUT, LANDMARKS, MAP, REGIONS, W_DIM, WEIGHTS, CloseNetwork, CloseReading, describe, read_twice
+from symgan_core.faces.frames import points_in_squares, points_to_photo
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera, project
 from symgan_core.weights import read_shipped, write_shipped
 
-from .descent import descend
-from .faces import _to_frame, _to_square, backgrounds, distort
+from .descent import descend, descend_for
+from .faces import backgrounds, distort
 from .heads import HeadPack, person_from_code
 from .heads.backgrounds import draw_background
 from .heads.landmarks import landmarks
@@ -75,7 +75,7 @@ class Crops:
         region = torch.from_numpy(arrays["region"][who])
         points, depth = project(self.points[rows[:, 0]], torch.from_numpy(arrays["cameras"][who]))
         visible = seen(points, depth - 2.7, torch.from_numpy(arrays["depth"][who]).float())
-        pulls = grimaces(_to_square(points, frames), 0.0 if gently else 1.0)
+        pulls = grimaces(points_to_photo(points, frames), 0.0 if gently else 1.0)
         head = place_in(torch.cat([rgb, alpha], 1), frames, pulls)
         kinds = place_in(region[:, None].float(), frames, pulls, MAP, "nearest")[:, 0].long()
         hair = F.interpolate((kinds == HAIR)[:, None].float(), (INPUT, INPUT), mode="bilinear")
@@ -86,7 +86,7 @@ class Crops:
         crops = colour * strands(hair) + behind * (1 - cover)
         wearing, covered = (F.avg_pool2d(x, INPUT // MAP)[:, 0] > 0.5 for x in (body, cover))
         kinds = torch.where((kinds == 0) & wearing & ~covered, torch.full_like(kinds, CLOTHING), kinds)
-        points = pulled(_to_square(points, frames), pulls)
+        points = pulled(points_to_photo(points, frames), pulls)
         inside = ((points > 0) & (points < 1)).all(-1)
         truth = CloseReading(points, (visible & inside).float(), self.angles[rows[:, 0], rows[:, 1]], frames, kinds)
         return (toned if gently else distort)(crops.clamp(-1, 1)), truth, self.w[rows[:, 0]]
@@ -149,7 +149,7 @@ def place_in(pictures: Tensor, frames: Tensor, pulls: Tensor | None = None, side
         few = _places(side // 4).expand(len(frames), -1, -1)
         moved = (pulled(few, pulls, back=True) - few).transpose(1, 2).reshape(len(frames), 2, side // 4, side // 4)
         places = places + F.interpolate(moved, (side, side), mode="bilinear").flatten(2).transpose(1, 2)
-    local = _to_frame(places, frames)
+    local = points_in_squares(places, frames)
     grid = local.reshape(len(frames), side, side, 2) * 2 - 1
     out = F.grid_sample(pictures, grid, mode, padding_mode="border", align_corners=False)
     beyond = ((grid[..., 1] < -1) | (grid[..., 0].abs() > 1))[:, None].expand_as(out).clone()
@@ -245,28 +245,19 @@ def train(pool: Pool, minutes: float, batch: int = 32, rate: float = 3e-3, out: 
         network.load_state_dict(read_shipped(start), strict=False)
     kinds = torch.ones(len(REGIONS))
     kinds[[REGIONS.index(n) for n in ("eyes", "mouth", "brows")]] = 2.0
-    optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=0.01)
-    begin, step, history = time.monotonic(), 0, []
-    while (share := (time.monotonic() - begin) / 60 / minutes) < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = rate * min(1, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * share)) + 1e-5
+
+    def parts() -> dict[str, Tensor]:
         pictures, truth, _ = crops.draw(batch)
-        parts = losses(network(pictures.contiguous(memory_format=torch.channels_last)), truth, kinds)
-        optimizer.zero_grad()
-        sum(parts.values()).backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        step += 1
-        history.append({k: float(v.detach()) for k, v in parts.items()})
-        if step % 100 == 0:
-            log(f"{step} {60 * minutes * share:.0f}s " + str({k: round(float(np.mean([h[k] for h in history])), 4) for k in history[0]}))
-            history.clear()
-        if step % 1000 == 0:
-            write_shipped(network.state_dict(), out)
+        return losses(network(pictures.contiguous(memory_format=torch.channels_last)), truth, kinds)
+
+    def save() -> None:
+        write_shipped(network.state_dict(), out)
+
+    descend_for(minutes, network, parts, rate, 0.01, save, log, clip=5.0)
     network.eval()
     log(judge(network, crops))
     train_code(network, crops, trait_weights(load_generator("builtin", "cpu")), log=log)
-    write_shipped(network.state_dict(), out)
+    save()
     return network
 
 

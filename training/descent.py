@@ -31,3 +31,29 @@ def descend(weights: Iterable[nn.Parameter], loss: Callable[[], Tensor], steps: 
         if (step + 1) % 1000 == 0:
             log(f"{what} {step + 1}: {total / 1000:.4f} of the squares left, {time.monotonic() - begin:.0f} s")
             total = 0.0
+
+
+def descend_for(minutes: float, network: nn.Module, parts: Callable[[], dict[str, Tensor]], rate: float, weight_decay: float,
+                save: Callable[[], None], log: Callable[[str], None], clip: float = math.inf) -> None:
+    """AdamW on the sum of fresh ``parts`` for a time budget; a line of their means every hundred steps, ``save`` every thousand.
+
+    The rate rises over 100 steps and falls with half a cosine over the time; ``clip``: the largest norm of the gradient.
+    """
+    optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=weight_decay)
+    begin, step, history = time.monotonic(), 0, []
+    while (share := (time.monotonic() - begin) / 60 / minutes) < 1:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min(1, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * share)) + 1e-5
+        now = parts()
+        optimizer.zero_grad()
+        sum(now.values()).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
+        optimizer.step()
+        step += 1
+        history.append({k: float(v.detach()) for k, v in now.items()})
+        if step % 100 == 0:
+            means = {k: round(sum(h[k] for h in history) / len(history), 4) for k in history[0]}
+            log(f"{step} {60 * minutes * share:.0f}s {means}")
+            history.clear()
+        if step % 1000 == 0:
+            save()

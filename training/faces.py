@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from symgan_core.faces.frames import points_in_squares, points_to_photo
 from symgan_core.faces.network import INPUT, MASK, WEIGHTS, FaceNetwork, FaceReading
 from symgan_core.geometry import Camera, project
 from symgan_core.weights import write_shipped
 
+from .descent import descend_for
 from .heads import HeadPack, person_from_code
 from .heads.render import place
 from .pool import VIEWS, Pool
@@ -62,7 +63,7 @@ class Examples:
         cover = torch.where((negative & ~keep)[:, None, None, None], torch.zeros_like(cover), cover)
         background = backgrounds(count, rgb)
         squares = distort(head * cover + background * (1 - cover))
-        truth = FaceReading((~negative).float(), _to_square(points, frames), torch.stack([yaw, pitch], 1), frames,
+        truth = FaceReading((~negative).float(), points_to_photo(points, frames), torch.stack([yaw, pitch], 1), frames,
                             F.adaptive_avg_pool2d(cover, MASK))
         return squares, truth, ~negative
 
@@ -83,7 +84,7 @@ class Examples:
         size = INPUT
         line = (torch.arange(size) + 0.5) / size
         v, u = torch.meshgrid(line, line, indexing="ij")
-        local = _to_frame(torch.stack([u, v], -1).reshape(1, -1, 2).expand(len(frames), -1, -1), frames)
+        local = points_in_squares(torch.stack([u, v], -1).reshape(1, -1, 2).expand(len(frames), -1, -1), frames)
         grid = local.reshape(len(frames), size, size, 2) * 2 - 1
         # The border is repeated, so that a neck goes on below the rendered picture instead of being cut off.
         cut = F.grid_sample(torch.cat([rgb, alpha], 1), grid, padding_mode="border", align_corners=False)
@@ -95,19 +96,6 @@ class Examples:
         cut[:, :3] = torch.where(below & shape, clothes, cut[:, :3])
         cut[:, 3:] = torch.where(below, shape.float(), cut[:, 3:])
         return cut[:, :3], cut[:, 3:]
-
-
-def _to_square(points: Tensor, frames: Tensor) -> Tensor:
-    """Aligned-picture coordinates ``[B, P, 2]`` to the square's, both in [0, 1]."""
-    a, b, x, y = (frames[:, n, None] for n in range(4))
-    u, v = points[..., 0] - 0.5, points[..., 1] - 0.5
-    return torch.stack([x + a * u - b * v, y + b * u + a * v], -1)
-
-
-def _to_frame(points: Tensor, frames: Tensor) -> Tensor:
-    a, b, x, y = (frames[:, n, None] for n in range(4))
-    u, v = points[..., 0] - x, points[..., 1] - y
-    return torch.stack([(a * u + b * v), (a * v - b * u)], -1) / (a * a + b * b)[..., None] + 0.5
 
 
 def backgrounds(count: int, pictures: Tensor, side: int = INPUT) -> Tensor:
@@ -174,22 +162,14 @@ def losses(reading: FaceReading, truth: FaceReading, positive: Tensor) -> dict[s
 def train(pool: Pool, minutes: float, batch: int = 48, rate: float = 2e-3, out: Path = WEIGHTS, seed: int = 0) -> FaceNetwork:
     """Train for a time budget and write the weights (half precision) with their hash."""
     examples, network = Examples(pool, seed), FaceNetwork()
-    optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=1e-3)
-    begin, step, history = time.monotonic(), 0, []
-    while (share := (time.monotonic() - begin) / 60 / minutes) < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = rate * min(1, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * share)) + 1e-5
+
+    def parts() -> dict[str, Tensor]:
         squares, truth, positive = examples.draw(batch)
-        parts = losses(network(squares), truth, positive)
-        optimizer.zero_grad()
-        sum(parts.values()).backward()
-        optimizer.step()
-        step += 1
-        history.append({k: float(v.detach()) for k, v in parts.items()})
-        if step % 100 == 0:
-            print(step, {k: round(float(np.mean([h[k] for h in history])), 4) for k in history[0]}, flush=True)
-            history.clear()
-        if step % 1000 == 0:
-            write_shipped(network.state_dict(), out)
-    write_shipped(network.state_dict(), out)
+        return losses(network(squares), truth, positive)
+
+    def save() -> None:
+        write_shipped(network.state_dict(), out)
+
+    descend_for(minutes, network, parts, rate, 1e-3, save, lambda line: print(line, flush=True))
+    save()
     return network

@@ -10,7 +10,7 @@ import torch
 from ..errors import PhotoError
 from ..geometry import Camera
 from .detect import Face
-from .frames import as_tensor, cut_squares
+from .frames import as_tensor, cut_squares, points_in_squares
 
 MIN_FACE = 48
 """Least side, in photo pixels, of the aligned frame."""
@@ -95,6 +95,5 @@ def nudged(frame: np.ndarray, roll: float = 0.0, zoom: float = 1.0, shift: tuple
 
 def to_crop(points: np.ndarray, frame: np.ndarray, resolution: int) -> np.ndarray:
     """Photo pixels ``[P, 2]`` to crop pixels."""
-    a, b, x, y = frame
-    offset = (points - [x, y]) / (a * a + b * b)
-    return (np.stack([offset @ [a, b], offset @ [-b, a]], 1) + 0.5) * resolution
+    points, frame = (torch.as_tensor(np.asarray(x, np.float64))[None] for x in (points, frame))
+    return points_in_squares(points, frame)[0].numpy() * resolution

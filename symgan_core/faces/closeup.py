@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from ..weights import read_shipped
 from .frames import compose_frames, cut_squares, points_to_photo, relative_frame
+from .network import conv_block
 
 INPUT = 128
 MAP = 64
@@ -45,10 +46,6 @@ class CloseReading(NamedTuple):
     regions: Tensor
 
 
-def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
-
-
 def _mix(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """A convolution by channel, then one by pixel: a tenth of the weights where there are many channels."""
     return nn.Sequential(nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False), nn.BatchNorm2d(inputs),
@@ -61,8 +58,8 @@ class CloseNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.down = nn.ModuleList([
-            nn.Sequential(_conv(3, 16, 2), _conv(16, 24)), nn.Sequential(_conv(24, 40, 2), _conv(40, 48)),
-            nn.Sequential(_conv(48, 72, 2), _conv(72, 96)), nn.Sequential(_conv(96, 112, 2), _mix(112, 112), _mix(112, 112)),
+            nn.Sequential(conv_block(3, 16, 2), conv_block(16, 24)), nn.Sequential(conv_block(24, 40, 2), conv_block(40, 48)),
+            nn.Sequential(conv_block(48, 72, 2), conv_block(72, 96)), nn.Sequential(conv_block(96, 112, 2), _mix(112, 112), _mix(112, 112)),
             nn.Sequential(_mix(112, 160, 2), _mix(160, 160))])
         self.trunk = nn.Sequential(nn.Conv2d(160, 48, 1), nn.ReLU(inplace=True), nn.Flatten(),
                                    nn.Linear(48 * 16, 192), nn.ReLU(inplace=True))
@@ -73,7 +70,7 @@ class CloseNetwork(nn.Module):
         self.deep = nn.Conv2d(160, 96, 1)
         self.fine = _mix(64, 64)
         self.places = nn.Conv2d(64, LANDMARKS, 1)
-        self.kinds = nn.Sequential(_conv(64, 48), nn.Conv2d(48, 4 * len(REGIONS), 1), nn.PixelShuffle(2))
+        self.kinds = nn.Sequential(conv_block(64, 48), nn.Conv2d(48, 4 * len(REGIONS), 1), nn.PixelShuffle(2))
         self.code = CodeReader()
 
     def forward(self, x: Tensor) -> CloseReading:

@@ -59,6 +59,13 @@ def points_to_photo(points: Tensor, squares: Tensor) -> Tensor:
     return torch.stack([x + a * u - b * v, y + b * u + a * v], -1)
 
 
+def points_in_squares(points: Tensor, squares: Tensor) -> Tensor:
+    """The way back: points ``[B, P, 2]`` in pixels to units of their squares."""
+    a, b, x, y = (squares[:, n, None] for n in range(4))
+    u, v = points[..., 0] - x, points[..., 1] - y
+    return torch.stack([a * u + b * v, a * v - b * u], -1) / (a * a + b * b)[..., None] + 0.5
+
+
 def relative_frame(outer: Tensor, inner: Tensor) -> Tensor:
     """Squares ``[B, 4]`` in units of others ``[B, 4]``: ``compose_frames(outer, relative_frame(outer, inner))`` is ``inner``."""
     a, b, x, y = outer.unbind(-1)

@@ -34,7 +34,8 @@ class FaceReading(NamedTuple):
     mask: Tensor
 
 
-def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+def conv_block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """Convolution 3x3, batch norm, ReLU: what both face networks are made of."""
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
@@ -43,12 +44,13 @@ class FaceNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.fine = nn.Sequential(_conv(3, 24, 2), _conv(24, 32), _conv(32, 48, 2), _conv(48, 64), _conv(64, 96, 2), _conv(96, 96))
-        self.coarse = nn.Sequential(_conv(96, 128, 2), _conv(128, 128), _conv(128, 160, 2), _conv(160, 96))
+        self.fine = nn.Sequential(conv_block(3, 24, 2), conv_block(24, 32), conv_block(32, 48, 2), conv_block(48, 64),
+                                  conv_block(64, 96, 2), conv_block(96, 96))
+        self.coarse = nn.Sequential(conv_block(96, 128, 2), conv_block(128, 128), conv_block(128, 160, 2), conv_block(160, 96))
         self.trunk = nn.Sequential(nn.Linear(96 * 9, 256), nn.ReLU(inplace=True))
         self.out = nn.Linear(256, 1 + 2 * len(POINTS) + 2 + 4)
         self.mask_context = nn.Linear(256, 96)
-        self.mask = nn.Sequential(_conv(96, 64), nn.Conv2d(64, 16, 3, padding=1), nn.PixelShuffle(4))
+        self.mask = nn.Sequential(conv_block(96, 64), nn.Conv2d(64, 16, 3, padding=1), nn.PixelShuffle(4))
 
     def forward(self, x: Tensor) -> FaceReading:
         fine = self.fine(x)

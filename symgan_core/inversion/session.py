@@ -104,10 +104,7 @@ class Inversion:
 
     def portrait(self) -> Portrait3D:
         """The best so far, at any time; a stopped run keeps all that it has learned."""
-        state = self._state
-        generator = state.generator.eval().requires_grad_(False)
-        offset = None if state.planes_offset is None else state.planes_offset.clone()
-        portrait = Portrait3D(generator, state.ws.detach(), state.camera.detach(), self._report, offset, self.target.backdrop)
+        state, portrait = self._state, self._unmeasured()
         portrait.report["camera"] = [round(float(v), 6) for v in state.camera[0]]
         yaw, pitch = Camera.from_vector(state.camera).yaw_pitch()
         start_yaw, start_pitch = Camera.from_vector(self.target.camera).yaw_pitch()
@@ -116,6 +113,12 @@ class Inversion:
         portrait.report["metrics"] = self._metrics(portrait)
         return portrait
 
+    def _unmeasured(self) -> Portrait3D:
+        state = self._state
+        generator = state.generator.eval().requires_grad_(False)
+        offset = None if state.planes_offset is None else state.planes_offset.clone()
+        return Portrait3D(generator, state.ws.detach(), state.camera.detach(), self._report, offset, self.target.backdrop)
+
     def origins(self, yaws: Sequence[float] = ORIGIN_YAWS) -> tuple[Tensor, dict[str, float]]:
         """Where the pixels of the turned head come from.
 
@@ -123,7 +126,7 @@ class Inversion:
             ``[len(yaws), 1, H, W]`` uint8: 1 seen in the photo, 2 taken from the mirrored photo, 3 invented by the generator, 0 no head;
             and the shares of the three over all views, which the report keeps.
         """
-        portrait = self.portrait()
+        portrait = self._unmeasured()
         target = self.target.with_camera(portrait.camera)
         mirror = self.config.tuning.mirrored and self.config.tuning.steps > 0
         cameras = torch.cat([portrait.orbit_camera(yaw) for yaw in yaws])

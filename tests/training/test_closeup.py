@@ -6,6 +6,7 @@ import torch
 
 from symgan_core.faces.closeup import MAP, REGIONS, CloseNetwork, describe, mean_places
 from symgan_core.generator import TriPlaneGenerator
+from tests.training.learning import learning_curve
 from training.closeup import Crops, grimaces, losses, place_in, pulled, seen, shoulders, strands, train_code, trait_weights
 from training.mapping import SHIFT
 
@@ -82,15 +83,12 @@ def test_traits_that_change_nothing_weigh_least(tiny: TriPlaneGenerator) -> None
 def test_the_network_learns(crops: Crops) -> None:
     torch.manual_seed(0)
     network = CloseNetwork()
-    optimizer = torch.optim.Adam(network.parameters(), 3e-3)
-    kinds, history = torch.ones(len(REGIONS)), []
-    for _ in range(10):
+
+    def parts() -> dict[str, torch.Tensor]:
         pictures, truth, _ = crops.draw(8)
-        total = sum(losses(network(pictures), truth, kinds).values())
-        optimizer.zero_grad()
-        total.backward()
-        optimizer.step()
-        history.append(float(total.detach()))
+        return losses(network(pictures), truth, torch.ones(len(REGIONS)))
+
+    history = learning_curve(network, parts, steps=10, rate=3e-3)
     assert np.mean(history[-3:]) < 0.85 * np.mean(history[:2])
 
 

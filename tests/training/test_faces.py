@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from symgan_core.faces.frames import cut_squares
+from symgan_core.faces.frames import cut_squares, points_in_squares, points_to_photo
 from symgan_core.faces.network import FaceNetwork
-from training.faces import Examples, _to_frame, _to_square, losses
+from tests.training.learning import learning_curve
+from training.faces import Examples, losses
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def test_examples_have_truths_that_fit(examples: Examples) -> None:
 def test_square_and_frame_are_inverse() -> None:
     frames = torch.tensor([[0.7, 0.2, 0.45, 0.6], [1.2, -0.3, 0.5, 0.5]])
     points = torch.rand(2, 5, 2)
-    assert torch.allclose(_to_frame(_to_square(points, frames), frames), points, atol=1e-5)
+    assert torch.allclose(points_in_squares(points_to_photo(points, frames), frames), points, atol=1e-5)
 
 
 def test_cut_squares_reads_the_right_place() -> None:
@@ -43,13 +44,10 @@ def test_cut_squares_reads_the_right_place() -> None:
 def test_the_network_learns(examples: Examples) -> None:
     torch.manual_seed(0)
     network = FaceNetwork()
-    optimizer = torch.optim.Adam(network.parameters(), 2e-3)
-    history = []
-    for _ in range(12):
+
+    def parts() -> dict[str, torch.Tensor]:
         squares, truth, positive = examples.draw(16)
-        total = sum(losses(network(squares), truth, positive).values())
-        optimizer.zero_grad()
-        total.backward()
-        optimizer.step()
-        history.append(float(total.detach()))
+        return losses(network(squares), truth, positive)
+
+    history = learning_curve(network, parts, steps=12, rate=2e-3)
     assert np.mean(history[-3:]) < 0.9 * np.mean(history[:3])
