@@ -15,15 +15,15 @@ from symgan_core.geometry.cameras import Camera
 from .pool import RESOLUTION, Pool
 
 HALF = RESOLUTION // 2
-"""The pool's depth and regions have this many pixels a side; so has the generator's raw picture."""
+"""The pool's depth, regions and interest have this many pixels a side."""
 RIM = 4
-"""So many pixels beside the head, rays look for matter where its edge is: samples spread over the whole ray miss a rim of a pixel."""
+"""So many of those beside the head, rays look for matter where its edge is: samples spread over the whole ray miss a rim of a pixel."""
 RIM_INTEREST = 40
 
 
 class Pixels(NamedTuple):
-    """``[F, M]`` pixels of F views at half resolution: rays ``[F, M, 3]``, mean ``colour [F, M, 3]`` in [-1, 1], ``opacity``,
-    ``depth`` along the ray (NaN where there is no head), and ``near``, where to look: the same, or beside the head its edge's depth."""
+    """``[F, M]`` pixels of F views: rays ``[F, M, 3]``, ``colour [F, M, 3]`` in [-1, 1], ``opacity``, ``depth`` along the ray (NaN where
+    there is no head), and ``near``, where to look: the same, or beside the head its edge's depth."""
 
     origins: Tensor
     directions: Tensor
@@ -49,33 +49,30 @@ class Batch:
             return torch.from_numpy(pool.arrays[name][rows]).to(device).flatten(0, 1)
 
         self.cameras, self.rgb, self.alpha, self.interest = (load(n) for n in ("cameras", "rgb", "alpha", "interest"))
-        self.depth = load("depth").float()
-        """``[B * V, HALF, HALF]``: z along the camera's axis minus 2.7."""
-        self.near = beside(self.depth)
+        depth = load("depth").float()
+        self.depth = finer(depth)
+        """``[B * V, RESOLUTION, RESOLUTION]``: z along the camera's axis minus 2.7."""
+        self.near = finer(beside(depth))
 
     def choose(self, count: int, on_head: bool = False) -> tuple[Tensor, Tensor]:
-        """Rows and columns ``[B * V, count]`` at half resolution, drawn by interest; ``on_head``: only where there is depth."""
+        """Rows and columns ``[B * V, count]`` drawn by interest; ``on_head``: only where there is depth."""
         chance = self.interest.flatten(1).float()
-        head = torch.isfinite(self.depth).flatten(1)
+        head = torch.isfinite(self.depth[:, ::2, ::2]).flatten(1)
         if on_head:
             chance = chance * head + 1e-6
         else:
-            chance = chance + RIM_INTEREST * (torch.isfinite(self.near).flatten(1) & ~head)
+            chance = chance + RIM_INTEREST * (torch.isfinite(self.near[:, ::2, ::2]).flatten(1) & ~head)
         chosen = torch.multinomial(chance, count, replacement=True)
-        return chosen // HALF, chosen % HALF
+        quarter = torch.randint(0, 4, chosen.shape, device=self.device)
+        return chosen // HALF * 2 + quarter // 2, chosen % HALF * 2 + quarter % 2
 
     def pixels(self, row: Tensor, column: Tensor, who: Tensor | None = None) -> Pixels:
         """Look pixels up; ``who [F]`` picks views, by default all."""
         who = torch.arange(len(self.cameras), device=self.device) if who is None else who
-        uv = torch.stack([(column + 0.5) / HALF, (row + 0.5) / HALF], -1)
-        cameras = self.cameras[who]
-        one = who[:, None, None, None]
-        depth, near = (along_ray(x[who[:, None], row, column], uv, cameras) for x in (self.depth, self.near))
-        rows = (row * 2)[..., None, None] + torch.tensor([[0, 0], [1, 1]], device=self.device)
-        columns = (column * 2)[..., None, None] + torch.tensor([[0, 1], [0, 1]], device=self.device)
-        return Pixels(
-            *pixel_rays(cameras, uv), self.rgb[one, rows, columns].float().mean((2, 3)) / 127.5 - 1,
-            self.alpha[one, rows, columns].float().mean((2, 3)) / 255, depth, near)
+        uv = torch.stack([(column + 0.5) / RESOLUTION, (row + 0.5) / RESOLUTION], -1)
+        cameras, place = self.cameras[who], (who[:, None], row, column)
+        depth, near = (along_ray(x[place], uv, cameras) for x in (self.depth, self.near))
+        return Pixels(*pixel_rays(cameras, uv), self.rgb[place].float() / 127.5 - 1, self.alpha[place].float() / 255, depth, near)
 
     def free_points(self, count: int, box: float, margin: float = 0.02) -> tuple[Tensor, Tensor]:
         """Random points in the box and which of them are known to be empty: some view sees through them.
@@ -87,9 +84,9 @@ class Batch:
         spread = points.repeat_interleave(self.views, 0)
         uv, distance = project(spread, self.cameras)
         inside = ((uv > 0) & (uv < 1)).all(-1)
-        column, row = (uv.clamp(0, 0.999) * HALF).long().unbind(-1)
+        column, row = (uv.clamp(0, 0.999) * RESOLUTION).long().unbind(-1)
         who = torch.arange(len(self.cameras), device=self.device)[:, None]
-        surface, opacity = along_ray(self.depth[who, row, column], uv, self.cameras), self.alpha[who, row * 2, column * 2]
+        surface, opacity = along_ray(self.depth[who, row, column], uv, self.cameras), self.alpha[who, row, column]
         seen_through = (distance < surface - margin) | (torch.isnan(surface) & (opacity == 0))
         return points, (inside & seen_through).reshape(self.people, self.views, count).any(1)
 
@@ -98,6 +95,12 @@ def beside(depth: Tensor) -> Tensor:
     """``[F, H, W]`` with NaN where there is no head: there, the least depth within ``RIM`` pixels, NaN if there is none."""
     least = -F.max_pool2d(-depth.nan_to_num(torch.inf)[:, None], 2 * RIM + 1, 1, RIM)[:, 0]
     return torch.where(torch.isfinite(depth), depth, torch.where(torch.isfinite(least), least, torch.nan))
+
+
+def finer(depth: Tensor, step: float = 0.01) -> Tensor:
+    """``[F, H, W]`` at twice the resolution: linear along a surface, but the pixel's own where a neighbour is ``step`` off or NaN."""
+    own, linear = (F.interpolate(depth[:, None], scale_factor=2, mode=mode)[:, 0] for mode in ("nearest", "bilinear"))
+    return torch.where((linear - own).abs() < step, linear, own)
 
 
 def place_samples(depth: Tensor, limits: tuple[float, float], counts: tuple[int, int, int], around: float) -> Tensor:

@@ -28,7 +28,7 @@ class TrainConfig:
     """When the super-resolution joins."""
     patches: int = 3
     """Patches a step, one a person."""
-    patch_size: int = 40
+    patch_size: int = 48
     """Side of a patch in rendered pixels."""
     decay_share: float = 0.75
     """Share of the time budget over which the learning rate falls to a twentieth."""

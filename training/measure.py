@@ -96,7 +96,7 @@ def _rays(generator: TriPlaneGenerator, ws: Tensor, origins: Tensor, directions:
     with torch.no_grad():
         coarse = coarse_depths(g.ray_start, g.ray_end, samples[0], origins.shape[:2])
         sigma = sampler.query(ray_points(origins, directions, coarse))[0].reshape(coarse.shape)
-        depths = importance_depths(interval_weights(sigma, coarse), coarse, samples[1], torch.default_generator).sort(-1).values
+        depths = importance_depths(interval_weights(sigma, coarse), coarse, samples[1], torch.default_generator)
     marched = sampler.march(depths, *sampler.query(ray_points(origins, directions, depths)))
     return marched.features, marched.weights.sum(-1)
 

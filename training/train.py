@@ -30,7 +30,7 @@ from symgan_core.geometry.cameras import Camera
 
 from . import checkpoint
 from .adversarial import Adversary, describe
-from .batch import HALF, Batch, Pixels, place_samples
+from .batch import Batch, Pixels, place_samples
 from .config import TrainConfig
 from .pool import RESOLUTION, VIEWS, Pool
 from .sampling import PlaneSampler, ray_points
@@ -54,9 +54,10 @@ class Trainer:
         self.generator = TriPlaneGenerator(generator_config).to(self.device)
         self.people = pool.ready()
         self.codes = pool.ws(generator_config.w_dim)
-        for resolution in self.plane_sizes[1:]:
-            # A block that joins later starts silent, so that it refines what the smaller planes have learned.
-            torch.nn.init.zeros_(getattr(self.generator.backbone.synthesis, f"b{resolution}").torgb.weight)
+        # A block that joins later starts silent, so that it refines what is there.
+        synthesis, refining = self.generator.backbone.synthesis, self.generator.superresolution
+        for block in (*(getattr(synthesis, f"b{r}") for r in self.plane_sizes[1:]), refining.block0, refining.block1):
+            torch.nn.init.zeros_(block.torgb.weight)
         if warp:
             self.generator.backbone.warp.load_state_dict(load_file(warp))
         self.generator.backbone.mapping.requires_grad_(False)
@@ -163,25 +164,23 @@ class Trainer:
         }
 
     def _patch_losses(self, sampler: PlaneSampler, ws: Tensor, batch: Batch) -> dict[str, Tensor]:
-        config, scale = self.config, RESOLUTION // HALF
+        config = self.config
         side, count = config.patch_size, config.patches
         who = torch.arange(count, device=self.device) * batch.views
         corner = self._patch_corners(batch, who)
         features = self.render_patches(sampler, batch, who, corner)
         image = self.generator.superresolution.blocks(features[:, :3], features, ws[:count, -1])
-        target = torch.stack([batch.rgb[w, r * scale: (r + side) * scale, c * scale: (c + side) * scale]
-                              for w, (r, c) in zip(who, corner, strict=True)])
+        target = torch.stack([batch.rgb[w, r: r + side, c: c + side] for w, (r, c) in zip(who, corner, strict=True)])
         target = target.permute(0, 3, 1, 2).float() / 127.5 - 1
-        raw, raw_target = features[:, :3], F.avg_pool2d(target, scale)
-        edge = 4 * scale  # a patch's border is seldom the picture's: what lies beyond it is not known
+        raw, edge = features[:, :3], 4  # a patch's border is seldom the picture's: what lies beyond it is not known
         difference = (image - target)[..., edge:-edge, edge:-edge]
         losses = {
-            "patch": 2 * difference.abs().mean(), "patch_raw": 0.5 * (raw - raw_target).abs().mean(),
+            "patch": 2 * difference.abs().mean(), "patch_raw": 0.5 * (raw - target).abs().mean(),
             "patch_edges": 2 * sum(difference.diff(dim=d).abs().mean() for d in (-1, -2))}
         if config.adversarial_from_step is not None and self.step_number >= config.adversarial_from_step:
-            centre = (torch.tensor(corner, device=self.device).flip(1) + side / 2) / HALF
+            centre = (torch.tensor(corner, device=self.device).flip(1) + side / 2) / RESOLUTION
             condition = describe(*Camera.from_vector(batch.cameras[who]).angles(), centre)
-            losses |= self.adversary.losses((image, raw), (target, raw_target), condition, config.fool_weight, config.matching_weight)
+            losses |= self.adversary.losses((image, raw), (target, target), condition, config.fool_weight, config.matching_weight)
         return losses
 
     def render_patches(self, sampler: PlaneSampler, batch: Batch, who: Tensor, corner: list[tuple[int, int]]) -> Tensor:
@@ -196,7 +195,7 @@ class Trainer:
 
     def _patch_corners(self, batch: Batch, who: Tensor) -> list[tuple[int, int]]:
         """Where patches lie: around interesting pixels."""
-        room, half = HALF - self.config.patch_size, self.config.patch_size // 2
+        room, half = RESOLUTION - self.config.patch_size, self.config.patch_size // 2
         rows, columns = batch.choose(1)
         return [tuple(int(np.clip(int(x[w, 0]) - half, 0, room)) for x in (rows, columns)) for w in who.tolist()]
 

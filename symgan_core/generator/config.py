@@ -35,6 +35,8 @@ class SuperResolutionConfig:
     """So many pixels around the input repeat its edge and are cut off again; without them, zero padding leaves a line around pictures."""
     matte: bool = False
     """Where no ray near a pixel meets matter the image is white, whatever the blocks say: they alone tint it slightly."""
+    noise: bool = True
+    """The official modules carry noise maps that no pass uses."""
     own_filter: bool = False
     """The official 8X, 4X and 2X modules carry one more ``resample_filter`` buffer; 8XDC does not."""
 
@@ -71,9 +73,11 @@ class GeneratorConfig:
     ray_end: float = 3.3
     depth_resolution: int = 48
     depth_resolution_importance: int = 48
-    coarse_stride: int = 1
-    """1: coarse and importance samples on each ray, as EG3D has it. More: the coarse pass looks at every so many pixels a side only, says
-    where the importance samples of all rays around it go, and rays past everything are left out."""
+    density_grid: int | None = None
+    """None: coarse and importance samples on each ray, as EG3D has it. Else the density is asked once at so many points a side of the box;
+    the coarse pass reads that grid, on every other ray, and rays past everything are left out."""
+    draft_samples: tuple[int, int] = (24, 12)
+    """Both while an inversion optimises."""
     box_warp: float = 1.0
     """Side of the cube that the planes cover, in world units."""
     white_back: bool = False
@@ -89,6 +93,11 @@ class GeneratorConfig:
     def num_ws(self) -> int:
         """Rows of ``ws`` that the backbone uses: two a block."""
         return 2 * len(self.block_resolutions)
+
+    @property
+    def draft_resolution(self) -> int:
+        """Rendering resolution where no fine detail is looked for: EG3D's 128, or less."""
+        return min(128, self.neural_rendering_resolution)
 
     @property
     def block_resolutions(self) -> tuple[int, ...]:
@@ -132,13 +141,14 @@ BUILTIN = GeneratorConfig(
     plane_warp=(24, 192),
     canvas=True,
     superresolution=SuperResolutionConfig(
-        input_resolution=128, channels=(48, 32), upsample=(False, True), clamp=None, border=4, matte=True),
-    neural_rendering_resolution=128,
+        input_resolution=256, channels=(24, 16), upsample=(False, False), clamp=None, border=4, matte=True, noise=False),
+    neural_rendering_resolution=256,
     ray_start=2.28,
     ray_end=3.12,
-    depth_resolution=48,
-    depth_resolution_importance=12,
-    coarse_stride=2,
+    depth_resolution=96,
+    depth_resolution_importance=10,
+    density_grid=64,
+    draft_samples=(96, 8),
     box_warp=0.76,
     white_back=True,
     plane_axes=CORRECTED_AXES,

@@ -133,17 +133,35 @@ class TriPlaneGenerator(nn.Module):
         sigma, features = self.query(planes, points.flatten(1, 2))
         return sigma.reshape(depths.shape), features.reshape(*features.shape[:2], *depths.shape[1:]), depths
 
+    @torch.no_grad()
+    def density_grid(self, planes: Tensor) -> Tensor | None:
+        """``[B, 1, D, D, D]`` raw density in the box, x fastest: what ``render`` looks at first. None where the configuration has none.
+
+        Who renders the same planes, or nearly the same, several times saves time by asking once.
+        """
+        size = self.config.density_grid
+        if size is None:
+            return None
+        line = torch.linspace(-0.5, 0.5, size, device=planes.device) * self.config.box_warp
+        points = torch.stack(torch.meshgrid(line, line, line, indexing="ij")[::-1], -1).reshape(1, -1, 3).expand(len(planes), -1, 3)
+        planes = for_sampling(planes)
+        sigma = torch.cat([self.query(planes, part)[0] for part in points.split(16 * self.chunk_rays, 1)], 1)
+        return sigma.reshape(-1, 1, size, size, size)
+
     def render(self, planes: Tensor, camera: Tensor, resolution: int | None = None, jitter: torch.Generator | None = None,
-               samples: tuple[int, int] | None = None) -> Rendered:
+               samples: tuple[int, int] | None = None, grid: Tensor | None = None) -> Rendered:
         """Volume-render ``planes [B, 3, C, H, W]`` (or one set for all views) from ``camera [B, 25]``.
 
         Args:
             samples: coarse and importance samples a ray, in place of the configuration's.
+            grid: ``density_grid`` of the planes, or of planes that they were a few steps ago.
         """
         resolution = resolution or self.config.neural_rendering_resolution
         planes = for_sampling(planes).expand(camera.shape[0], *planes.shape[1:])
-        if self.config.coarse_stride > 1:
-            parts = [self._render_sparse(planes[i: i + 1], camera[i: i + 1], resolution, jitter, samples) for i in range(len(camera))]
+        if self.config.density_grid:
+            grid = (self.density_grid(planes) if grid is None else grid).expand(camera.shape[0], -1, -1, -1, -1)
+            parts = [self._render_sparse(*(x[i: i + 1] for x in (planes, grid, camera)), resolution, jitter, samples)
+                     for i in range(len(camera))]
             return Rendered(*(torch.cat(maps) for maps in zip(*parts, strict=True)))
         origins, directions = camera_rays(camera, resolution)
         depth_range = self._depth_range(origins)
@@ -153,14 +171,14 @@ class TriPlaneGenerator(nn.Module):
             for i in range(0, origins.shape[1], step))
         return Rendered(*(x.reshape(camera.shape[0], -1, resolution, resolution) for x in marched))
 
-    def _render_sparse(self, planes: Tensor, camera: Tensor, resolution: int, jitter: torch.Generator | None,
+    def _render_sparse(self, planes: Tensor, grid: Tensor, camera: Tensor, resolution: int, jitter: torch.Generator | None,
                        samples: tuple[int, int] | None) -> Rendered:
-        """One view whose coarse pass is a smaller picture (``GeneratorConfig.coarse_stride``). Gradients flow through the fine pass."""
+        """One view whose coarse pass reads a grid (``GeneratorConfig.density_grid``). Gradients flow through the fine pass."""
         config = self.config
         coarse_count, fine_count = samples or (config.depth_resolution, config.depth_resolution_importance)
         origins, directions = camera_rays(camera, resolution)
         with torch.no_grad():
-            weights = self._coarse_weights(planes, camera, max(1, resolution // config.coarse_stride), coarse_count)
+            weights = self._grid_weights(grid, camera, max(1, resolution // 2), coarse_count)
             # What a pixel's neighbours see may reach into it, a little nearer or farther: the largest weight around counts.
             weights = F.max_pool3d(weights[:, None], 3, 1, 1)[:, 0]
             weights = F.interpolate(weights, (resolution, resolution))[0].flatten(1).T
@@ -170,7 +188,7 @@ class TriPlaneGenerator(nn.Module):
             wanted[0] |= ~wanted.any()  # not a special case of an empty scene
             rays = torch.nonzero(wanted)[:, 0]
             depths = coarse_depths(config.ray_start, config.ray_end, coarse_count, (1, len(rays)), None, planes.device)
-            depths = importance_depths(weights[rays][None], depths, fine_count, jitter).sort(-1).values
+            depths = importance_depths(weights[rays][None], depths, fine_count, jitter, floor=0.001)
         origins, directions, depth_range = origins[:, rays], directions[:, rays], self._depth_range(origins)
         marched = self._joined(
             march(*self.query_rays(planes, *(x[:, i: i + self.chunk_rays] for x in (origins, directions, depths))), depth_range,
@@ -181,13 +199,12 @@ class TriPlaneGenerator(nn.Module):
             x.new_full((1, x.shape[1], resolution**2), fill).index_copy(2, rays, x).unflatten(2, (resolution, resolution))
             for x, fill in zip(marched, empty, strict=True)))
 
-    def _coarse_weights(self, planes: Tensor, camera: Tensor, resolution: int, count: int) -> Tensor:
-        """``[1, count - 1, R, R]`` weights of the intervals between evenly spread samples."""
+    def _grid_weights(self, grid: Tensor, camera: Tensor, resolution: int, count: int) -> Tensor:
+        """``[1, count - 1, R, R]`` weights of the intervals between evenly spread samples of the density ``grid [1, 1, D, D, D]``."""
         origins, directions = camera_rays(camera, resolution)
         depths = coarse_depths(self.config.ray_start, self.config.ray_end, count, origins.shape[:2], None, origins.device)
-        sigma = torch.cat([
-            self.query_rays(planes, *(x[:, i: i + self.chunk_rays] for x in (origins, directions, depths)))[0]
-            for i in range(0, origins.shape[1], self.chunk_rays)], 1)
+        places = (origins[:, :, None] + directions[:, :, None] * depths[..., None]) * (2 / self.config.box_warp)
+        sigma = F.grid_sample(grid, places[:, None], align_corners=True)[:, 0, 0].masked_fill(places.abs().amax(-1) > 1, EMPTY)
         return interval_weights(sigma, depths).transpose(1, 2).unflatten(2, (resolution, resolution))
 
     @staticmethod
@@ -217,9 +234,9 @@ class TriPlaneGenerator(nn.Module):
         return self.view(self.planes(ws, noise_mode), ws, camera, neural_rendering_resolution, jitter)
 
     def view(self, planes: Tensor, ws: Tensor, camera: Tensor, neural_rendering_resolution: int | None = None,
-             jitter: torch.Generator | None = None, samples: tuple[int, int] | None = None) -> Synthesized:
+             jitter: torch.Generator | None = None, samples: tuple[int, int] | None = None, grid: Tensor | None = None) -> Synthesized:
         """A view of ready-made planes: what a video or a slider needs for each frame."""
-        rendered = self.render(planes, camera, neural_rendering_resolution, jitter, samples)
+        rendered = self.render(planes, camera, neural_rendering_resolution, jitter, samples, grid)
         return Synthesized(self.super_resolve(rendered, ws), rendered.features[:, :3], rendered.depth, rendered.opacity)
 
     def frontal_camera(self) -> Tensor:

@@ -85,7 +85,8 @@ class SuperResolution(nn.Module):
         widths = (config.plane_channels, *sr.channels)
         for i in range(2):
             resolution *= 2 if sr.upsample[i] else 1
-            block = SynthesisBlock(widths[i], widths[i + 1], config.w_dim, resolution, 3, up=sr.upsample[i], clamp=sr.clamp)
+            block = SynthesisBlock(
+                widths[i], widths[i + 1], config.w_dim, resolution, 3, up=sr.upsample[i], clamp=sr.clamp, noise=sr.noise)
             setattr(self, f"block{i}", block)
         if sr.own_filter:
             self.register_buffer("resample_filter", make_filter())

@@ -94,6 +94,14 @@ class Camera:
         scale = self.intrinsics.new_tensor([[zoom, zoom, 1], [1, zoom, 1], [1, 1, 1]])
         return Camera(self.cam2world, self.intrinsics * scale)
 
+    def interlaced(self, stride: int, column: int, row: int, size: int) -> Camera:
+        """The camera whose picture of ``size`` pixels a side is every ``stride``-th column and row, from (column, row) on, of this one's
+        picture of ``size * stride``."""
+        shift = self.intrinsics.new_tensor([column, row]).add(0.5).div(stride).sub(0.5) / size
+        intrinsics = self.intrinsics.clone()
+        intrinsics[:, :2, 2] -= shift
+        return Camera(self.cam2world, intrinsics)
+
     def position(self) -> Tensor:
         """``[B, 3]`` in world units."""
         return self.cam2world[:, :3, 3]

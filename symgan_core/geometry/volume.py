@@ -100,27 +100,27 @@ def coarse_depths(start: float, end: float, count: int, rays: tuple[int, int], j
 
 
 @torch.no_grad()
-def importance_depths(weights: Tensor, depths: Tensor, count: int, jitter: torch.Generator | None = None) -> Tensor:
+def importance_depths(weights: Tensor, depths: Tensor, count: int, jitter: torch.Generator | None = None, floor: float = 0.01) -> Tensor:
     """Draw depths where the coarse pass found weight. No gradient flows through them.
 
     Args:
         weights: ``[B, M, S-1]`` from ``march``; depths: ``[B, M, S]``.
-        jitter: without it the ``count`` draws are the midpoints of equal bins.
+        jitter: one draw in each of ``count`` equal bins; without it, their midpoints.
+        floor: what each interval weighs at least (spec 5.5: 0.01).
 
     Returns:
-        ``[B, M, count]``, not sorted when ``jitter`` is given.
+        ``[B, M, count]``, ascending.
     """
     smooth = F.max_pool1d(weights, 2, 1, padding=1)
-    smooth = (smooth[..., :-1] + smooth[..., 1:]) / 2 + 0.01
+    smooth = (smooth[..., :-1] + smooth[..., 1:]) / 2 + floor
     pdf = smooth[..., 1:-1] + 1e-5
     pdf = pdf / pdf.sum(-1, keepdim=True)
     cdf = F.pad(pdf.cumsum(-1), (1, 0))
     bins = ((depths[..., 1:] + depths[..., :-1]) / 2)[..., : cdf.shape[-1]]
     shape = (*weights.shape[:2], count)
-    if jitter:
-        u = uniform(shape, jitter, weights.device)
-    else:
-        u = ((torch.arange(count, device=weights.device) + 0.5) / count).expand(shape)
+    # With jitter, EG3D draws anywhere; one draw in each of equal bins has the same mean and less noise, which counts where draws are few.
+    share = uniform(shape, jitter, weights.device) if jitter else 0.5
+    u = ((torch.arange(count, device=weights.device) + share) / count).expand(shape)
     above = torch.searchsorted(cdf, u.contiguous(), right=True)
     lo, hi = (above - 1).clamp(min=0), above.clamp(max=cdf.shape[-1] - 1)
     cdf_lo, cdf_hi = cdf.gather(-1, lo), cdf.gather(-1, hi)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..errors import RequestError
+from ..generator import TriPlaneGenerator
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class TuningConfig:
     """Begin with matter where the mask has head and the generator leaves a hole (``growth.py``; needs ``offset_rate``)."""
     stop_at_lpips: float | None = None
     """End the stage when the photo's view is this near (PTI and SPI: 0.05); other perceptual terms have other scales and do not stop."""
+    draft_share: float = 0.8
+    """Over this first share of the steps, looks at the generator's draft resolution do (``look.py``)."""
     neighbours: bool = True
     """Pseudo labels: the photo warped to cameras nearby."""
     fill_hidden: bool = False
@@ -99,12 +102,16 @@ class InversionConfig:
     preset: str = "balanced"
     pivot: PivotConfig = PivotConfig()
     tuning: TuningConfig = TuningConfig()
-    samples: tuple[int, int] | None = (24, 12)
-    """Coarse and importance samples a ray while optimising; None: the generator's own."""
+    draft_samples: bool = True
+    """While optimising, rays have the generator's draft samples only."""
     preview_every: int = 5
     """Steps between pictures in the event stream."""
     fixed_steps: bool = False
     """The method has its own numbers of steps, whatever the preset."""
+
+    def samples(self, generator: TriPlaneGenerator) -> tuple[int, int] | None:
+        """What ``TriPlaneGenerator.render`` is told while optimising."""
+        return generator.config.draft_samples if self.draft_samples else None
 
 
 _NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "match_light": False, "depth": False}
@@ -119,11 +126,12 @@ METHODS: dict[str, InversionConfig] = {
     "hfgi3d": InversionConfig("hfgi3d", pivot=PivotConfig(mirror=False), tuning=replace(
         _PTI.tuning, neighbours=True, fill_hidden=True, neighbour_yaw=60.0, neighbour_weight=1.0)),
     "spi_paper": InversionConfig(
-        "spi_paper", fixed_steps=True, samples=None,
+        "spi_paper", fixed_steps=True, draft_samples=False,
         pivot=PivotConfig(steps=500, learning_rate=0.02, mirror_every=1, coarse_share=0.0, prior_weight=0.0, match_light=False),
         tuning=TuningConfig(
             steps=1000, learning_rate=3e-4, tune_backbone=True, offset_rate=0.0, grow=False, stop_at_lpips=0.05,
-            conflict_filter=False, match_light=False, mirror_pixels=False, contextual_weight=1.0, extra_every=4, refresh_every=4,
+            conflict_filter=False, match_light=False, mirror_pixels=False, contextual_weight=1.0, draft_share=0.0, extra_every=4,
+            refresh_every=4,
             neighbour_weight=0.1, mirror_weight=0.05, depth_weight=1.0,
             neighbour_yaw=11.5, neighbour_pitch=5.7, visibility_tolerance=0.05)),
 }

@@ -56,7 +56,7 @@ def grow_matter(generator: TriPlaneGenerator, ws: Tensor, offset: Tensor, target
     """
     with torch.no_grad():
         planes = generator.planes(ws, offset=offset, canonical=canonical)
-        rendered = generator.render(planes, target.camera)
+        rendered = generator.render(planes, target.camera, generator.config.draft_resolution)
         missing, known = holes(rendered.opacity, target), rendered.opacity > 0.8
         if not missing.any() or not known.any():
             return offset

@@ -42,12 +42,12 @@ class MirrorEvidence:
 
 @torch.no_grad()
 def neighbour_label(generator: TriPlaneGenerator, planes: Tensor, target: Target, depth: Tensor, camera: Tensor,
-                    config: TuningConfig, filling: Tensor | None = None) -> Label:
-    """The photo as ``camera`` would see it (SPI: neighbours). ``depth [1, 1, R, R]`` is the photo's view's.
+                    config: TuningConfig, filling: Tensor | None = None, grid: Tensor | None = None) -> Label:
+    """The photo as ``camera`` would see it (SPI: neighbours). ``depth [1, 1, R, R]`` is the photo's view's, ``grid`` the planes' density.
 
     ``filling [1, 3, H, W]``: what is to be seen there where the photo sees nothing (HFGI3D); by default nobody asks.
     """
-    seen = generator.render(planes, camera)
+    seen = generator.render(planes, camera, generator.config.draft_resolution, grid=grid)
     warp = warp_to_view(target.image, target.camera, depth, camera, seen.depth, eroded(target.mask), config.visibility_tolerance)
     solid = resized(seen.opacity, warp.image.shape[-1]) > 0.8
     trust = warp.visible * solid
@@ -58,13 +58,13 @@ def neighbour_label(generator: TriPlaneGenerator, planes: Tensor, target: Target
 
 @torch.no_grad()
 def mirror_label(generator: TriPlaneGenerator, planes: Tensor, target: Target, depth: Tensor, camera: Tensor,
-                 evidence: MirrorEvidence, config: TuningConfig) -> Label:
+                 evidence: MirrorEvidence, config: TuningConfig, grid: Tensor | None = None) -> Label:
     """The mirrored photo as ``camera`` would see it (SPI: mirrored neighbours), on the face alone and in the light of that side.
 
     What the photo itself shows there is taken from the photo's own labels, and what contradicts it is left out.
     """
     mirrored = target.mirrored()
-    seen, size = generator.render(planes, camera), target.image.shape[-1]
+    seen, size = generator.render(planes, camera, generator.config.draft_resolution, grid=grid), target.image.shape[-1]
     warp = warp_to_view(mirrored.image, mirrored.camera, mirror_image(depth), camera, seen.depth, eroded(mirrored.mask),
                         config.visibility_tolerance)
     direct = warp_to_view(target.image, target.camera, depth, camera, seen.depth, None, config.visibility_tolerance, resolution=size)
@@ -87,14 +87,15 @@ def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, camera
             mirror: bool = True) -> Tensor:
     """Where each pixel of the views ``cameras [N, 25]`` comes from, ``[N, 1, H, W]`` uint8: SEEN in the photo, MIRRORED from it, INVENTED
     by the generator, or 0 where there is no head. ``mirror``: whether the method used the mirrored photo."""
-    depth, size = generator.render(planes, target.camera).depth, target.image.shape[-1]
+    draft, size, grid = generator.config.draft_resolution, target.image.shape[-1], generator.density_grid(planes)
+    depth = generator.render(planes, target.camera, draft, grid=grid).depth
     evidence = mirror_evidence(target, depth, config) if mirror and target.mirror_weight > 0 else None
     maps = []
     for camera in cameras.split(1):
-        seen = generator.render(planes, camera)
+        seen = generator.render(planes, camera, draft, grid=grid)
         out = INVENTED * (resized(seen.opacity, size) > 0.5).byte()
         if evidence is not None:
-            label = mirror_label(generator, planes, target, depth, camera, evidence, config)
+            label = mirror_label(generator, planes, target, depth, camera, evidence, config, grid)
             out[(label.trust > 0.5) & (out > 0)] = MIRRORED
         direct = warp_to_view(target.image, target.camera, depth, camera, seen.depth, target.mask, config.visibility_tolerance)
         out[(direct.visible > 0.5) & (out > 0)] = SEEN

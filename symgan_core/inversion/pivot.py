@@ -15,8 +15,9 @@ from ..geometry import Camera
 from ..losses import PerceptualLoss, latent_distance
 from .config import InversionConfig
 from .events import Event
+from .look import AgingGrid, draft_stride, look
 from .symmetry import Lamp, compare_with_mirror, fit_lamp
-from .target import Target, opacity_difference, to_uint8
+from .target import Target, opacity_difference, to_preview
 
 CAMERA_LIMITS = (12.0, 9.0, 0.06, 0.06, 0.1)
 """How far yaw and pitch (degrees), crop offset (shares of the width) and log zoom may move."""
@@ -88,6 +89,7 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
     optimizer = torch.optim.Adam(groups, lr=pivot.learning_rate, betas=(0.9, 0.99))
     light: Lamp | None = None
     out: Synthesized | None = None
+    grid = AgingGrid(generator)
 
     for step in range(pivot.steps):
         share = step / pivot.steps
@@ -107,7 +109,7 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
                 views.append(replace(light.mirrored_photo(seen, depth), camera=views[0].mirrored().camera))
             else:
                 views.append(views[0].mirrored())
-        losses, out = _losses(generator, ws, views, part, config, perceptual)
+        losses, out = _losses(generator, ws, views, part, config, perceptual, rng, grid)
         losses["prior"] = pivot.prior_weight * latent_distance(ws, mean, std)
         optimizer.zero_grad()
         sum(losses.values()).backward()
@@ -115,25 +117,26 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         with torch.no_grad():
             state.ws = (mean + std * offset).expand(-1, generator.config.num_ws, -1).clone()
             state.camera = (adjusted_camera(target.camera, move) if pivot.optimize_camera else target.camera).detach()
-        preview = to_uint8(out.image) if step % config.preview_every == 0 or step + 1 == pivot.steps else None
+        preview = to_preview(out, generator) if step % config.preview_every == 0 or step + 1 == pivot.steps else None
         yield Event("pivot", step + 1, pivot.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
 
 
 def _losses(generator: TriPlaneGenerator, ws: Tensor, views: list[Target], part: int, config: InversionConfig,
-            perceptual: PerceptualLoss) -> tuple[dict[str, Tensor], Synthesized]:
+            perceptual: PerceptualLoss, rng: torch.Generator, grid: AgingGrid) -> tuple[dict[str, Tensor], Synthesized]:
     """Losses of the photo's view and, if there are two ``views``, of the mirrored one; and the photo's view as it is.
 
-    ``part``: planes and rendering have this part of their full resolution.
+    ``part``: planes and the draft rendering have this part of their full resolution.
     """
     pivot, target = config.pivot, views[0]
-    resolution = generator.config.neural_rendering_resolution // part
     planes = generator.planes(ws, resolution=generator.config.plane_resolution // part)
-    out = generator.view(planes, ws, target.camera, resolution, samples=config.samples)
-    losses = {"perceptual": perceptual(out.image, target.image), "pixel": (out.image - target.image).abs().mean(),
-              "opacity": opacity_difference(out, target)}
-    if len(views) > 1:
-        other = generator.view(planes, ws, views[1].camera, resolution, samples=config.samples)
-        losses["mirror"] = pivot.mirror_every * target.mirror_weight * perceptual(other.image, views[1].image)
+    stride, samples, density = part * draft_stride(generator), config.samples(generator), grid.of(planes)
+    (out, seen), *others = (
+        look(generator, planes, ws, view.camera, (view.image, view.mask), stride, rng, samples=samples, grid=density) for view in views)
+    image, mask = seen
+    losses = {"perceptual": perceptual(out.image, image), "pixel": (out.image - image).abs().mean(),
+              "opacity": opacity_difference(out, replace(target, mask=mask))}
+    for other, (aim, _) in others:
+        losses["mirror"] = pivot.mirror_every * target.mirror_weight * perceptual(other.image, aim)
     return losses, out
 
 

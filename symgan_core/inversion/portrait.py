@@ -41,6 +41,7 @@ class Portrait3D:
     planes_offset: Tensor | None = None
     backdrop: Tensor | None = None
     _planes: Tensor | None = field(default=None, repr=False)
+    _grid: Tensor | None = field(default=None, repr=False)
 
     @torch.no_grad()
     def render(self, camera: Tensor | np.ndarray | None = None, *, yaw: float = 0.0, pitch: float = 0.0,
@@ -57,13 +58,15 @@ class Portrait3D:
         if camera is None:
             camera = self.orbit_camera(yaw, pitch, zoom)
         camera = torch.as_tensor(np.asarray(camera.detach().cpu() if isinstance(camera, Tensor) else camera), dtype=torch.float32)
-        return self.generator.view(self.planes(), self.ws, camera.reshape(-1, 25).to(self.ws.device))
+        planes = self.planes()
+        return self.generator.view(planes, self.ws, camera.reshape(-1, 25).to(self.ws.device), grid=self._grid)
 
     @torch.no_grad()
     def planes(self) -> Tensor:
         """``[1, 3, C, H, W]``, computed once and kept."""
         if self._planes is None:
             self._planes = self.generator.planes(self.ws, offset=self.planes_offset)
+            self._grid = self.generator.density_grid(self._planes)
         return self._planes
 
     def orbit_camera(self, yaw: float, pitch: float = 0.0, zoom: float = 1.0) -> Tensor:

@@ -85,13 +85,14 @@ class Inversion:
         generator, ws = self._state.generator, self._state.ws
         planes, config = generator.planes(ws), generator.config
         cameras = [Camera.orbit(yaw, 0, config.orbit_radius, config.orbit_pivot).vector().to(ws) for yaw in FIRST_YAWS]
-        views = [generator.view(planes, ws, camera, samples=self.config.samples).image for camera in cameras]
+        views = [generator.view(planes, ws, camera, samples=self.config.samples(generator)).image for camera in cameras]
         yield Event("guess", 1, 1, {}, to_uint8(torch.cat(views, 3)))
 
     @torch.no_grad()
     def _bust(self) -> Target:
         generator, state = self._state.generator, self._state
-        return self.target.as_a_bust(generator.render(generator.planes(state.ws), state.camera).opacity)
+        draft = generator.render(generator.planes(state.ws), state.camera, generator.config.draft_resolution)
+        return self.target.as_a_bust(draft.opacity)
 
     def _timed(self, stage: str, events: Iterator[Event]) -> Iterator[Event]:
         begin = time.monotonic()

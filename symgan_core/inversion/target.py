@@ -124,6 +124,12 @@ def opacity_difference(out: Synthesized, target: Target) -> Tensor:
     return (out.image_opacity - mask).square().mean()
 
 
+def to_preview(out: Synthesized, generator: TriPlaneGenerator) -> np.ndarray:
+    """uint8 ``[H, W, 3]`` of the image's full size, however coarse the look was."""
+    size = (generator.config.image_resolution,) * 2
+    return to_uint8(F.interpolate(out.image.detach(), size, mode="bilinear", align_corners=False))
+
+
 def to_uint8(image: Tensor) -> np.ndarray:
     """``[1, 3, H, W]`` or ``[3, H, W]`` in [-1, 1] to uint8 ``[H, W, 3]``, rounded."""
     image = image.detach().reshape(image.shape[-3:])

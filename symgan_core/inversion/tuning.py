@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -17,8 +17,9 @@ from .config import InversionConfig, TuningConfig
 from .events import Event
 from .growth import grow_matter
 from .labels import Label, MirrorEvidence, mirror_evidence, mirror_label, neighbour_label
+from .look import AgingGrid, draft_stride, look
 from .pivot import State
-from .target import Target, opacity_difference, to_uint8
+from .target import Target, opacity_difference, to_preview
 
 FEATURES = ((-0.062, 0.0, 0.16), (0.062, 0.0, 0.16), (0.0, -0.06, 0.21), (0.0, -0.115, 0.18))
 """Eyes, nose and mouth of the mean head, in world units: where the contextual loss looks."""
@@ -68,7 +69,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         # Adam moves what has a tiny gradient as far as what has a large one: without a floor, texels that no label sees fill with noise.
         groups.append({"params": [offset], "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
     optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99))
-    views = _Views()
+    views, grid, samples = _Views(), AgingGrid(generator), config.samples(generator)
     if tuning.fill_hidden:
         views.untouched = base.planes(ws, canonical=canonical)
     if tuning.depth:
@@ -79,24 +80,27 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
             for group in optimizer.param_groups:
                 group["lr"] = group["rate"] * rate
             planes = generator.planes(ws, offset=offset, canonical=canonical)
+            density = grid.of(planes)
             if step % tuning.refresh_every == 0:
-                _refresh(views, generator, planes.detach(), ws, target, tuning, rng)
+                _refresh(views, generator, planes.detach(), density, ws, target, tuning, rng)
             # Jitter, or the weights would fit the few places that are sampled and leave floaters between them.
-            out = generator.view(planes, ws, target.camera, jitter=rng, samples=config.samples)
+            stride = draft_stride(generator) if step < tuning.draft_share * tuning.steps else 1
+            out, (image, mask) = look(generator, planes, ws, target.camera, (target.image, target.mask), stride, rng, rng, samples, density)
+            difference = out.image - image
             losses = {
-                "perceptual": tuning.perceptual_weight * perceptual(out.image, target.image),
-                "pixel": tuning.pixel_weight * (out.image - target.image).abs().mean() + 4 * (out.image - target.image).square().mean(),
-                "opacity": opacity_difference(out, target)}
+                "perceptual": tuning.perceptual_weight * perceptual(out.image, image),
+                "pixel": tuning.pixel_weight * difference.abs().mean() + 4 * difference.square().mean(),
+                "opacity": opacity_difference(out, replace(target, mask=mask))}
             if step % tuning.extra_every == 0:
                 turn = step // tuning.extra_every
-                losses |= _extra_losses(generator, planes, ws, views, turn, config, perceptual, rng)
+                losses |= _extra_losses(generator, planes, ws, views, turn, stride, density, config, perceptual, rng)
             if offset is not None:
                 losses["smooth"] = tuning.smooth_weight / spread * sum(offset.diff(dim=d).abs().mean() for d in (-1, -2))
             optimizer.zero_grad()
             sum(losses.values()).backward()
             optimizer.step()
             state.planes_offset = None if offset is None else offset.detach()
-            preview = to_uint8(out.image) if step % config.preview_every == 0 or step + 1 == tuning.steps else None
+            preview = to_preview(out, generator) if step % config.preview_every == 0 or step + 1 == tuning.steps else None
             yield Event("tuning", step + 1, tuning.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
             if near_enough(tuning, perceptual, float(losses["perceptual"].detach())):
                 break
@@ -118,36 +122,36 @@ def _reference_depths(base: TriPlaneGenerator, ws: Tensor, target: Target, confi
                       rng: torch.Generator, count: int = 6) -> list[tuple[Tensor, Tensor]]:
     """(camera, depth of the untouched generator) at random cameras (SPI: yaw within 0.7 rad, pitch within 0.4 rad)."""
     planes = base.planes(ws)
-    out = []
+    grid, out = base.density_grid(planes), []
     for _ in range(count):
         yaw, pitch = ((torch.rand(2, generator=rng) * 2 - 1) * torch.tensor([40.0, 23.0])).tolist()
         camera = Camera.orbit(yaw, pitch, base.config.orbit_radius, base.config.orbit_pivot).vector().to(ws.device)
-        out.append((camera, base.render(planes, camera, _depth_resolution(base), samples=config.samples).depth))
+        out.append((camera, base.render(planes, camera, _depth_resolution(base), samples=config.samples(base), grid=grid).depth))
     return out
 
 
 def _depth_resolution(generator: TriPlaneGenerator) -> int:
-    return generator.config.neural_rendering_resolution // 2
+    return generator.config.draft_resolution // 2
 
 
 @torch.no_grad()
-def _refresh(views: _Views, generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, target: Target, tuning: TuningConfig,
-             rng: torch.Generator) -> None:
+def _refresh(views: _Views, generator: TriPlaneGenerator, planes: Tensor, grid: Tensor | None, ws: Tensor, target: Target,
+             tuning: TuningConfig, rng: torch.Generator) -> None:
     if not (tuning.neighbours or tuning.mirrored):
         return
-    depth = generator.render(planes, target.camera).depth
+    depth = generator.render(planes, target.camera, generator.config.draft_resolution, grid=grid).depth
     views.labels = []
     yaw, pitch = Camera.from_vector(target.camera).yaw_pitch()
     if tuning.neighbours:
         for side in (-1, 1):
             camera = _near(generator, target, yaw, pitch, side, tuning, rng)
             filling = None if views.untouched is None else generator.view(views.untouched, ws, camera).image
-            views.labels.append(neighbour_label(generator, planes, target, depth, camera, tuning, filling))
+            views.labels.append(neighbour_label(generator, planes, target, depth, camera, tuning, filling, grid))
     if tuning.mirrored and target.mirror_weight > 0:
         views.evidence = mirror_evidence(target, depth, tuning)
         for side in (-1, 1):
             camera = _near(generator, target, -yaw, pitch, side, tuning, rng)
-            views.labels.append(mirror_label(generator, planes, target, depth, camera, views.evidence, tuning))
+            views.labels.append(mirror_label(generator, planes, target, depth, camera, views.evidence, tuning, grid))
 
 
 def _near(generator: TriPlaneGenerator, target: Target, yaw: float, pitch: float, side: int, tuning: TuningConfig,
@@ -159,12 +163,14 @@ def _near(generator: TriPlaneGenerator, target: Target, yaw: float, pitch: float
     return Camera.orbit(yaw, pitch, generator.config.orbit_radius, generator.config.orbit_pivot).vector().to(target.camera)
 
 
-def _extra_losses(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, views: _Views, turn: int, config: InversionConfig,
-                  perceptual: PerceptualLoss, rng: torch.Generator) -> dict[str, Tensor]:
-    tuning, losses = config.tuning, {}
+def _extra_losses(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, views: _Views, turn: int, stride: int,
+                  density: Tensor | None, config: InversionConfig, perceptual: PerceptualLoss, rng: torch.Generator) -> dict[str, Tensor]:
+    tuning, samples, losses = config.tuning, config.samples(generator), {}
     if views.labels:
         label = views.labels[turn % len(views.labels)]
-        out = generator.view(planes, ws, label.camera, jitter=rng, samples=config.samples)
+        seen = label.image, label.trust
+        out, (image, trust) = look(generator, planes, ws, label.camera, seen, stride, rng, rng, samples, density)
+        label = replace(label, image=image, trust=trust)
         # Untrusted pixels take the render itself, so that windows of the perceptual loss across the border cost nothing.
         aim = torch.where(label.trust > 0.5, label.image, out.image.detach())
         pixel = ((out.image - label.image).abs() * label.trust).mean()
@@ -177,7 +183,7 @@ def _extra_losses(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, view
             losses["neighbour"] = tuning.extra_every * tuning.neighbour_weight * (perceptual(out.image, aim) + pixel)
     if views.references:
         camera, depth = views.references[turn % len(views.references)]
-        now = generator.render(planes, camera, _depth_resolution(generator), samples=config.samples).depth
+        now = generator.render(planes, camera, _depth_resolution(generator), samples=samples, grid=density).depth
         losses["depth"] = tuning.extra_every * tuning.depth_weight * depth_drift(now, depth)
     return losses
 

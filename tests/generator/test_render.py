@@ -14,9 +14,9 @@ from tests.conftest import TINY
 class Ball(TriPlaneGenerator):
     """A generator whose density and colour are known: a red ball of radius 0.2 around (0.05, 0, 0)."""
 
-    def __init__(self, stride: int, coarse: int = 32, fine: int = 32):
+    def __init__(self, look: int | None, coarse: int = 32, fine: int = 32):
         super().__init__(replace(TINY, neural_rendering_resolution=32, depth_resolution=coarse, depth_resolution_importance=fine,
-                                 coarse_stride=stride))
+                                 density_grid=look))
         self.asked = 0
 
     def query(self, planes, points):
@@ -31,7 +31,7 @@ CAMERA = Camera.orbit(25.0, 10.0).vector()
 
 def test_the_sparse_pass_gives_the_same_picture() -> None:
     planes = torch.zeros(1, 3, 8, 16, 16)
-    full, sparse = (Ball(stride).render(planes, CAMERA) for stride in (1, 2))
+    full, sparse = (Ball(look).render(planes, CAMERA) for look in (None, 16))
     assert [x.shape for x in full] == [x.shape for x in sparse]
     assert (full.opacity - sparse.opacity).abs().mean() < 0.01
     both = (full.opacity > 0.9) & (sparse.opacity > 0.9)
@@ -52,28 +52,28 @@ class Slope(Ball):
 
 def test_the_sparse_pass_finds_steep_surfaces() -> None:
     camera, planes = Camera.orbit(0.0, 0.0).vector(), torch.zeros(1, 3, 8, 16, 16)
-    full, sparse = (Slope(stride, 48, 12).render(planes, camera) for stride in (1, 2))
+    full, sparse = (Slope(look, 48, 12).render(planes, camera) for look in (None, 64))
     solid = full.opacity > 0.9
     assert solid.sum() > 100
     assert sparse.opacity[solid].mean() > 0.85
 
 
 def test_the_sparse_pass_asks_less() -> None:
-    full, sparse = Ball(1), Ball(2)
+    full, sparse = Ball(None), Ball(16)
     for ball in (full, sparse):
         ball.render(torch.zeros(1, 3, 8, 16, 16), CAMERA)
     assert sparse.asked < 0.6 * full.asked
 
 
 def test_an_empty_scene_is_background_at_the_far_end() -> None:
-    out = Ball(2).render(torch.full((1, 3, 8, 16, 16), -5000.0), CAMERA)
+    out = Ball(16).render(torch.full((1, 3, 8, 16, 16), -5000.0), CAMERA)
     assert (out.features == 1).all() and (out.opacity == 0).all() and out.depth.min() > 3.1
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-def test_gradients_reach_the_planes_and_chunks_do_not_matter(stride: int) -> None:
+@pytest.mark.parametrize("look", [None, 8])
+def test_gradients_reach_the_planes_and_chunks_do_not_matter(look: int | None) -> None:
     torch.manual_seed(0)
-    generator = TriPlaneGenerator(replace(TINY, coarse_stride=stride))
+    generator = TriPlaneGenerator(replace(TINY, density_grid=look))
     planes = torch.randn(2, 3, 8, 16, 16, requires_grad=True)
     cameras = torch.cat([CAMERA, Camera.orbit(-40.0).vector()])
     whole = generator.render(planes, cameras)
@@ -93,3 +93,20 @@ def test_both_ways_to_sample_planes_agree() -> None:
     assert torch.allclose(*results, atol=1e-5)
     for a, b in zip(*(torch.autograd.grad(r.square().sum(), (planes, points), retain_graph=True) for r in results), strict=True):
         assert (a - b).norm() < 1e-4 * a.norm()
+
+
+def test_the_density_grid_is_the_density_x_fastest() -> None:
+    ball = Ball(9)
+    grid = ball.density_grid(torch.zeros(1, 3, 8, 16, 16))
+    assert grid.shape == (1, 1, 9, 9, 9) and Ball(None).density_grid(torch.zeros(1, 3, 8, 16, 16)) is None
+    line = torch.linspace(-0.5, 0.5, 9) * ball.config.box_warp
+    z, y, x = 4, 6, 5
+    point = torch.stack([line[x], line[y], line[z]]).reshape(1, 1, 3)
+    assert torch.allclose(grid[0, 0, z, y, x], ball.query(torch.zeros(1, 3, 8, 16, 16), point)[0][0, 0], rtol=1e-3)
+
+
+def test_a_grid_of_planes_a_step_ago_gives_the_new_planes_picture() -> None:
+    ball, before, now = Ball(16), torch.zeros(1, 3, 8, 16, 16), torch.full((1, 3, 8, 16, 16), 20.0)
+    own, aged = (ball.render(now, CAMERA, grid=grid) for grid in (None, ball.density_grid(before)))
+    assert (own.features - aged.features).abs().mean() < 0.01 and (own.opacity - aged.opacity).abs().mean() < 0.01
+    assert not torch.equal(own.opacity, aged.opacity)

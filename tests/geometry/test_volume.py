@@ -80,3 +80,16 @@ def test_weights_never_exceed_one() -> None:
     sigma = torch.randn(2, 50, 16, generator=rng) * 100
     weights = interval_weights(sigma, torch.linspace(2, 3, 16).expand(2, 50, 16))
     assert (weights >= 0).all() and (weights.sum(-1) <= 1 + 1e-5).all()
+
+
+def test_jittered_draws_ascend_and_fall_one_into_each_bin() -> None:
+    depths = torch.linspace(2, 3, 41).expand(1, 50, -1)
+    weights = torch.zeros(1, 50, 40)
+    weights[..., 18:22] = 0.25
+    drawn = importance_depths(weights, depths, 8, torch.Generator().manual_seed(0), floor=1e-4)
+    middle = importance_depths(weights, depths, 8, floor=1e-4)
+    assert (drawn.diff(dim=-1) >= 0).all() and (drawn[:, :1] != drawn[:, 1:2]).all()
+    inner = slice(1, -1)  # the outermost bins reach into what hardly weighs anything
+    assert (drawn - middle)[..., inner].abs().max() < 0.015 and (drawn.mean(1) - middle.mean(1))[..., inner].abs().max() < 0.003
+    spread = importance_depths(weights, depths, 8, floor=1.0)
+    assert spread.std() > 3 * middle.std()

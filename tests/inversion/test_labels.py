@@ -8,6 +8,7 @@ from symgan_core.inversion.config import TuningConfig
 from symgan_core.inversion.labels import MIRRORED, SEEN, mirror_evidence, mirror_label, neighbour_label, origins
 from symgan_core.inversion.symmetry import Lamp, compare_with_mirror, face_region, fit_lamp, surface_normals
 from symgan_core.inversion.target import Target
+from tests.conftest import TINY
 
 SIZE, RADIUS = 128, 0.2
 WITHOUT = TuningConfig(conflict_filter=False, match_light=False)
@@ -22,6 +23,11 @@ def sphere_depth(camera: torch.Tensor, size: int = SIZE) -> torch.Tensor:
 
 class SphereGenerator:
     """Stands in for a generator: renders the sphere from everywhere."""
+
+    config = TINY
+
+    def density_grid(self, planes):
+        return None
 
     def render(self, planes, camera, *_, **__):
         from symgan_core.generator import Rendered

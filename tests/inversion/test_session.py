@@ -18,7 +18,7 @@ from symgan_core.losses import PerceptualLoss
 def short(method: str = "spi", first: int = 4, second: int = 4, **options: bool):
     config = settings(method, "fast", **options)
     tuning = replace(config.tuning, steps=second if config.tuning.steps else 0, refresh_every=2, learning_rate=5e-3)
-    return replace(config, pivot=replace(config.pivot, steps=first), tuning=tuning, samples=None)
+    return replace(config, pivot=replace(config.pivot, steps=first), tuning=tuning, draft_samples=False)
 
 
 def photo_of(generator: TriPlaneGenerator, yaw: float, seed: int = 5) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:

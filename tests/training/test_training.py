@@ -12,7 +12,7 @@ from symgan_core.generator import BUILTIN, SuperResolutionConfig, TriPlaneGenera
 from symgan_core.generator.synthesis import MappingNetwork
 from symgan_core.geometry import Camera, project
 from tests.conftest import TINY
-from training.batch import Batch, beside, place_samples
+from training.batch import Batch, beside, finer, place_samples
 from training.heads import HeadPack, draw_codes, person_from_code, trait_layout
 from training.heads.people import Z_DIM
 
@@ -32,14 +32,14 @@ def pool(tmp_path_factory):
 
 
 def small_trainer(pool, folder, start=None, **changes):
-    """A trainer of the tiny generator: 16-pixel planes, raw pictures of 128 as the pool has them."""
+    """A trainer of the tiny generator: 16-pixel planes, pictures of 256 as the pool has them."""
     from training.config import TrainConfig
     from training.train import Trainer
 
     config = TrainConfig(**{"people": 2, "views": 2, "rays": 64, "points": 100, "free_points": 100, "growth": (3, 6), "patches": 2,
                             "patch_size": 24, "patch_from_step": 10**6} | changes)
-    generator = replace(TINY, z_dim=Z_DIM, image_resolution=256, neural_rendering_resolution=128, w_dim=32,
-                        superresolution=SuperResolutionConfig(input_resolution=128, channels=(8, 8), upsample=(False, True), clamp=None))
+    generator = replace(TINY, z_dim=Z_DIM, image_resolution=256, neural_rendering_resolution=256, w_dim=32,
+                        superresolution=SuperResolutionConfig(input_resolution=256, channels=(8, 8), upsample=(False, False), clamp=None))
     return Trainer(pool, folder, config=config, generator_config=generator, start=start)
 
 
@@ -120,7 +120,18 @@ def test_rays_beside_the_head_look_where_its_edge_is(pool) -> None:
     rim = torch.isnan(batch.depth[0]) & torch.isfinite(batch.near[0])
     row, column = batch.choose(4000)
     drawn = rim[row[0], column[0]].float().mean()
-    assert drawn > 2 * (rim * batch.interest[0]).sum() / batch.interest[0].sum()
+    interest = batch.interest[0].repeat_interleave(2, 0).repeat_interleave(2, 1)
+    assert drawn > 2 * (rim * interest).sum() / interest.sum()
+
+
+def test_finer_depth_is_linear_along_a_surface_and_keeps_its_edges() -> None:
+    slope = torch.arange(6.0)[None, None].expand(1, 4, -1) * 0.004
+    depth = torch.cat([slope, slope[..., :2] + 0.5, torch.full((1, 4, 2), torch.nan)], -1)
+    fine = finer(depth)
+    assert fine.shape == (1, 8, 20)
+    assert torch.allclose(fine[0, 3, 1:11].diff(), torch.full((9,), 0.002), atol=1e-6)
+    assert torch.equal(fine[0, 3, 11:13], torch.tensor([0.02, 0.5])) and torch.equal(fine[0, 3, 15], depth[0, 1, 7])
+    assert fine[0, :, 16:].isnan().all() and fine[0, :, :16].isfinite().all()
 
 
 def test_samples_gather_around_the_known_depth() -> None:
@@ -139,7 +150,7 @@ def test_points_are_where_the_pixels_show_them(pool) -> None:
     points = pixels.origins + pixels.directions * pixels.depth[..., None]
     uv, distance = project(points, batch.cameras)
     assert torch.isfinite(points).all() and torch.allclose(distance, pixels.depth, atol=1e-4)
-    assert torch.allclose(uv[..., 0] * 128 - 0.5, column.float(), atol=1e-2) and pixels.colour.abs().max() <= 1
+    assert torch.allclose(uv[..., 0] * 256 - 0.5, column.float(), atol=1e-2) and pixels.colour.abs().max() <= 1
 
 
 def test_empty_points_are_empty(pool) -> None:

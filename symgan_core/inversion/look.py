@@ -1,0 +1,57 @@
+"""Looks at a view while optimising: whole, or a cheap part of it beside the same part of what it is compared with."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..generator import Synthesized, TriPlaneGenerator
+from ..geometry import Camera
+
+Pictures = tuple[Tensor | None, ...]
+GRID_EVERY = 4
+"""For so many steps the density grid of planes that are being changed is good enough to place samples."""
+
+
+class AgingGrid:
+    """``TriPlaneGenerator.density_grid`` of planes that change a little from step to step."""
+
+    def __init__(self, generator: TriPlaneGenerator):
+        self._generator, self._age, self._grid = generator, 0, None
+
+    def of(self, planes: Tensor) -> Tensor | None:
+        """The grid of these planes, or of those of a few calls ago."""
+        if self._age % GRID_EVERY == 0:
+            self._grid = self._generator.density_grid(planes.detach())
+        self._age += 1
+        return self._grid
+
+
+def draft_stride(generator: TriPlaneGenerator) -> int:
+    """The ``stride`` at which a look renders no more than the generator's draft resolution."""
+    return generator.config.neural_rendering_resolution // generator.config.draft_resolution
+
+
+def look(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, camera: Tensor, pictures: Pictures, stride: int, rng: torch.Generator,
+         jitter: torch.Generator | None = None, samples: tuple[int, int] | None = None,
+         grid: Tensor | None = None) -> tuple[Synthesized, Pictures]:
+    """What ``camera [1, 25]`` sees, rendered at a ``stride``-th of the full resolution, and what of ``pictures`` is to be compared with it.
+
+    Where the generator renders each pixel of its image, only every so many rows and columns of the picture are rendered, from a random one
+    on: over the steps each pixel gets its turn, so nothing is learned that is blurred. Those looks leave the super-resolution out.
+    Where it draws the image from a smaller rendering (EG3D), that becomes smaller still and the image stays whole.
+
+    Args:
+        pictures: ``[1, *, H, W]`` of the same camera, of the image's size, or None.
+        jitter, samples, grid: as ``TriPlaneGenerator.render`` has them.
+    """
+    config = generator.config
+    resolution = config.neural_rendering_resolution // stride
+    if stride == 1 or config.neural_rendering_resolution < config.image_resolution:
+        return generator.view(planes, ws, camera, resolution, jitter, samples, grid), pictures
+    column, row = torch.randint(stride, (2,), generator=rng).tolist()
+    part = Camera.from_vector(camera).interlaced(stride, column, row, resolution).vector()
+    rendered = generator.render(planes, part, resolution, jitter, samples, grid)
+    raw = rendered.features[:, :3]
+    return (Synthesized(raw, raw, rendered.depth, rendered.opacity),
+            tuple(None if p is None else p[..., row::stride, column::stride] for p in pictures))
