@@ -17,6 +17,8 @@ class TrainConfig:
     """Surface points a view."""
     free_points: int = 4000
     """Points in the box a person."""
+    free_search: int = 10
+    """Half of those are the fullest of so many times as many that are known to be empty."""
     rays: int = 256
     """Rays a view."""
     learning_rate: float = 6e-3

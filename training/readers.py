@@ -99,11 +99,6 @@ class Effects:
         with np.errstate(divide="ignore"):
             return dict(zip(self.names, (np.diag(size) / others).tolist(), strict=True))
 
-    def among(self, least: float) -> Effects:
-        """Those directions alone whose attributes are readable."""
-        rows = np.flatnonzero(self.readable >= least)
-        return Effects(tuple(self.names[i] for i in rows), self.change[np.ix_(rows, rows)], self.readable[rows])
-
     def table(self) -> str:
         """Markdown: a row a direction."""
         head = "| direction | own | largest other | ratio | readable |\n|---|---|---|---|---|\n"

@@ -128,17 +128,27 @@ class Trainer:
 
     def _space_losses(self, sampler: PlaneSampler, batch: Batch) -> dict[str, Tensor]:
         """Surface points, empty points and rays; one look into the planes serves all three."""
-        config, box = self.config, self.generator.config.box_warp
+        config = self.config
         pixels = batch.pixels(*batch.choose(config.points, on_head=True)).by_person(batch.people)
         low, high = config.shell
         depth = pixels.depth.nan_to_num(2.7) + low + (high - low) * torch.rand_like(pixels.depth)
-        free, empty = batch.free_points(config.free_points, box)
+        free, empty = self._free_points(sampler, batch)
         rays = batch.pixels(*batch.choose(config.rays)).by_person(batch.people)
         places, along = self._ray_points(rays)
         parts = [pixels.origins + pixels.directions * depth[..., None], free, along]
         sigmas, features = (x.split([p.shape[1] for p in parts], 1) for x in sampler.query(torch.cat(parts, 1)))
         marched = sampler.march(places, sigmas[2], features[2])
         return self._point_losses(pixels, depth, empty, sigmas, features) | self._ray_losses(rays, marched)
+
+    @torch.no_grad()
+    def _free_points(self, sampler: PlaneSampler, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Points ``[B, N, 3]`` and which of them are known to be empty ``[B, N]``: half of them as they come, the others where most matter
+        is among ``free_search`` times as many. A floater is small; a random point seldom hits it."""
+        count, search = self.config.free_points // 2, self.config.free_search
+        points, empty = batch.free_points(count * (1 + search), self.generator.config.box_warp)
+        density = sampler.query(points[:, count:])[0].masked_fill(~empty[:, count:], -torch.inf)
+        worst = torch.cat([torch.arange(count, device=self.device).expand(len(points), -1), count + density.topk(count, 1).indices], 1)
+        return points.gather(1, worst[..., None].expand(-1, -1, 3)), empty.gather(1, worst)
 
     def _point_losses(self, pixels: Pixels, depth: Tensor, empty: Tensor, sigmas: tuple[Tensor, ...],
                       features: tuple[Tensor, ...]) -> dict[str, Tensor]:

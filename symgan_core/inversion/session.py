@@ -83,9 +83,10 @@ class Inversion:
     def _first_look(self) -> Iterator[Event]:
         """The head as it is guessed, from three sides."""
         generator, ws = self._state.generator, self._state.ws
-        planes, config = generator.planes(ws), generator.config
+        planes, config, samples = generator.planes(ws), generator.config, self.config.samples(generator)
+        grid = generator.density_grid(planes)
         cameras = [Camera.orbit(yaw, 0, config.orbit_radius, config.orbit_pivot).vector().to(ws) for yaw in FIRST_YAWS]
-        views = [generator.view(planes, ws, camera, samples=self.config.samples(generator)).image for camera in cameras]
+        views = [generator.view(planes, ws, camera, samples=samples, grid=grid).image for camera in cameras]
         yield Event("guess", 1, 1, {}, to_uint8(torch.cat(views, 3)))
 
     @torch.no_grad()

@@ -52,7 +52,6 @@ def test_effects_compare_a_direction_with_the_others() -> None:
     effects = Effects(("a", "b", "c"), np.array([[4.0, -0.5, 0.2], [0.1, 2.0, 1.0], [0, 0, 3.0]]), np.array([0.9, 0.1, 0.7]))
     assert effects.ratios() == pytest.approx({"a": 8, "b": 2, "c": np.inf})
     assert "| a | +4.00 | b -0.50 | 8.0 | 0.90 |" in effects.table()
-    assert effects.among(0.5).ratios() == pytest.approx({"a": 20, "c": np.inf})
 
 
 def test_known_effects_are_readings_of_the_vectors() -> None:

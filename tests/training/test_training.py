@@ -130,7 +130,7 @@ def test_finer_depth_is_linear_along_a_surface_and_keeps_its_edges() -> None:
     fine = finer(depth)
     assert fine.shape == (1, 8, 20)
     assert torch.allclose(fine[0, 3, 1:11].diff(), torch.full((9,), 0.002), atol=1e-6)
-    assert torch.equal(fine[0, 3, 11:13], torch.tensor([0.02, 0.5])) and torch.equal(fine[0, 3, 15], depth[0, 1, 7])
+    assert torch.allclose(fine[0, 3, 11:13], torch.tensor([0.02, 0.5])) and torch.equal(fine[0, 3, 15], depth[0, 1, 7])
     assert fine[0, :, 16:].isnan().all() and fine[0, :, :16].isfinite().all()
 
 
@@ -163,6 +163,20 @@ def test_empty_points_are_empty(pool) -> None:
     places = (surface.origins + surface.directions * (surface.depth + 0.01)[..., None])[0][whole]
     nearest = torch.cdist(points[0][empty[0]], places).min()
     assert nearest > 0.004
+
+
+def test_matter_in_empty_space_is_searched_for(pool, tmp_path) -> None:
+    from training.sampling import PlaneSampler
+
+    trainer = small_trainer(pool, tmp_path, free_points=200, free_search=10)
+    batch = Batch(pool, np.array([0, 1]), np.array([[0, 1], [2, 0]]), torch.device("cpu"))
+    sampler = PlaneSampler(trainer.generator, trainer.ws_of(np.array([0, 1])), 16)
+    points, empty = trainer._free_points(sampler, batch)
+    assert points.shape == (2, 200, 3) and empty[:, 100:].all() and 0.2 < empty[:, :100].float().mean() < 0.95
+    density = sampler.query(points)[0].detach()
+    for person in range(2):
+        random = density[person, :100][empty[person, :100]]
+        assert density[person, 100:].min() > random.median()
 
 
 @pytest.mark.parametrize("plane_warp", [None, (4, 8)])
