@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def make_gallery(root: Path = Path("examples"), preset: str = "fast") -> None:
         inversion = Inversion(make_target(view.rgb, camera.vector()[0], view.alpha, generator), generator, settings("spi", preset))
         for _ in inversion:
             pass
-        portrait = inversion.portrait()
+        portrait = replace(inversion.portrait(), backdrop=None)  # they stand before nothing
         folder = root / name
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(view.rgb).save(folder / "input.png")
