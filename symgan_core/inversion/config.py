@@ -118,7 +118,8 @@ _NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, 
 _PTI = InversionConfig("pti", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(
     tune_backbone=True, offset_rate=0.0, grow=False, stop_at_lpips=0.05, **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
-    "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True)),
+    # The offset on the planes takes up the photo; a decoder that is tuned fast tints what no view shows.
+    "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True), tuning=TuningConfig(learning_rate=5e-4)),
     "pti": _PTI,
     "w_plus": InversionConfig("w_plus", pivot=PivotConfig(mirror=False), tuning=TuningConfig(steps=0)),
     "w": InversionConfig("w", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(steps=0)),
