@@ -126,10 +126,7 @@ def write_mesh(portrait: Portrait3D, path: str | Path, resolution: int = 128, le
     generator = portrait.generator
     planes = portrait.planes()
     half = generator.config.box_warp / 2 * 0.98
-    line = torch.linspace(-half, half, resolution, device=planes.device)
-    grid = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), -1).reshape(1, -1, 3)
-    sigma = torch.cat([generator.query(planes, part)[0] for part in grid.split(1 << 17, 1)], 1).reshape((resolution,) * 3)
-    volume = sigma.cpu().numpy()
+    volume = generator.density_volume(planes, resolution, 2 * half)[0].permute(2, 1, 0).cpu().numpy()
     if not volume.min() < level < volume.max():
         raise RequestError("This portrait has no solid surface.", "Invert the photo again with a longer preset.")
     vertices, faces, _, _ = marching_cubes(volume, level)

@@ -140,13 +140,16 @@ class TriPlaneGenerator(nn.Module):
         Who renders the same planes, or nearly the same, several times saves time by asking once.
         """
         size = self.config.density_grid
-        if size is None:
-            return None
-        line = torch.linspace(-0.5, 0.5, size, device=planes.device) * self.config.box_warp
+        return None if size is None else self.density_volume(planes, size, self.config.box_warp)[:, None]
+
+    @torch.no_grad()
+    def density_volume(self, planes: Tensor, size: int, side: float) -> Tensor:
+        """``[B, size, size, size]`` raw density at points evenly spread over a cube of ``side`` world units, x fastest."""
+        line = torch.linspace(-side / 2, side / 2, size, device=planes.device)
         points = torch.stack(torch.meshgrid(line, line, line, indexing="ij")[::-1], -1).reshape(1, -1, 3).expand(len(planes), -1, 3)
         planes = for_sampling(planes)
         sigma = torch.cat([self.query(planes, part)[0] for part in points.split(16 * self.chunk_rays, 1)], 1)
-        return sigma.reshape(-1, 1, size, size, size)
+        return sigma.reshape(-1, size, size, size)
 
     def render(self, planes: Tensor, camera: Tensor, resolution: int | None = None, jitter: torch.Generator | None = None,
                samples: tuple[int, int] | None = None, grid: Tensor | None = None) -> Rendered:
