@@ -18,20 +18,26 @@ from .errors import RequestError
 from .generator import Synthesized
 from .inversion import Portrait3D, to_uint8
 
-ORBIT_YAW, ORBIT_PITCH = 35.0, 8.0
+ORBIT_YAW, ORBIT_PITCH = 35.0, 5.0
 FRAMES_PER_SECOND = 24
 
 
 def orbit_angles(frames: int) -> list[tuple[float, float]]:
-    """(yaw, pitch) in degrees along a flat ellipse around the front; the last frame leads back to the first."""
+    """(yaw, pitch) in degrees along an arc, from the front to one side, over to the other and back; the last frame leads to the first.
+
+    With an even number of frames the way back passes the views of the way there.
+    """
     turn = [2 * math.pi * i / frames for i in range(frames)]
-    return [(ORBIT_YAW * math.sin(t), ORBIT_PITCH * math.cos(t)) for t in turn]
+    return [(round(ORBIT_YAW * math.sin(t), 6), round(ORBIT_PITCH * math.cos(2 * t), 6)) for t in turn]
 
 
 def orbit_frames(portrait: Portrait3D, frames: int = 60, background: str = "white") -> Iterator[np.ndarray]:
     """uint8 ``[H, W, 3]`` pictures of one turn; ``background`` as ``on_background`` has it, but not transparent."""
+    rendered: dict[tuple[float, float], np.ndarray] = {}
     for yaw, pitch in orbit_angles(frames):
-        yield on_background(portrait.render(yaw=yaw, pitch=pitch), background, portrait.backdrop)
+        if (yaw, pitch) not in rendered:
+            rendered[yaw, pitch] = on_background(portrait.render(yaw=yaw, pitch=pitch), background, portrait.backdrop)
+        yield rendered[yaw, pitch]
 
 
 def write_orbit(portrait: Portrait3D, path: str | Path, frames: int = 60, progress: Callable[[int, int], None] | None = None) -> Path:

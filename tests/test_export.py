@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from symgan_core.errors import RequestError
-from symgan_core.export import on_background, orbit_angles, write_mesh, write_orbit, write_still
+from symgan_core.export import on_background, orbit_angles, orbit_frames, write_mesh, write_orbit, write_still
 from symgan_core.generator import Synthesized, TriPlaneGenerator
 from symgan_core.inversion import Portrait3D, to_uint8
 
@@ -24,6 +24,14 @@ def test_orbit_loops_smoothly() -> None:
     steps = np.linalg.norm(np.diff(angles, axis=0, append=angles[:1]), axis=1)
     assert steps.max() < 4 and abs(steps[-1] - steps[0]) < 1e-6
     assert angles[:, 0].max() == pytest.approx(35, abs=0.2) and angles[:, 0].min() == pytest.approx(-35, abs=0.2)
+
+
+def test_the_way_back_costs_nothing(portrait: Portrait3D, monkeypatch) -> None:
+    seen, render = [], portrait.render
+    monkeypatch.setattr(portrait, "render", lambda **place: seen.append(place) or render(**place))
+    frames = list(orbit_frames(portrait, 48))
+    assert len(frames) == 48 and len(seen) == 25
+    assert np.array_equal(frames[5], frames[19]) and not np.array_equal(frames[5], frames[29])
 
 
 def test_video_is_what_browsers_play(portrait: Portrait3D, tmp_path) -> None:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ..geometry.cameras import Camera
 from ..geometry.rays import camera_rays
-from ..geometry.volume import Marched, coarse_depths, importance_depths, interval_weights, march, march_both, uniform
+from ..geometry.volume import Marched, coarse_depths, dilated, importance_depths, interval_weights, march, march_both, uniform
 from .config import GeneratorConfig
 from .decoder import Decoder, axes_to_projections, for_sampling, sample_planes
 from .synthesis import Backbone, SuperResolution
@@ -181,17 +181,20 @@ class TriPlaneGenerator(nn.Module):
         coarse_count, fine_count = samples or (config.depth_resolution, config.depth_resolution_importance)
         origins, directions = camera_rays(camera, resolution)
         with torch.no_grad():
-            weights = self._grid_weights(grid, camera, max(1, resolution // 2), coarse_count)
+            size = max(1, resolution // 2)
             # What a pixel's neighbours see may reach into it, a little nearer or farther: the largest weight around counts.
-            weights = F.max_pool3d(weights[:, None], 3, 1, 1)[:, 0]
-            weights = F.interpolate(weights, (resolution, resolution))[0].flatten(1).T
+            weights = dilated(self._grid_weights(grid, camera, size, coarse_count)).flatten(2)[0].T
             wanted = weights.sum(1) > 1e-3
             if jitter:  # while weights are tuned, matter may have to grow where there is none yet
                 wanted |= uniform((len(wanted),), jitter, wanted.device) < 0.1
             wanted[0] |= ~wanted.any()  # not a special case of an empty scene
-            rays = torch.nonzero(wanted)[:, 0]
-            depths = coarse_depths(config.ray_start, config.ray_end, coarse_count, (1, len(rays)), None, planes.device)
-            depths = importance_depths(weights[rays][None], depths, fine_count, jitter, floor=0.001)
+            depths = coarse_depths(config.ray_start, config.ray_end, coarse_count, (1, int(wanted.sum())), None, planes.device)
+            depths = importance_depths(weights[wanted][None], depths, fine_count, jitter, floor=0.001)
+            # Each of these rays stands for the pixels around it.
+            line = torch.arange(resolution, device=planes.device) * size // resolution
+            nearest = (line[:, None] * size + line).flatten()
+            rays = torch.nonzero(wanted[nearest])[:, 0]
+            depths = depths[:, (wanted.cumsum(0) - 1)[nearest[rays]]]
         origins, directions, depth_range = origins[:, rays], directions[:, rays], self._depth_range(origins)
         marched = self._joined(
             march(*self.query_rays(planes, *(x[:, i: i + self.chunk_rays] for x in (origins, directions, depths))), depth_range,

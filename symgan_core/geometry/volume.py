@@ -130,6 +130,20 @@ def importance_depths(weights: Tensor, depths: Tensor, count: int, jitter: torch
     return bin_lo + (u - cdf_lo) / span * (bin_hi - bin_lo)
 
 
+def dilated(volume: Tensor) -> Tensor:
+    """The largest value of each cell and its 26 neighbours, over the last three dimensions. No gradient flows through it.
+
+    ``max_pool3d`` gives the same, ten times slower on a CPU.
+    """
+    for dim in (-1, -2, -3):
+        inner, wide = volume.shape[dim] - 1, volume.clone()
+        for source, aim in ((0, 1), (1, 0)):
+            part = wide.narrow(dim, aim, inner)
+            torch.maximum(part, volume.narrow(dim, source, inner), out=part)
+        volume = wide
+    return volume
+
+
 def uniform(shape: tuple[int, ...], generator: torch.Generator, device: torch.device | None) -> Tensor:
     """Random numbers in [0, 1) of the generator's own device, moved to ``device``."""
     return torch.rand(shape, generator=generator, device=generator.device).to(device)
