@@ -157,8 +157,8 @@ def test_a_shoulder_that_the_prior_lacks_is_grown(builtin: TriPlaneGenerator) ->
     target = make_target(image, camera[0], mask, generator)
     missing = holes(before.image_opacity, target)
     assert missing.sum() > 200
-    offset = grow_matter(generator, ws, torch.zeros_like(generator.planes(ws)), target)
-    after = generator.view(generator.planes(ws, offset=offset), ws, camera)
+    planes = generator.planes(ws)
+    after = generator.view(planes + grow_matter(generator, planes, target), ws, camera)
     assert (after.image_opacity[missing] > 0.5).float().mean() > 0.25
     elsewhere = F.interpolate((~missing).float(), (256, 256)) > 0.5
     assert ((after.image - before.image).abs() * elsewhere).mean() < 0.03

@@ -16,29 +16,22 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 CONDITION = 6
 """Sine and cosine of yaw, sine of pitch, centre of the patch (two), a constant."""
-EDGE = 8
-"""Pixels at the patch's sides that the critic doesn't see: the super-resolution's zero padding reaches in there."""
 
 
 class Critic(nn.Module):
-    """Logits of small fields, by projection on the condition (arXiv 1802.05637), with spectral normalisation.
-
-    It sees the final patch beside the raw one (EG3D's dual discrimination): the super-resolution may not leave the geometry's colours.
-    """
+    """Logits of small fields, by projection on the condition (arXiv 1802.05637), with spectral normalisation."""
 
     def __init__(self, width: int = 32):
         super().__init__()
-        widths = (6, width, 2 * width, 3 * width, 4 * width)
+        widths = (3, width, 2 * width, 3 * width, 4 * width)
         pairs = list(zip(widths[:-1], widths[1:], strict=True))
         self.layers = nn.ModuleList(spectral_norm(nn.Conv2d(a, b, 4 if n else 3, 2 if n else 1, 1)) for n, (a, b) in enumerate(pairs))
         self.score = spectral_norm(nn.Conv2d(widths[-1], 1, 3, 1, 1))
         self.condition = spectral_norm(nn.Linear(CONDITION, widths[-1]))
 
-    def forward(self, image: Tensor, raw: Tensor, condition: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """``image [B, 3, S, S]``, ``raw [B, 3, S/k, S/k]``, ``condition [B, CONDITION]``: logits and the features of all layers."""
-        raw = F.interpolate(raw, image.shape[-2:], mode="bilinear", align_corners=False)
-        x = torch.cat([image, raw], 1)[..., EDGE:-EDGE, EDGE:-EDGE]
-        features = []
+    def forward(self, image: Tensor, condition: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """``image [B, 3, S, S]``, ``condition [B, CONDITION]``: logits and the features of all layers."""
+        x, features = image, []
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.2)
             features.append(x)
@@ -51,16 +44,15 @@ class Adversary:
     def __init__(self, device: torch.device, rate: float = 4e-4):
         self.critic = Critic().to(device)
         self.optimizer = torch.optim.Adam(self.critic.parameters(), rate, betas=(0.5, 0.99))
-        self._last: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor] | None = None
+        self._last: tuple[Tensor, Tensor, Tensor] | None = None
 
-    def losses(self, fake: tuple[Tensor, Tensor], real: tuple[Tensor, Tensor], condition: Tensor, weight: float,
-               matching: float) -> dict[str, Tensor]:
-        """What the generator pays. ``fake`` and ``real`` are (image, raw) in [-1, 1]."""
-        self._last = tuple(x.detach() for x in fake), real, condition
+    def losses(self, fake: Tensor, real: Tensor, condition: Tensor, weight: float, matching: float) -> dict[str, Tensor]:
+        """What the generator pays. ``fake`` and ``real`` are patches ``[B, 3, S, S]`` in [-1, 1]."""
+        self._last = fake.detach(), real, condition
         self.critic.requires_grad_(False)
-        logits, features = self.critic(*fake, condition)
+        logits, features = self.critic(fake, condition)
         with torch.no_grad():
-            _, wanted = self.critic(*real, condition)
+            _, wanted = self.critic(real, condition)
         apart = sum((a - b).abs().mean() / b.abs().mean().clamp(min=1e-3) for a, b in zip(features, wanted, strict=True))
         return {"fool": -weight * logits.mean(), "matching": matching * apart / len(features)}
 
@@ -68,7 +60,7 @@ class Adversary:
         """One step of the critic on what it was shown last; returns its loss (2 is guessing, 0 is certain)."""
         fake, real, condition = self._last
         self.critic.requires_grad_(True)
-        loss = F.relu(1 - self.critic(*real, condition)[0]).mean() + F.relu(1 + self.critic(*fake, condition)[0]).mean()
+        loss = F.relu(1 - self.critic(real, condition)[0]).mean() + F.relu(1 + self.critic(fake, condition)[0]).mean()
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

@@ -27,11 +27,11 @@ class TrainConfig:
     growth: tuple[int, int] = (1500, 3000)
     """Up to these steps, planes of a quarter, then of half the resolution."""
     patch_from_step: int = 3600
-    """When the super-resolution joins."""
+    """When patches join."""
     patches: int = 3
     """Patches a step, one a person."""
     patch_size: int = 48
-    """Side of a patch in rendered pixels."""
+    """Side of a patch in pixels."""
     decay_share: float = 0.75
     """Share of the time budget over which the learning rate falls to a twentieth."""
     ema: float = 0.998

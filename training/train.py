@@ -5,7 +5,7 @@ Three kinds of evidence a step, for all people of the batch at once:
 - *points*: where a pixel shows the surface, the colour of that point in space is known, and that matter is there. One sample each, so that
   a step sees most of each picture. Points that some view sees through are empty: floaters have nowhere to hide.
 - *rays*: colour, opacity and depth of whole rays, whose samples the known depth places (10 do what a hundred would do otherwise).
-- *patches*: the super-resolution against the full picture, and in the adversarial phase before a critic.
+- *patches*: squares of the picture, for the edges in them, and in the adversarial phase before a critic.
 
 First small planes, then larger ones. ``w`` is given by the person's traits (``heads/traits.py``); the mapping is trained apart.
 """
@@ -55,9 +55,8 @@ class Trainer:
         self.people = pool.ready()
         self.codes = pool.ws(generator_config.w_dim)
         # A block that joins later starts silent, so that it refines what is there.
-        synthesis, refining = self.generator.backbone.synthesis, self.generator.superresolution
-        for block in (*(getattr(synthesis, f"b{r}") for r in self.plane_sizes[1:]), refining.block0, refining.block1):
-            torch.nn.init.zeros_(block.torgb.weight)
+        for size in self.plane_sizes[1:]:
+            torch.nn.init.zeros_(getattr(self.generator.backbone.synthesis, f"b{size}").torgb.weight)
         if warp:
             self.generator.backbone.warp.load_state_dict(load_file(warp))
         self.generator.backbone.mapping.requires_grad_(False)
@@ -108,7 +107,7 @@ class Trainer:
         sampler = PlaneSampler(self.generator, ws, self.plane_size())
         losses = self._space_losses(sampler, batch)
         if self.step_number >= config.patch_from_step:
-            losses |= self._patch_losses(sampler, ws, batch)
+            losses |= self._patch_losses(sampler, batch)
         total = sum(losses.values())
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
@@ -153,7 +152,7 @@ class Trainer:
     def _point_losses(self, pixels: Pixels, depth: Tensor, empty: Tensor, sigmas: tuple[Tensor, ...],
                       features: tuple[Tensor, ...]) -> dict[str, Tensor]:
         whole = torch.isfinite(pixels.depth) & (pixels.opacity > 0.97)
-        difference = (features[0][..., :3] * 2 - 1 - pixels.colour)[whole]
+        difference = (features[0] * 2 - 1 - pixels.colour)[whole]
         behind = whole & (depth > pixels.depth)
         low, high = self.config.raw_density
         beyond = torch.cat([F.relu(low - x) / -low + F.relu(x - high) / high for x in sigmas], 1)
@@ -166,35 +165,31 @@ class Trainer:
 
     def _ray_losses(self, pixels: Pixels, marched: Marched) -> dict[str, Tensor]:
         hit = torch.isfinite(pixels.depth) & (pixels.opacity > 0.9)
-        difference = marched.features[:, :3].transpose(1, 2) - pixels.colour
+        difference = marched.features.transpose(1, 2) - pixels.colour
         return {
             "colour": 2 * (difference.square() + 1e-4).sqrt().mean(),
             "opacity": (marched.weights.sum(-1) - pixels.opacity).square().mean(),
             "depth": self.config.depth_weight * (marched.depth - pixels.depth)[hit].abs().clamp(max=0.2).mean(),
         }
 
-    def _patch_losses(self, sampler: PlaneSampler, ws: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def _patch_losses(self, sampler: PlaneSampler, batch: Batch) -> dict[str, Tensor]:
         config = self.config
         side, count = config.patch_size, config.patches
         who = torch.arange(count, device=self.device) * batch.views
         corner = self._patch_corners(batch, who)
-        features = self.render_patches(sampler, batch, who, corner)
-        image = self.generator.superresolution.blocks(features[:, :3], features, ws[:count, -1])
+        image = self.render_patches(sampler, batch, who, corner)
         target = torch.stack([batch.rgb[w, r: r + side, c: c + side] for w, (r, c) in zip(who, corner, strict=True)])
         target = target.permute(0, 3, 1, 2).float() / 127.5 - 1
-        raw, edge = features[:, :3], 4  # a patch's border is seldom the picture's: what lies beyond it is not known
-        difference = (image - target)[..., edge:-edge, edge:-edge]
-        losses = {
-            "patch": 2 * difference.abs().mean(), "patch_raw": 0.5 * (raw - target).abs().mean(),
-            "patch_edges": 2 * sum(difference.diff(dim=d).abs().mean() for d in (-1, -2))}
+        difference = image - target
+        losses = {"patch": 2 * difference.abs().mean(), "patch_edges": 2 * sum(difference.diff(dim=d).abs().mean() for d in (-1, -2))}
         if config.adversarial_from_step is not None and self.step_number >= config.adversarial_from_step:
             centre = (torch.tensor(corner, device=self.device).flip(1) + side / 2) / RESOLUTION
             condition = describe(*Camera.from_vector(batch.cameras[who]).angles(), centre)
-            losses |= self.adversary.losses((image, raw), (target, target), condition, config.fool_weight, config.matching_weight)
+            losses |= self.adversary.losses(image, target, condition, config.fool_weight, config.matching_weight)
         return losses
 
     def render_patches(self, sampler: PlaneSampler, batch: Batch, who: Tensor, corner: list[tuple[int, int]]) -> Tensor:
-        """Features ``[N, C, S, S]`` in [-1, 1] of square patches of the views ``who [N]``, one a person of the sampler."""
+        """Colours ``[N, 3, S, S]`` in [-1, 1] of square patches of the views ``who [N]``, one a person of the sampler."""
         side = self.config.patch_size
         line = torch.arange(side, device=self.device)
         row = torch.stack([r + line.repeat_interleave(side) for r, _ in corner])
@@ -256,7 +251,6 @@ class Trainer:
 
         numbers = self.people[:people]
         batch = Batch(self.pool, numbers, np.zeros((len(numbers), 1), int), self.device)
-        sharp = self.step_number > self.config.patch_from_step
         rows = []
         for i in range(len(numbers)):
             ws = self.ws_of(numbers[i: i + 1])
@@ -265,7 +259,7 @@ class Trainer:
             images = [batch.rgb[i].permute(2, 0, 1)[None].float() / 127.5 - 1]
             for camera in views:
                 out = self.ema.view(planes, ws, camera)
-                images.append(F.interpolate(out.image if sharp else out.image_raw, (RESOLUTION,) * 2, mode="bilinear"))
+                images.append(F.interpolate(out.image, (RESOLUTION,) * 2, mode="bilinear"))
             rows.append(torch.cat(images, 3))
         picture = (torch.cat(rows, 2)[0].permute(1, 2, 0).clamp(-1, 1) * 127.5 + 127.5).byte().cpu().numpy()
         Image.fromarray(picture).save(path)

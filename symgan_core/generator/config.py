@@ -31,12 +31,6 @@ class SuperResolutionConfig:
     """Limit of the activations (the official networks were trained with it in half precision)."""
     antialias: bool = True
     """Low-pass filter when the input is resized down."""
-    border: int = 0
-    """So many pixels around the input repeat its edge and are cut off again; without them, zero padding leaves a line around pictures."""
-    matte: bool = False
-    """Where no ray near a pixel meets matter the image is white, whatever the blocks say: they alone tint it slightly."""
-    noise: bool = True
-    """The official modules carry noise maps that no pass uses."""
     own_filter: bool = False
     """The official 8X, 4X and 2X modules carry one more ``resample_filter`` buffer; 8XDC does not."""
 
@@ -67,7 +61,8 @@ class GeneratorConfig:
     place (see ``plane_warp``) need not be spun from a 4x4 constant; EG3D has none."""
     decoder_hidden: int = 64
     decoder_lr_multiplier: float = 1.0
-    superresolution: SuperResolutionConfig = SuperResolutionConfig()
+    superresolution: SuperResolutionConfig | None = SuperResolutionConfig()
+    """None: each pixel of the image has its own ray, and the rendered colours are the image."""
     neural_rendering_resolution: int = 128
     ray_start: float = 2.25
     ray_end: float = 3.3
@@ -95,6 +90,11 @@ class GeneratorConfig:
         return 2 * len(self.block_resolutions)
 
     @property
+    def feature_channels(self) -> int:
+        """What the decoder gives beside the density: features for the super-resolution, the colours first, or the three colours alone."""
+        return 3 if self.superresolution is None else self.plane_channels
+
+    @property
     def draft_resolution(self) -> int:
         """Rendering resolution where no fine detail is looked for: EG3D's 128, or less."""
         return min(128, self.neural_rendering_resolution)
@@ -116,8 +116,10 @@ class GeneratorConfig:
     def from_dict(cls, data: dict[str, Any]) -> GeneratorConfig:
         """Inverse of ``to_dict``; unknown keys raise TypeError."""
         data = {key: _tuples(value) for key, value in data.items()}
-        sr = dict(data.pop("superresolution", {}))
-        return cls(superresolution=SuperResolutionConfig(**{k: _tuples(v) for k, v in sr.items()}), **data)
+        sr = data.pop("superresolution", {})
+        if sr is not None:
+            sr = SuperResolutionConfig(**{k: _tuples(v) for k, v in dict(sr).items()})
+        return cls(superresolution=sr, **data)
 
 
 def _tuples(value: Any) -> Any:
@@ -140,8 +142,7 @@ BUILTIN = GeneratorConfig(
     mapping_lr_multiplier=1.0,
     plane_warp=(24, 192),
     canvas=True,
-    superresolution=SuperResolutionConfig(
-        input_resolution=256, channels=(24, 16), upsample=(False, False), clamp=None, border=4, matte=True, noise=False),
+    superresolution=None,
     neural_rendering_resolution=256,
     ray_start=2.28,
     ray_end=3.12,

@@ -73,7 +73,7 @@ def _corner(grid: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 class Decoder(nn.Module):
-    """Two linear layers from the mean plane feature to raw density and ``C`` colour features (spec 5.2)."""
+    """Two linear layers from the mean plane feature to raw density and colour features (spec 5.2)."""
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
@@ -81,10 +81,10 @@ class Decoder(nn.Module):
         self.net = nn.Sequential(
             Linear(config.plane_channels, config.decoder_hidden, lr_multiplier=m),
             nn.Softplus(),
-            Linear(config.decoder_hidden, 1 + config.plane_channels, lr_multiplier=m))
+            Linear(config.decoder_hidden, 1 + config.feature_channels, lr_multiplier=m))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """``[B, P, C]`` to raw density ``[B, P]`` and features ``[B, C, P]`` in about [0, 1]."""
+        """``[B, P, plane_channels]`` to raw density ``[B, P]`` and features ``[B, C, P]`` in about [0, 1]."""
         out = F.linear(F.softplus(F.linear(features, *self.net[0].scaled())), *self.net[2].scaled())
         least = out.new_full((), -0.001)
         return out[..., 0], torch.add(least, torch.sigmoid(out[..., 1:]), alpha=1.002).transpose(1, 2)

@@ -86,15 +86,14 @@ class ConvLayer(nn.Module):
     """Modulated 3x3 convolution, noise, bias, leaky ReLU; doubles the resolution if ``up``."""
 
     def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int, up: bool = False,
-                 clamp: float | None = None, noise: bool = True):
+                 clamp: float | None = None):
         super().__init__()
         self.up, self.clamp, self.resolution = up, clamp, resolution
         self.affine = Linear(w_dim, in_channels, bias_init=1)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        if noise:
-            self.noise_strength = nn.Parameter(torch.zeros([]))
-            self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.noise_strength = nn.Parameter(torch.zeros([]))
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
         self.register_buffer("resample_filter", make_filter())
 
     def forward(self, x: Tensor, w: Tensor, noise: bool = True) -> Tensor:
@@ -131,16 +130,16 @@ class SynthesisBlock(nn.Module):
     """One skip block (spec 3.5): conv0 (unless first), conv1, and a torgb that is added to the running image."""
 
     def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int, image_channels: int,
-                 up: bool = True, clamp: float | None = None, canvas: bool = False, noise: bool = True):
+                 up: bool = True, clamp: float | None = None, canvas: bool = False):
         super().__init__()
         self.first, self.up = in_channels == 0, up
         self.register_buffer("resample_filter", make_filter())
         if self.first:
             self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
         else:
-            self.conv0 = ConvLayer(in_channels, out_channels, w_dim, resolution, up, clamp, noise)
+            self.conv0 = ConvLayer(in_channels, out_channels, w_dim, resolution, up, clamp)
         self.canvas = nn.Parameter(torch.zeros(out_channels, resolution, resolution)) if canvas and not self.first else None
-        self.conv1 = ConvLayer(out_channels, out_channels, w_dim, resolution, clamp=clamp, noise=noise)
+        self.conv1 = ConvLayer(out_channels, out_channels, w_dim, resolution, clamp=clamp)
         self.torgb = ToRGB(out_channels, image_channels, w_dim, clamp=clamp)
 
     def forward(self, x: Tensor | None, image: Tensor | None, ws: Tensor, noise: bool = True) -> tuple[Tensor, Tensor]:

@@ -56,7 +56,7 @@ class TriPlaneGenerator(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = Backbone(config)
-        self.superresolution = SuperResolution(config)
+        self.superresolution = SuperResolution(config) if config.superresolution else None
         self.decoder = Decoder(config)
         self.register_buffer("projections", axes_to_projections(config.plane_axes), persistent=False)
         # Files of the official training loop hold one more buffer that no forward pass uses (spec section 2).
@@ -82,22 +82,23 @@ class TriPlaneGenerator(nn.Module):
             ws[:, rows] = w_avg + truncation_psi * (ws[:, rows] - w_avg)
         return ws
 
-    def planes(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, offset: Tensor | None = None,
-               canonical: Tensor | None = None) -> Tensor:
+    def planes(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None) -> Tensor:
         """``ws [B, num_ws, w_dim]`` to ``planes [B, 3, C, H, W]``.
 
         Args:
             noise_mode: "const" (the stored noise) or "none".
             resolution: stop the backbone early, at smaller planes (for previews and coarse-to-fine training).
-            offset: ``[B, 3, C, H, W]``, added to what the backbone paints; where w moves the face (``plane_warp``), it moves along.
-            canonical: ``[B, 3, C, H, W]``, what the backbone paints (``backbone.canonical``), if that is known already.
         """
         if ws.ndim != 3 or ws.shape[1:] != (self.config.num_ws, self.config.w_dim):
             raise ValueError(f"ws has shape {tuple(ws.shape)}, expected [B, {self.config.num_ws}, {self.config.w_dim}]")
-        planes = self.backbone.canonical(ws, noise_mode == "const", resolution) if canonical is None else canonical
-        if offset is not None:
-            planes = planes + offset
+        planes = self.backbone.canonical(ws, noise_mode == "const", resolution)
         return planes if self.backbone.warp is None else self.backbone.warp(planes, ws[:, 0])
+
+    def carry(self, planes: Tensor, before: Tensor, after: Tensor) -> Tensor:
+        """``planes [B, 3, C, H, W]``, or changes of such, of a face ``before [B, num_ws, w_dim]`` for the face ``after``: where w moves the
+        face (``plane_warp``), they move along."""
+        warp = self.backbone.warp
+        return planes if warp is None or torch.equal(before[:, 0], after[:, 0]) else warp.carry(planes, before[:, 0], after[:, 0])
 
     def query(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Raw density ``[B, P]`` and features ``[B, C, P]`` in about [0, 1] at ``points [B, P, 3]``."""
@@ -221,18 +222,16 @@ class TriPlaneGenerator(nn.Module):
                 torch.cat([p.weights.sum(-1) for p in parts], 1)[:, None])
 
     def super_resolve(self, rendered: Rendered, ws: Tensor) -> Tensor:
-        """The final image ``[B, 3, H, W]`` of a rendered view."""
+        """The final image ``[B, 3, H, W]`` of a rendered view: the view itself where there is no super-resolution."""
+        if self.superresolution is None:
+            return rendered.features
         w = ws[:, -1].expand(rendered.features.shape[0], -1)
         features, device = rendered.features, rendered.features.device.type
         if not torch.is_grad_enabled():  # a fifth to a quarter faster this way; backwards it is slower
             features = features.contiguous(memory_format=torch.channels_last)
         half = self.half_precision and not torch.is_grad_enabled()
         with torch.autocast(device, torch.float16 if device == "cuda" else torch.bfloat16, enabled=half):
-            image = self.superresolution(features[:, :3], features, w).float()
-        if not self.config.superresolution.matte:
-            return image
-        near = (4 * F.max_pool2d(rendered.opacity, 5, 1, 2)).clamp(max=1)
-        return torch.lerp(torch.ones_like(image), image, F.interpolate(near, image.shape[-2:], mode="bilinear", align_corners=False))
+            return self.superresolution(features[:, :3], features, w).float()
 
     def synthesis(self, ws: Tensor, camera: Tensor, neural_rendering_resolution: int | None = None,
                   jitter: torch.Generator | None = None, noise_mode: str = "const") -> Synthesized:

@@ -85,8 +85,7 @@ class SuperResolution(nn.Module):
         widths = (config.plane_channels, *sr.channels)
         for i in range(2):
             resolution *= 2 if sr.upsample[i] else 1
-            block = SynthesisBlock(
-                widths[i], widths[i + 1], config.w_dim, resolution, 3, up=sr.upsample[i], clamp=sr.clamp, noise=sr.noise)
+            block = SynthesisBlock(widths[i], widths[i + 1], config.w_dim, resolution, 3, up=sr.upsample[i], clamp=sr.clamp)
             setattr(self, f"block{i}", block)
         if sr.own_filter:
             self.register_buffer("resample_filter", make_filter())
@@ -98,14 +97,6 @@ class SuperResolution(nn.Module):
             rgb, features = (
                 F.interpolate(x, (target, target), mode="bilinear", align_corners=False, antialias=self.sr.antialias)
                 for x in (rgb, features))
-        return self.blocks(rgb, features, w)
-
-    def blocks(self, rgb: Tensor, features: Tensor, w: Tensor) -> Tensor:
-        """The two blocks alone; training calls them on patches."""
-        ws, border = w[:, None].expand(-1, 3, -1), self.sr.border
-        if border:
-            rgb, features = (F.pad(x, (border,) * 4, mode="replicate") for x in (rgb, features))
+        ws = w[:, None].expand(-1, 3, -1)
         x, rgb = self.block0(features, rgb, ws, noise=False)
-        image = self.block1(x, rgb, ws, noise=False)[1]
-        cut = border * image.shape[-1] // features.shape[-1]
-        return image[..., cut: image.shape[-2] - cut, cut: image.shape[-1] - cut]
+        return self.block1(x, rgb, ws, noise=False)[1]

@@ -9,6 +9,9 @@ from torch.nn import functional as F
 from .config import GeneratorConfig
 from .layers import Linear
 
+INVERSIONS = 6
+"""Fixed-point steps that invert a field; it is smooth, so each leaves a small part of the error."""
+
 
 class PlaneWarp(nn.Module):
     """Resamples planes along a field of displacements, one for each plane.
@@ -31,6 +34,17 @@ class PlaneWarp(nn.Module):
         moves = F.interpolate(field, (size, size), mode="bicubic", align_corners=False).permute(0, 2, 3, 1)
         still = F.affine_grid(torch.eye(2, 3, device=w.device)[None], [1, 1, size, size], align_corners=False)
         return (still + moves).unflatten(0, (-1, 3))
+
+    def carry(self, planes: Tensor, before: Tensor, after: Tensor) -> Tensor:
+        """Planes that are moved already, by ``before [B, w_dim]``, moved on to where ``after`` has their contents."""
+        size = planes.shape[-1]
+        aim, old = (self.places(w, size).flatten(0, 1) for w in (after, before))
+        still = F.affine_grid(torch.eye(2, 3, device=aim.device)[None], [1, 1, size, size], align_corners=False)
+        moves, places = (old - still).permute(0, 3, 1, 2), aim
+        for _ in range(INVERSIONS):
+            found = F.grid_sample(moves, places, padding_mode="border", align_corners=False)
+            places = aim - found.permute(0, 2, 3, 1)
+        return F.grid_sample(planes.flatten(0, 1), places, padding_mode="border", align_corners=False).reshape(planes.shape)
 
     def forward(self, planes: Tensor, w: Tensor) -> Tensor:
         """``planes [B, 3, C, R, R]`` with their contents moved."""

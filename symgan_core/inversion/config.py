@@ -45,8 +45,9 @@ class TuningConfig:
     """0 leaves the stage out."""
     learning_rate: float = 5e-3
     """Adam, of the generator's weights (SPI: 3e-4 over 1,000 steps)."""
-    tune_backbone: bool = False
-    """Whether the weights that paint the planes are tuned, as in PTI and SPI; without, no step has to pass through them."""
+    parts: tuple[str, ...] = ("superresolution",)
+    """The generator's parts whose weights are tuned: "backbone", "decoder", "superresolution". Without the backbone no step has to pass
+    through it. A tuned decoder tints what no view shows."""
     offset_rate: float = 0.012
     """Adam, of an offset on the planes themselves, in standard deviations of the planes: it takes up detail that the weights
     would need many steps for. 0: none."""
@@ -60,8 +61,6 @@ class TuningConfig:
     """Begin with matter where the mask has head and the generator leaves a hole (``growth.py``; needs ``offset_rate``)."""
     stop_at_lpips: float | None = None
     """End the stage when the photo's view is this near (PTI and SPI: 0.05); other perceptual terms have other scales and do not stop."""
-    draft_share: float = 0.8
-    """Over this first share of the steps, looks at the generator's draft resolution do (``look.py``)."""
     neighbours: bool = True
     """Pseudo labels: the photo warped to cameras nearby."""
     fill_hidden: bool = False
@@ -102,8 +101,8 @@ class InversionConfig:
     preset: str = "balanced"
     pivot: PivotConfig = PivotConfig()
     tuning: TuningConfig = TuningConfig()
-    draft_samples: bool = True
-    """While optimising, rays have the generator's draft samples only."""
+    draft: bool = True
+    """While optimising, looks of the generator's draft resolution with its draft samples do (``look.py``)."""
     preview_every: int = 5
     """Steps between pictures in the event stream."""
     fixed_steps: bool = False
@@ -111,15 +110,15 @@ class InversionConfig:
 
     def samples(self, generator: TriPlaneGenerator) -> tuple[int, int] | None:
         """What ``TriPlaneGenerator.render`` is told while optimising."""
-        return generator.config.draft_samples if self.draft_samples else None
+        return generator.config.draft_samples if self.draft else None
 
 
 _NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "match_light": False, "depth": False}
+_ALL = ("backbone", "decoder", "superresolution")
 _PTI = InversionConfig("pti", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(
-    tune_backbone=True, offset_rate=0.0, grow=False, stop_at_lpips=0.05, **_NO_LABELS))
+    parts=_ALL, offset_rate=0.0, grow=False, stop_at_lpips=0.05, **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
-    # The offset on the planes takes up the photo; a decoder that is tuned fast tints what no view shows.
-    "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True), tuning=TuningConfig(learning_rate=5e-4)),
+    "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True), tuning=TuningConfig(offset_rate=0.02)),
     "pti": _PTI,
     "w_plus": InversionConfig("w_plus", pivot=PivotConfig(mirror=False), tuning=TuningConfig(steps=0)),
     "w": InversionConfig("w", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(steps=0)),
@@ -127,12 +126,11 @@ METHODS: dict[str, InversionConfig] = {
     "hfgi3d": InversionConfig("hfgi3d", pivot=PivotConfig(mirror=False), tuning=replace(
         _PTI.tuning, neighbours=True, fill_hidden=True, neighbour_yaw=60.0, neighbour_weight=1.0)),
     "spi_paper": InversionConfig(
-        "spi_paper", fixed_steps=True, draft_samples=False,
+        "spi_paper", fixed_steps=True, draft=False,
         pivot=PivotConfig(steps=500, learning_rate=0.02, mirror_every=1, coarse_share=0.0, prior_weight=0.0, match_light=False),
         tuning=TuningConfig(
-            steps=1000, learning_rate=3e-4, tune_backbone=True, offset_rate=0.0, grow=False, stop_at_lpips=0.05,
-            conflict_filter=False, match_light=False, mirror_pixels=False, contextual_weight=1.0, draft_share=0.0, extra_every=4,
-            refresh_every=4,
+            steps=1000, learning_rate=3e-4, parts=_ALL, offset_rate=0.0, grow=False, stop_at_lpips=0.05,
+            conflict_filter=False, match_light=False, mirror_pixels=False, contextual_weight=1.0, extra_every=4, refresh_every=4,
             neighbour_weight=0.1, mirror_weight=0.05, depth_weight=1.0,
             neighbour_yaw=11.5, neighbour_pitch=5.7, visibility_tolerance=0.05)),
 }

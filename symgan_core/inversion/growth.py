@@ -41,9 +41,8 @@ def spread_depth(depth: Tensor, known: Tensor) -> Tensor:
     return filled
 
 
-def grow_matter(generator: TriPlaneGenerator, ws: Tensor, offset: Tensor, target: Target, canonical: Tensor | None = None,
-                steps: int = 20, rate: float = 0.06) -> Tensor:
-    """``offset [1, 3, C, H, W]`` on the planes, changed so that each hole is filled with the photo's colour, at the nearest head's depth.
+def grow_matter(generator: TriPlaneGenerator, planes: Tensor, target: Target, steps: int = 20, rate: float = 0.06) -> Tensor:
+    """An offset on ``planes [1, 3, C, H, W]`` with which each hole is filled with the photo's colour, at the nearest head's depth.
 
     Rendering alone cannot do that: far below zero the density's softplus is flat, and empty rays have no gradient. So points of a slab are
     asked directly. Only the plane that faces the front is changed: its texels stand behind the hole and nowhere else in a frontal view,
@@ -55,7 +54,7 @@ def grow_matter(generator: TriPlaneGenerator, ws: Tensor, offset: Tensor, target
         rate: Adam, in standard deviations of the planes.
     """
     with torch.no_grad():
-        planes = generator.planes(ws, offset=offset, canonical=canonical)
+        offset = torch.zeros_like(planes)
         rendered = generator.render(planes, target.camera, generator.config.draft_resolution)
         missing, known = holes(rendered.opacity, target), rendered.opacity > 0.8
         if not missing.any() or not known.any():
@@ -68,10 +67,9 @@ def grow_matter(generator: TriPlaneGenerator, ws: Tensor, offset: Tensor, target
         front = torch.zeros_like(offset[:, :1], requires_grad=True)
         optimizer = torch.optim.Adam([front], rate * float(planes.std()), betas=(0.9, 0.9))
         for _ in range(steps):
-            whole = torch.cat([offset[:, :1] + front, offset[:, 1:]], 1)
-            sigma, features = generator.query(generator.planes(ws, offset=whole, canonical=canonical), points)
+            sigma, features = generator.query(torch.cat([planes[:, :1] + front, planes[:, 1:]], 1), points)
             loss = F.relu(SOLID - sigma).mean() / SOLID + (features[:, :3] - colour).abs().mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    return torch.cat([offset[:, :1] + front.detach(), offset[:, 1:]], 1)
+    return torch.cat([front.detach(), offset[:, 1:]], 1)

@@ -37,21 +37,18 @@ def look(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, camera: Tenso
          grid: Tensor | None = None) -> tuple[Synthesized, Pictures]:
     """What ``camera [1, 25]`` sees, rendered at a ``stride``-th of the full resolution, and what of ``pictures`` is to be compared with it.
 
-    Where the generator renders each pixel of its image, only every so many rows and columns of the picture are rendered, from a random one
-    on: over the steps each pixel gets its turn, so nothing is learned that is blurred. Those looks leave the super-resolution out.
-    Where it draws the image from a smaller rendering (EG3D), that becomes smaller still and the image stays whole.
+    Where each pixel of the image has its own ray, only every so many rows and columns of the picture are rendered, from a random one on:
+    over the steps each pixel gets its turn, so nothing is learned that is blurred. Where a super-resolution draws the image from a smaller
+    rendering (EG3D), that becomes smaller still and the image stays whole.
 
     Args:
         pictures: ``[1, *, H, W]`` of the same camera, of the image's size, or None.
         jitter, samples, grid: as ``TriPlaneGenerator.render`` has them.
     """
-    config = generator.config
-    resolution = config.neural_rendering_resolution // stride
-    if stride == 1 or config.neural_rendering_resolution < config.image_resolution:
+    resolution = generator.config.neural_rendering_resolution // stride
+    if stride == 1 or generator.superresolution is not None:
         return generator.view(planes, ws, camera, resolution, jitter, samples, grid), pictures
     column, row = torch.randint(stride, (2,), generator=rng).tolist()
     part = Camera.from_vector(camera).interlaced(stride, column, row, resolution).vector()
-    rendered = generator.render(planes, part, resolution, jitter, samples, grid)
-    raw = rendered.features[:, :3]
-    return (Synthesized(raw, raw, rendered.depth, rendered.opacity),
+    return (generator.view(planes, ws, part, resolution, jitter, samples, grid),
             tuple(None if p is None else p[..., row::stride, column::stride] for p in pictures))

@@ -129,7 +129,8 @@ def _losses(generator: TriPlaneGenerator, ws: Tensor, views: list[Target], part:
     """
     pivot, target = config.pivot, views[0]
     planes = generator.planes(ws, resolution=generator.config.plane_resolution // part)
-    stride, samples, density = part * draft_stride(generator), config.samples(generator), grid.of(planes)
+    stride = part * (draft_stride(generator) if config.draft else 1)
+    samples, density = config.samples(generator), grid.of(planes)
     (out, seen), *others = (
         look(generator, planes, ws, view.camera, (view.image, view.mask), stride, rng, samples=samples, grid=density) for view in views)
     image, mask = seen

@@ -65,7 +65,9 @@ class Portrait3D:
     def planes(self) -> Tensor:
         """``[1, 3, C, H, W]``, computed once and kept."""
         if self._planes is None:
-            self._planes = self.generator.planes(self.ws, offset=self.planes_offset)
+            self._planes = self.generator.planes(self.ws)
+            if self.planes_offset is not None:
+                self._planes = self._planes + self.planes_offset
             self._grid = self.generator.density_grid(self._planes)
         return self._planes
 
@@ -82,7 +84,9 @@ class Portrait3D:
         generator."""
         from ..editing import edit_ws  # a door for notebooks: editing lies above this module
 
-        return replace(self, ws=edit_ws(self.ws, self.generator, strengths, directions), _planes=None)
+        ws = edit_ws(self.ws, self.generator, strengths, directions)
+        offset = None if self.planes_offset is None else self.generator.carry(self.planes_offset, self.ws, ws)
+        return replace(self, ws=ws, planes_offset=offset, _planes=None)
 
     def orbit_video(self, path: str | Path, frames: int = 60) -> Path:
         """Write a looping mp4 of the head turning; see ``symgan_core.export.write_orbit``."""

@@ -24,7 +24,8 @@ from .target import Target, opacity_difference, to_preview
 FEATURES = ((-0.062, 0.0, 0.16), (0.062, 0.0, 0.16), (0.0, -0.06, 0.21), (0.0, -0.115, 0.18))
 """Eyes, nose and mouth of the mean head, in world units: where the contextual loss looks."""
 UNTUNED = r"\.mapping\.|\.warp\.|\.canvas$"
-"""Weights that stage 2 always leaves alone: w is found already, and what the canvas could learn the offset on the planes learns at once."""
+"""Weights of the backbone that stage 2 always leaves alone: w is found already, and what the canvas could learn the offset on the planes
+learns at once."""
 PART = 0.085
 """Side of its boxes in world units."""
 WIDTHS_PER_UNIT = DEFAULT_FOCAL / 2.7
@@ -52,39 +53,37 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     target = target.with_camera(state.camera)
     base = state.generator
     generator = state.generator = copy.deepcopy(base)
-    untuned = UNTUNED if tuning.tune_backbone else r"^backbone\."
-    weights = [p for name, p in generator.named_parameters() if not re.search(untuned, name)]
-    canonical = None if tuning.tune_backbone else base.backbone.canonical(ws)
+    weights = [p for name, p in generator.named_parameters() if name.split(".")[0] in tuning.parts and not re.search(UNTUNED, name)]
+    painted = base.planes(ws)
     for weight in weights:
         weight.requires_grad_(True)
-    groups = [{"params": weights, "rate": tuning.learning_rate}]
+    groups = [{"params": weights, "rate": tuning.learning_rate}] if weights else []
     offset = None
     if tuning.offset_rate:
-        first = base.planes(ws, canonical=canonical)
-        offset = torch.zeros_like(first)
-        if tuning.grow:
-            offset = grow_matter(base, ws, offset, target, canonical)
+        offset = grow_matter(base, painted, target) if tuning.grow else torch.zeros_like(painted)
         offset.requires_grad_(True)
-        spread = float(first.std())
+        spread = float(painted.std())
         # Adam moves what has a tiny gradient as far as what has a large one: without a floor, texels that no label sees fill with noise.
         groups.append({"params": [offset], "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
     optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99))
     views, grid, samples = _Views(), AgingGrid(generator), config.samples(generator)
+    stride = draft_stride(generator) if config.draft else 1
     if tuning.fill_hidden:
-        views.untouched = base.planes(ws, canonical=canonical)
+        views.untouched = painted
     if tuning.depth:
-        views.references = _reference_depths(base, ws, target, config, rng)
+        views.references = _reference_depths(base, painted, config, rng)
     try:
         for step in range(tuning.steps):
             rate = min(1.0, (step + 1) / 5) * min(1.0, 0.1 + 0.9 * (tuning.steps - step) / (0.3 * tuning.steps))
             for group in optimizer.param_groups:
                 group["lr"] = group["rate"] * rate
-            planes = generator.planes(ws, offset=offset, canonical=canonical)
+            planes = generator.planes(ws) if "backbone" in tuning.parts else painted
+            if offset is not None:
+                planes = planes + offset
             density = grid.of(planes)
             if step % tuning.refresh_every == 0:
                 _refresh(views, generator, planes.detach(), density, ws, target, tuning, rng)
             # Jitter, or the weights would fit the few places that are sampled and leave floaters between them.
-            stride = draft_stride(generator) if step < tuning.draft_share * tuning.steps else 1
             out, (image, mask) = look(generator, planes, ws, target.camera, (target.image, target.mask), stride, rng, rng, samples, density)
             difference = out.image - image
             losses = {
@@ -118,14 +117,14 @@ def near_enough(tuning: TuningConfig, perceptual: PerceptualLoss, distance: floa
     return distance <= tuning.perceptual_weight * tuning.stop_at_lpips
 
 
-def _reference_depths(base: TriPlaneGenerator, ws: Tensor, target: Target, config: InversionConfig,
-                      rng: torch.Generator, count: int = 6) -> list[tuple[Tensor, Tensor]]:
+@torch.no_grad()
+def _reference_depths(base: TriPlaneGenerator, planes: Tensor, config: InversionConfig, rng: torch.Generator,
+                      count: int = 6) -> list[tuple[Tensor, Tensor]]:
     """(camera, depth of the untouched generator) at random cameras (SPI: yaw within 0.7 rad, pitch within 0.4 rad)."""
-    planes = base.planes(ws)
     grid, out = base.density_grid(planes), []
     for _ in range(count):
         yaw, pitch = ((torch.rand(2, generator=rng) * 2 - 1) * torch.tensor([40.0, 23.0])).tolist()
-        camera = Camera.orbit(yaw, pitch, base.config.orbit_radius, base.config.orbit_pivot).vector().to(ws.device)
+        camera = Camera.orbit(yaw, pitch, base.config.orbit_radius, base.config.orbit_pivot).vector().to(planes.device)
         out.append((camera, base.render(planes, camera, _depth_resolution(base), samples=config.samples(base), grid=grid).depth))
     return out
 
