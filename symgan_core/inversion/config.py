@@ -118,7 +118,7 @@ _ALL = ("backbone", "decoder", "superresolution")
 _PTI = InversionConfig("pti", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(
     parts=_ALL, offset_rate=0.0, grow=False, stop_at_lpips=0.05, **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
-    "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True), tuning=TuningConfig(offset_rate=0.02)),
+    "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True), tuning=TuningConfig(offset_rate=0.025)),
     "pti": _PTI,
     "w_plus": InversionConfig("w_plus", pivot=PivotConfig(mirror=False), tuning=TuningConfig(steps=0)),
     "w": InversionConfig("w", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(steps=0)),
@@ -137,7 +137,7 @@ METHODS: dict[str, InversionConfig] = {
 """``pose_opt``: PTI that moves the camera too (Ko et al., arXiv 2210.07301). ``hfgi3d``: pseudo views around the head, warped where the
 photo sees and filled where it does not (Xie et al., arXiv 2211.15662). ``spi_paper``: SPI with the steps and weights of its public code."""
 
-PRESETS: dict[str, tuple[int, int]] = {"fast": (50, 50), "balanced": (120, 140), "best": (350, 450)}
+PRESETS: dict[str, tuple[int, int]] = {"fast": (36, 50), "balanced": (70, 90), "best": (200, 240)}
 """Steps of stage 1 and of stage 2."""
 
 
