@@ -12,7 +12,7 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 invert: $(VENV)/.demo
 	@test -n "$(PHOTO)" || { echo "Say which photo: make invert PHOTO=me.jpg" >&2; exit 2; }

@@ -6,8 +6,8 @@ Importing the package needs torch, numpy and pillow alone.
 
 from .errors import CheckpointError, NoFaceFound, PhotoError, RequestError, SymganError
 from .geometry import Camera
-from .inversion import Inversion, Portrait3D, invert_crop
+from .inversion import Inversion, Portrait3D, invert_crop, invert_photo
 
 __version__ = "0.1.0"
 __all__ = ["Camera", "CheckpointError", "Inversion", "NoFaceFound", "PhotoError", "Portrait3D", "RequestError", "SymganError",
-           "invert_crop"]
+           "invert_crop", "invert_photo"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from ..faces import (
     load_provider,
     look_closer,
     nudged,
+    read_photo,
     to_crop,
 )
 from ..generator import BUILTIN, TriPlaneGenerator
@@ -221,6 +223,29 @@ def start_inversion(crop: FaceCrop, generator: TriPlaneGenerator, method: str = 
     target = make_target(crop.image, crop.camera.vector()[0], crop.mask, generator, crop.clothes)
     refine = request.yaw is None and request.pitch is None
     return Inversion(target, generator, settings(method, preset, optimize_camera=refine), seed, source)
+
+
+def invert_photo(photo: str | Path | np.ndarray, preset: str = "balanced", method: str = "spi",
+                 generator: TriPlaneGenerator | None = None, seed: int = 0, request: PhotoRequest = PhotoRequest()) -> Portrait3D:
+    """A picture file, or what ``faces.read_photo`` made of one, to a head that can be turned.
+
+    Args:
+        generator: default: the built-in one.
+        request: which face, and what is known of its pose.
+
+    Raises:
+        PhotoError, NoFaceFound: the picture cannot be used.
+        RequestError: unknown method or preset.
+    """
+    from ..generator import load_generator
+
+    settings(method, preset)  # a wrong name is said before any work
+    pixels = photo if isinstance(photo, np.ndarray) else read_photo(photo)
+    generator = generator or load_generator()
+    inversion = start_inversion(prepare_photo(pixels, generator, request), generator, method, preset, seed, request)
+    for _ in inversion:
+        pass
+    return inversion.portrait()
 
 
 @torch.no_grad()

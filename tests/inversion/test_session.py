@@ -3,11 +3,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from symgan_core.errors import CheckpointError, RequestError
+from symgan_core.errors import CheckpointError, PhotoError, RequestError
 from symgan_core.generator import TriPlaneGenerator, save_generator
 from symgan_core.geometry import Camera
-from symgan_core.inversion import METHODS, Event, Inversion, Portrait3D, invert_crop, make_target, settings, to_uint8
+from symgan_core.inversion import (
+    METHODS,
+    Event,
+    Inversion,
+    PhotoRequest,
+    Portrait3D,
+    invert_crop,
+    invert_photo,
+    make_target,
+    settings,
+    to_uint8,
+)
+from symgan_core.inversion.config import PRESETS
 from symgan_core.inversion.growth import grow_matter, holes, spread_depth
 from symgan_core.inversion.labels import MIRRORED
 from symgan_core.inversion.pivot import CAMERA_LIMITS, adjusted_camera
@@ -51,6 +64,30 @@ def test_each_method_runs_and_comes_closer(tiny: TriPlaneGenerator, method: str)
 def test_spi_uses_every_part_on_a_side_view(tiny: TriPlaneGenerator) -> None:
     names = set().union(*(e.losses for e in start(tiny, short("spi", 3, 14))))
     assert {"mirror", "neighbour", "mirrored", "depth", "opacity", "prior"} <= names
+
+
+@pytest.mark.parametrize(("method", "parts"), [("spi", {"superresolution"}), ("pti", {"backbone", "decoder", "superresolution"})])
+def test_a_method_tunes_its_parts_alone(tiny: TriPlaneGenerator, method: str, parts: set[str]) -> None:
+    """What spi leaves alone keeps its colours where no view looks: the decoder above all."""
+    inversion = start(tiny, short(method, 2, 3))
+    list(inversion)
+    before, portrait = tiny.state_dict(), inversion.portrait()
+    changed = {k.split(".")[0] for k, v in portrait.generator.state_dict().items() if not torch.equal(v, before[k])}
+    assert changed == parts and (portrait.planes_offset is not None) == (method == "spi")
+
+
+def test_a_photo_file_becomes_a_portrait(astronaut: np.ndarray, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(PRESETS, "fast", (1, 1))
+    path = tmp_path / "me.png"
+    Image.fromarray(astronaut).save(path)
+    portrait = invert_photo(path, preset="fast", request=PhotoRequest(yaw=0.0, pitch=0.0))
+    assert portrait.report["preset"] == "fast" and portrait.report["camera_moved"] == {"yaw": 0, "pitch": 0}
+    image = portrait.render().image
+    assert image.shape == (1, 3, 256, 256) and float(image[..., 100:160, 100:160].mean()) < 0.9
+    with pytest.raises(RequestError, match="instant"):
+        invert_photo(path, preset="instant")
+    with pytest.raises(PhotoError):
+        invert_photo(tmp_path / "nobody.png")
 
 
 def test_the_papers_steps_do_not_depend_on_the_preset() -> None:
