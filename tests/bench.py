@@ -71,11 +71,14 @@ def step_seconds(stage: str, steps: int = 7) -> float:
 def viewing(generator: TriPlaneGenerator, ws: torch.Tensor, camera: torch.Tensor) -> dict[str, Work]:
     """The pieces of looking at a head."""
     planes = generator.planes(ws)
+    grid = generator.density_grid(planes)
     rendered = generator.render(planes, camera)
-    return {
+    pieces = {
         "full synthesis": lambda: generator.synthesis(ws, camera), "planes": lambda: generator.planes(ws),
-        "orbit frame (cached planes)": lambda: generator.view(planes, ws, camera),
-        "of it: super-resolution": lambda: generator.super_resolve(rendered, ws)}
+        "orbit frame (cached planes and density)": lambda: generator.view(planes, ws, camera, grid=grid)}
+    if generator.superresolution is not None:
+        pieces["of it: super-resolution"] = lambda: generator.super_resolve(rendered, ws)
+    return pieces
 
 
 def builtin_pieces() -> dict[str, Work]:

@@ -48,13 +48,16 @@ class TuningConfig:
     parts: tuple[str, ...] = ("superresolution",)
     """The generator's parts whose weights are tuned: "backbone", "decoder", "superresolution". Without the backbone no step has to pass
     through it. A tuned decoder tints what no view shows."""
-    offset_rate: float = 0.012
+    offset_rate: float = 0.01
     """Adam, of an offset on the planes themselves, in standard deviations of the planes: it takes up detail that the weights
     would need many steps for. 0: none."""
+    offset_levels: tuple[int, ...] = (1, 2, 4)
+    """The offset is a sum of such parts of the planes' resolution, the finest (1: all of it) first. With coarser ones beside it, colour and
+    shape of whole regions come in a few steps, and single texels need not do it."""
     offset_floor: float = 1e-6
     """Gradients of the offset far below this move it less than in proportion (Adam's epsilon)."""
     smooth_weight: float = 0.5
-    """Total variation of that offset, in standard deviations: what no view shows stays smooth."""
+    """Total variation of that offset's finest part, in standard deviations: what no view shows stays smooth."""
     pixel_weight: float = 1.0
     perceptual_weight: float = 1.0
     grow: bool = True
@@ -118,7 +121,7 @@ _ALL = ("backbone", "decoder", "superresolution")
 _PTI = InversionConfig("pti", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(
     parts=_ALL, offset_rate=0.0, grow=False, stop_at_lpips=0.05, **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
-    "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True), tuning=TuningConfig(offset_rate=0.025)),
+    "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True)),
     "pti": _PTI,
     "w_plus": InversionConfig("w_plus", pivot=PivotConfig(mirror=False), tuning=TuningConfig(steps=0)),
     "w": InversionConfig("w", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(steps=0)),

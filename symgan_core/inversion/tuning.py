@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..generator import Synthesized, TriPlaneGenerator
 from ..geometry import DEFAULT_FOCAL, Camera, project
@@ -58,13 +59,15 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     for weight in weights:
         weight.requires_grad_(True)
     groups = [{"params": weights, "rate": tuning.learning_rate}] if weights else []
-    offset = None
+    grown, levels = torch.zeros_like(painted), []
     if tuning.offset_rate:
-        offset = grow_matter(base, painted, target) if tuning.grow else torch.zeros_like(painted)
-        offset.requires_grad_(True)
+        if tuning.grow:
+            grown = grow_matter(base, painted, target)
+        levels = [painted.new_zeros(*painted.shape[:3], *(n // k for n in painted.shape[3:])).requires_grad_(True)
+                  for k in tuning.offset_levels]
         spread = float(painted.std())
         # Adam moves what has a tiny gradient as far as what has a large one: without a floor, texels that no label sees fill with noise.
-        groups.append({"params": [offset], "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
+        groups.append({"params": levels, "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
     optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99))
     views, grid, samples = _Views(), AgingGrid(generator), config.samples(generator)
     stride = draft_stride(generator) if config.draft else 1
@@ -78,8 +81,8 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
             for group in optimizer.param_groups:
                 group["lr"] = group["rate"] * rate
             planes = generator.planes(ws) if "backbone" in tuning.parts else painted
-            if offset is not None:
-                planes = planes + offset
+            if levels:
+                planes = planes + grown + joined(levels, planes.shape[-1])
             density = grid.of(planes)
             if step % tuning.refresh_every == 0:
                 _refresh(views, generator, planes.detach(), density, ws, target, tuning, rng)
@@ -93,12 +96,14 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
             if step % tuning.extra_every == 0:
                 turn = step // tuning.extra_every
                 losses |= _extra_losses(generator, planes, ws, views, turn, stride, density, config, perceptual, rng)
-            if offset is not None:
-                losses["smooth"] = tuning.smooth_weight / spread * sum(offset.diff(dim=d).abs().mean() for d in (-1, -2))
+            if levels:
+                losses["smooth"] = tuning.smooth_weight / spread * sum(levels[0].diff(dim=d).abs().mean() for d in (-1, -2))
             optimizer.zero_grad()
             sum(losses.values()).backward()
             optimizer.step()
-            state.planes_offset = None if offset is None else offset.detach()
+            if levels:
+                with torch.no_grad():
+                    state.planes_offset = grown + joined(levels, grown.shape[-1])
             preview = to_preview(out, generator) if step % config.preview_every == 0 or step + 1 == tuning.steps else None
             yield Event("tuning", step + 1, tuning.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
             if near_enough(tuning, perceptual, float(losses["perceptual"].detach())):
@@ -108,6 +113,12 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         report["mirror_weight"] = round(target.mirror_weight, 4)
         rejected = views.evidence.rejected_share if views.evidence else None
         report["mirror_rejected_share"] = None if rejected is None else round(rejected, 4)
+
+
+def joined(levels: list[Tensor], size: int) -> Tensor:
+    """``[1, 3, C, size, size]``: the sum of offsets of several resolutions."""
+    return sum(level if level.shape[-1] == size else F.interpolate(
+        level.flatten(0, 1), (size, size), mode="bilinear", align_corners=False).unflatten(0, level.shape[:2]) for level in levels)
 
 
 def near_enough(tuning: TuningConfig, perceptual: PerceptualLoss, distance: float) -> bool:
