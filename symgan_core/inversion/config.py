@@ -48,7 +48,7 @@ class TuningConfig:
     parts: tuple[str, ...] = ("superresolution",)
     """The generator's parts whose weights are tuned: "backbone", "decoder", "superresolution". Without the backbone no step has to pass
     through it. A tuned decoder tints what no view shows."""
-    offset_rate: float = 0.01
+    offset_rate: float = 0.005
     """Adam, of an offset on the planes themselves, in standard deviations of the planes: it takes up detail that the weights
     would need many steps for. 0: none."""
     offset_levels: tuple[int, ...] = (1, 2, 4)
