@@ -88,6 +88,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
                 _refresh(views, generator, planes.detach(), density, ws, target, tuning, rng)
             # Jitter, or the weights would fit the few places that are sampled and leave floaters between them.
             out, (image, mask) = look(generator, planes, ws, target.camera, (target.image, target.mask), stride, rng, rng, samples, density)
+            image = without_gaps(out, image, mask) if target.matte else image
             difference = out.image - image
             losses = {
                 "perceptual": tuning.perceptual_weight * perceptual(out.image, image),
@@ -113,6 +114,15 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         report["mirror_weight"] = round(target.mirror_weight, 4)
         rejected = views.evidence.rejected_share if views.evidence else None
         report["mirror_rejected_share"] = None if rejected is None else round(rejected, 4)
+
+
+def without_gaps(out: Synthesized, image: Tensor, mask: Tensor | None) -> Tensor:
+    """The photo ``image [1, 3, H, W]`` to compare with, but the render itself where the photo has background (``mask [1, 1, H, W]``) and
+    the render is solid all around: between strands of hair only the opacity may give way, or the hair behind would be painted white."""
+    if mask is None:
+        return image
+    solid = -F.max_pool2d(-F.interpolate(out.image_opacity, image.shape[-2:], mode="bilinear", align_corners=False), 3, 1, 1)
+    return torch.where((mask < 0.5) & (solid > 0.9), out.image.detach(), image)
 
 
 def joined(levels: list[Tensor], size: int) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from symgan_core.errors import CheckpointError, PhotoError, RequestError
-from symgan_core.generator import TriPlaneGenerator, save_generator
+from symgan_core.generator import Synthesized, TriPlaneGenerator, save_generator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import (
     METHODS,
@@ -24,7 +24,7 @@ from symgan_core.inversion.config import PRESETS
 from symgan_core.inversion.growth import grow_matter, holes, spread_depth
 from symgan_core.inversion.labels import MIRRORED
 from symgan_core.inversion.pivot import CAMERA_LIMITS, adjusted_camera
-from symgan_core.inversion.tuning import near_enough
+from symgan_core.inversion.tuning import near_enough, without_gaps
 from symgan_core.losses import PerceptualLoss
 
 
@@ -258,6 +258,20 @@ def test_holes_where_the_mask_has_head_are_filled_before_tuning(tiny: TriPlaneGe
     assert not holes(empty, make_target(image, camera, None, tiny)).any()
     solid = make_target(image, camera, np.zeros_like(mask), tiny)
     assert not grow_matter(tiny, tiny.planes(ws), solid).any()
+
+
+def test_a_gap_in_hair_teaches_opacity_alone() -> None:
+    """Background inside the render is not painted onto what stands behind it; at the outline the photo is what counts."""
+    opacity = torch.ones(1, 1, 16, 16)
+    opacity[..., 12:] = 0
+    out = Synthesized(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16), opacity, opacity)
+    mask = torch.ones(1, 1, 16, 16)
+    mask[..., 5, 5] = 0  # a gap
+    mask[..., 11:] = 0  # the photo's outline, one pixel inside the render's
+    photo = torch.ones(1, 3, 16, 16)
+    aim = without_gaps(out, photo, mask)
+    assert (aim[..., 5, 5] == 0).all() and aim.sum() == 3 * 255
+    assert without_gaps(out, photo, None) is photo
 
 
 def test_clothes_beyond_the_generators_reach_are_left_out(tiny: TriPlaneGenerator) -> None:
