@@ -44,9 +44,7 @@ def make_gallery(root: Path = Path("examples"), preset: str = "fast") -> None:
         camera = Camera.orbit(yaw, 4.0)
         view = renderer.draw(renderer.build(person), person, camera.cam2world[0].numpy(), DEFAULT_FOCAL)
         inversion = Inversion(make_target(view.rgb, camera.vector()[0], view.alpha, generator), generator, settings("spi", preset))
-        for _ in inversion:
-            pass
-        portrait = replace(inversion.portrait(), backdrop=None)  # they stand before nothing
+        portrait = replace(inversion.finish(), backdrop=None)  # they stand before nothing
         folder = root / name
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(view.rgb).save(folder / "input.png")

@@ -30,7 +30,7 @@ class FitConfig:
 
     steps: int = 300
     image_steps: int = 60
-    """Of these, so many last ones compare whole pictures of one view, through the super-resolution."""
+    """Of these, so many last ones compare whole pictures of one view, through the super-resolution if there is one."""
     rays: int = 2048
     rate: float = 0.08
     """Adam, in standard deviations of w."""

@@ -28,25 +28,31 @@ class PlaneWarp(nn.Module):
         self.field = Linear(hidden, 6 * self.cells**2, lr_multiplier=0.1)
         nn.init.zeros_(self.field.weight)
 
+    def moves(self, w: Tensor, size: int) -> Tensor:
+        """``[3 B, 2, size, size]``: how far from each texel its content comes, in the planes' units ([-1, 1] across). ``w [B, w_dim]``."""
+        field = self.field(self.affine(w)).reshape(-1, 2, self.cells, self.cells)
+        return F.interpolate(field, (size, size), mode="bicubic", align_corners=False)
+
     def places(self, w: Tensor, size: int) -> Tensor:
         """``[B, 3, size, size, 2]``: where on each plane ([-1, 1], horizontal first) the texel's content comes from. ``w [B, w_dim]``."""
-        field = self.field(self.affine(w)).reshape(-1, 2, self.cells, self.cells)
-        moves = F.interpolate(field, (size, size), mode="bicubic", align_corners=False).permute(0, 2, 3, 1)
         still = F.affine_grid(torch.eye(2, 3, device=w.device)[None], [1, 1, size, size], align_corners=False)
-        return (still + moves).unflatten(0, (-1, 3))
+        return (still + self.moves(w, size).permute(0, 2, 3, 1)).unflatten(0, (-1, 3))
 
     def carry(self, planes: Tensor, before: Tensor, after: Tensor) -> Tensor:
         """Planes that are moved already, by ``before [B, w_dim]``, moved on to where ``after`` has their contents."""
         size = planes.shape[-1]
-        aim, old = (self.places(w, size).flatten(0, 1) for w in (after, before))
-        still = F.affine_grid(torch.eye(2, 3, device=aim.device)[None], [1, 1, size, size], align_corners=False)
-        moves, places = (old - still).permute(0, 3, 1, 2), aim
+        moves, aim = self.moves(before, size), self.places(after, size).flatten(0, 1)
+        places = aim
         for _ in range(INVERSIONS):
-            found = F.grid_sample(moves, places, padding_mode="border", align_corners=False)
-            places = aim - found.permute(0, 2, 3, 1)
-        return F.grid_sample(planes.flatten(0, 1), places, padding_mode="border", align_corners=False).reshape(planes.shape)
+            places = aim - _at(moves, places).permute(0, 2, 3, 1)
+        return _at(planes.flatten(0, 1), places).reshape(planes.shape)
 
     def forward(self, planes: Tensor, w: Tensor) -> Tensor:
         """``planes [B, 3, C, R, R]`` with their contents moved."""
         places = self.places(w, planes.shape[-1]).flatten(0, 1)
-        return F.grid_sample(planes.flatten(0, 1), places, padding_mode="border", align_corners=False).reshape(planes.shape)
+        return _at(planes.flatten(0, 1), places).reshape(planes.shape)
+
+
+def _at(pictures: Tensor, places: Tensor) -> Tensor:
+    """``pictures [N, C, R, R]`` at ``places [N, R, R, 2]``; beyond the edge it is repeated."""
+    return F.grid_sample(pictures, places, padding_mode="border", align_corners=False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import RequestError
 from ..generator import TriPlaneGenerator
+from .look import draft_stride
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,10 @@ class InversionConfig:
     def samples(self, generator: TriPlaneGenerator) -> tuple[int, int] | None:
         """What ``TriPlaneGenerator.render`` is told while optimising."""
         return generator.config.draft_samples if self.draft else None
+
+    def stride(self, generator: TriPlaneGenerator) -> int:
+        """What ``look`` is told while optimising."""
+        return draft_stride(generator) if self.draft else 1
 
 
 _NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "match_light": False, "depth": False}

@@ -15,7 +15,7 @@ from ..geometry import Camera
 from ..losses import PerceptualLoss, latent_distance
 from .config import InversionConfig
 from .events import Event
-from .look import AgingGrid, draft_stride, look
+from .look import AgingGrid, look
 from .symmetry import Lamp, compare_with_mirror, fit_lamp
 from .target import Target, opacity_difference, to_preview
 
@@ -129,8 +129,7 @@ def _losses(generator: TriPlaneGenerator, ws: Tensor, views: list[Target], part:
     """
     pivot, target = config.pivot, views[0]
     planes = generator.planes(ws, resolution=generator.config.plane_resolution // part)
-    stride = part * (draft_stride(generator) if config.draft else 1)
-    samples, density = config.samples(generator), grid.of(planes)
+    stride, samples, density = part * config.stride(generator), config.samples(generator), grid.of(planes)
     (out, seen), *others = (
         look(generator, planes, ws, view.camera, (view.image, view.mask), stride, rng, samples=samples, grid=density) for view in views)
     image, mask = seen

@@ -129,7 +129,7 @@ class Portrait3D:
         """Read what ``save`` wrote.
 
         Args:
-            base: the untouched generator, if it is loaded already (it is copied, not changed).
+            base: the untouched generator, if it is loaded already (where the portrait has changes of weights, they are made in a copy).
 
         Raises:
             CheckpointError: missing, damaged, or of a generator that is not there.
@@ -150,14 +150,13 @@ class Portrait3D:
             raise CheckpointError(f"'{path.name}' cannot be read.", "The file is damaged; run the inversion again.") from error
         if meta.get("base") != source_hash(source):  # changes of weights mean nothing on other weights
             raise CheckpointError(f"'{path.name}' belongs to another version of the generator.", "Run the inversion again.")
-        generator = copy.deepcopy(base) if base is not None else load_generator(source, device)
+        changes = {name.removeprefix("delta."): change for name, change in tensors.items() if name.startswith("delta.")}
+        generator = load_generator(source, device) if base is None else copy.deepcopy(base) if changes else base
         state = generator.state_dict()
-        for name, change in tensors.items():
-            if name.startswith("delta."):
-                key = name.removeprefix("delta.")
-                if key not in state or state[key].shape != change.shape:
-                    raise CheckpointError(f"'{path.name}' belongs to another version of the generator.", "Run the inversion again.")
-                state[key] += change.to(state[key])
+        for key, change in changes.items():
+            if key not in state or state[key].shape != change.shape:
+                raise CheckpointError(f"'{path.name}' belongs to another version of the generator.", "Run the inversion again.")
+            state[key] += change.to(state[key])
         place = generator.device
         offset = None
         if "planes_offset" in tensors:

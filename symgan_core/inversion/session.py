@@ -106,6 +106,12 @@ class Inversion:
             self._report["losses"][stage] = {k: round(v, 5) for k, v in event.losses.items()}
             yield event
 
+    def finish(self) -> Portrait3D:
+        """Run to the end, and the portrait of it."""
+        for _ in self:
+            pass
+        return self.portrait()
+
     def portrait(self) -> Portrait3D:
         """The best so far, at any time; a stopped run keeps all that it has learned."""
         state, portrait = self._state, self._unmeasured()
@@ -165,10 +171,7 @@ def invert_crop(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
     from ..generator import load_generator
 
     generator = generator or load_generator()
-    inversion = Inversion(make_target(crop, camera, mask, generator), generator, settings(method, preset), seed)
-    for _ in inversion:
-        pass
-    return inversion.portrait()
+    return Inversion(make_target(crop, camera, mask, generator), generator, settings(method, preset), seed).finish()
 
 
 @dataclass(frozen=True)
@@ -242,10 +245,7 @@ def invert_photo(photo: str | Path | np.ndarray, preset: str = "balanced", metho
     settings(method, preset)  # a wrong name is said before any work
     pixels = photo if isinstance(photo, np.ndarray) else read_photo(photo)
     generator = generator or load_generator()
-    inversion = start_inversion(prepare_photo(pixels, generator, request), generator, method, preset, seed, request)
-    for _ in inversion:
-        pass
-    return inversion.portrait()
+    return start_inversion(prepare_photo(pixels, generator, request), generator, method, preset, seed, request).finish()
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from .config import InversionConfig, TuningConfig
 from .events import Event
 from .growth import grow_matter
 from .labels import Label, MirrorEvidence, mirror_evidence, mirror_label, neighbour_label
-from .look import AgingGrid, draft_stride, look
+from .look import AgingGrid, look
 from .pivot import State
 from .target import Target, opacity_difference, to_preview
 
@@ -46,15 +46,16 @@ class _Views:
 
 def tune_generator(state: State, target: Target, config: InversionConfig, perceptual: PerceptualLoss, rng: torch.Generator,
                    report: dict[str, object]) -> Iterator[Event]:
-    """Tune a copy of ``state.generator`` in place of it; an event a step.
+    """Tune a copy of ``state.generator`` in place of it (where the method tunes any of its weights); an event a step.
 
     ``report`` receives the yaw weight and the share of mirrored pixels that were rejected as conflicts.
     """
     tuning, ws = config.tuning, state.ws
     target = target.with_camera(state.camera)
     base = state.generator
-    generator = state.generator = copy.deepcopy(base)
-    weights = [p for name, p in generator.named_parameters() if name.split(".")[0] in tuning.parts and not re.search(UNTUNED, name)]
+    tuned = {name for name, _ in base.named_parameters() if name.split(".")[0] in tuning.parts and not re.search(UNTUNED, name)}
+    generator = state.generator = copy.deepcopy(base) if tuned else base
+    weights = [p for name, p in generator.named_parameters() if name in tuned]
     painted = base.planes(ws)
     for weight in weights:
         weight.requires_grad_(True)
@@ -70,7 +71,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         groups.append({"params": levels, "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
     optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99))
     views, grid, samples = _Views(), AgingGrid(generator), config.samples(generator)
-    stride = draft_stride(generator) if config.draft else 1
+    stride = config.stride(generator)
     if tuning.fill_hidden:
         views.untouched = painted
     if tuning.depth:

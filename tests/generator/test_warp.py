@@ -73,4 +73,3 @@ def test_the_canvas_reaches_the_planes(moved: TriPlaneGenerator) -> None:
     far[1:6, 10:15] = False
     assert change[3, 12] > 0.1 and change[far].max() < 1e-5
     assert moved.backbone.synthesis.b4.canvas is None
-
