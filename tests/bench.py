@@ -9,6 +9,7 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import concurrent.futures
+import copy
 import ctypes
 import dataclasses
 import json
@@ -24,6 +25,7 @@ from pathlib import Path
 import torch
 
 from symgan_core.generator import FFHQ512, TriPlaneGenerator, load_generator
+from symgan_core.generator.model import half_precision_pays
 from symgan_core.geometry import Camera
 from symgan_core.inversion import Inversion, make_target, settings, to_uint8
 from symgan_core.memory import keep_freed_memory
@@ -78,6 +80,10 @@ def viewing(generator: TriPlaneGenerator, ws: torch.Tensor, camera: torch.Tensor
         "orbit frame (cached planes and density)": lambda: generator.view(planes, ws, camera, grid=grid)}
     if generator.superresolution is not None:
         pieces["of it: super-resolution"] = lambda: generator.super_resolve(rendered, ws)
+        if half_precision_pays(generator.device):
+            fast = copy.copy(generator)  # the same weights
+            fast.half_precision = True
+            pieces["orbit frame, half precision"] = lambda: fast.view(planes, ws, camera, grid=grid)
     return pieces
 
 

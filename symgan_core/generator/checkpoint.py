@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import CheckpointError, RequestError
 from ..weights import check_hash, file_hash, shipped_hash
 from .config import GeneratorConfig
-from .model import TriPlaneGenerator
+from .model import TriPlaneGenerator, half_precision_pays
 
 WEIGHTS = Path(__file__).parent / "weights"
 BUILTIN_FILE = WEIGHTS / "builtin.safetensors"
@@ -43,7 +43,7 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
 
 
 def load_generator(source: str | Path = "builtin", device: str | torch.device = "auto") -> TriPlaneGenerator:
-    """Read a generator, ready for inference (evaluation mode, float32, no gradients; on CUDA views are super-resolved in half precision).
+    """Read a generator, ready for inference: no gradients, float32, but for the super-resolution of views where half precision pays.
 
     Args:
         source: "builtin", or a ``.safetensors`` file written by ``save_generator`` or ``convert``.
@@ -67,7 +67,7 @@ def load_generator(source: str | Path = "builtin", device: str | torch.device = 
     except RuntimeError as error:
         raise CheckpointError(f"'{path.name}' does not fit its own configuration.",
                               "The file is damaged or was edited; fetch it again.") from error
-    generator.half_precision = target.type == "cuda"
+    generator.half_precision = half_precision_pays(target)
     return generator.to(target).eval().requires_grad_(False)
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from symgan_core.generator import FFHQ512, TriPlaneGenerator
-from tests.generator.test_golden import DATA, close
+from symgan_core.generator.model import half_precision_pays
+from tests.generator.test_golden import DATA, close, close_depth
 from tests.weights_rule import make_state
 
 
@@ -61,9 +62,23 @@ def test_views(full: TriPlaneGenerator, planes: torch.Tensor, ws: torch.Tensor, 
     out = full.view(planes, ws, golden["c"][view: view + 1])
     close(out.image_raw[0], golden[f"image_raw_0{view}"], 2e-3)
     close(out.image[0, :, ::4, ::4], golden[f"image_sub4_0{view}"], 2e-3)
-    close(out.image_depth[0], golden[f"image_depth_0{view}"], 1e-3)
+    close_depth(out, golden[f"image_depth_0{view}"], 1e-3)
     if view == 0:
         close(out.image[0, :, 192:320, 192:320], golden["image_crop_00"], 2e-3)
+
+
+@pytest.mark.skipif(not half_precision_pays(torch.device("cpu")), reason="this processor has no AMX")
+@torch.no_grad()
+def test_bfloat16_stays_near(full: TriPlaneGenerator, planes: torch.Tensor, ws: torch.Tensor, golden: dict[str, torch.Tensor]) -> None:
+    exact = full.view(planes, ws, golden["c"][:1]).image
+    full.half_precision = True
+    try:
+        fast = full.view(planes, ws, golden["c"][:1]).image
+    finally:
+        full.half_precision = False
+    assert not torch.equal(fast, exact)
+    difference = (fast - exact).abs()
+    assert difference.max() < 4e-2 and difference.mean() < 1e-2
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")

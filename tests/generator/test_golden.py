@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from symgan_core.generator import BUILTIN, FFHQ512, GeneratorConfig, SuperResolutionConfig, TriPlaneGenerator
+from symgan_core.generator import BUILTIN, FFHQ512, GeneratorConfig, SuperResolutionConfig, Synthesized, TriPlaneGenerator
 from tests.weights_rule import make_state
 
 DATA = Path(__file__).parents[1] / "data"
@@ -40,6 +40,14 @@ def ws_of(generator: TriPlaneGenerator, golden: dict[str, torch.Tensor], psi: fl
 def close(a: torch.Tensor, b: torch.Tensor, limit: float) -> None:
     assert a.shape == b.shape
     assert (a - b).abs().max() < limit
+
+
+def close_depth(out: Synthesized, truth: torch.Tensor, limit: float) -> None:
+    """Along rays that meet something. Weights that sum to less than a thousandth are multiples of float32's rounding, and their mean depth is
+    another one on each kind of processor."""
+    met = out.image_opacity[0] > 1e-3
+    assert met.float().mean() > 0.5
+    assert (out.image_depth[0] - truth).abs()[met].max() < limit
 
 
 def test_mapping(small: TriPlaneGenerator, golden: dict[str, torch.Tensor]) -> None:
@@ -78,8 +86,7 @@ def test_views(small: TriPlaneGenerator, golden: dict[str, torch.Tensor], latent
     close(out.image_raw[0], golden[f"image_raw_{key}"], 5e-4)
     close(out.image[0, :, ::4, ::4], golden[f"image_sub4_{key}"], 5e-4)
     close(out.image[0, :, 96:160, 96:160], golden[f"image_crop_{key}"], 5e-4)
-    difference = (out.image_depth[0] - golden[f"image_depth_{key}"]).abs()
-    assert difference.max() < 1e-2 and difference.mean() < 2e-4
+    close_depth(out, golden[f"image_depth_{key}"], 1e-3)
 
 
 def test_half_precision_stays_near_and_leaves_gradients_alone(small: TriPlaneGenerator, golden: dict[str, torch.Tensor]) -> None:
