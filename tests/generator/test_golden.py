@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from symgan_core.generator import BUILTIN, FFHQ512, GeneratorConfig, SuperResolutionConfig, Synthesized, TriPlaneGenerator
+from symgan_core.generator.model import _whole_float32
 from tests.weights_rule import make_state
 
 DATA = Path(__file__).parents[1] / "data"
@@ -43,8 +44,8 @@ def close(a: torch.Tensor, b: torch.Tensor, limit: float) -> None:
 
 
 def close_depth(out: Synthesized, truth: torch.Tensor, limit: float) -> None:
-    """Along rays that meet something. Weights that sum to less than a thousandth are multiples of float32's rounding, and their mean depth is
-    another one on each kind of processor."""
+    """Along rays that meet something. Weights that sum to less than a thousandth are multiples of float32's rounding, and their mean depth
+    is another one on each kind of processor."""
     met = out.image_opacity[0] > 1e-3
     assert met.float().mean() > 0.5
     assert (out.image_depth[0] - truth).abs()[met].max() < limit
@@ -103,6 +104,13 @@ def test_half_precision_stays_near_and_leaves_gradients_alone(small: TriPlaneGen
     assert fast.dtype == torch.float32 and not torch.equal(fast, learning)
     # bfloat16 on a CPU has 8 bits of mantissa; CUDA's float16, three more, is held to 2e-2 in test_full_size.py
     assert (fast[0, :, ::4, ::4] - truth).abs().max() < 4e-2 * truth.abs().max()
+
+
+def test_cuda_reads_whole_float32() -> None:
+    before = torch.backends.cudnn.allow_tf32
+    with _whole_float32(torch.device("cuda")):
+        assert not torch.backends.cudnn.allow_tf32 and torch.backends.cudnn.enabled
+    assert torch.backends.cudnn.allow_tf32 == before
 
 
 def test_clamping_happens_in_the_super_resolution_alone(golden: dict[str, torch.Tensor]) -> None:
