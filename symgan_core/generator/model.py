@@ -19,6 +19,8 @@ from .synthesis import Backbone, SuperResolution
 
 EMPTY = -1e3
 """Raw density of nothing."""
+FAINT = -6.0
+"""A whole ray of this raw density collects less than a thousandth."""
 
 
 class Rendered(NamedTuple):
@@ -92,7 +94,7 @@ class TriPlaneGenerator(nn.Module):
         """
         if ws.ndim != 3 or ws.shape[1:] != (self.config.num_ws, self.config.w_dim):
             raise ValueError(f"ws has shape {tuple(ws.shape)}, expected [B, {self.config.num_ws}, {self.config.w_dim}]")
-        with _whole_float32(ws.device):
+        with nullcontext() if self.training else _whole_float32(ws.device):
             planes = self.backbone.canonical(ws, noise_mode == "const", resolution)
         return planes if self.backbone.warp is None else self.backbone.warp(planes, ws[:, 0])
 
@@ -213,8 +215,11 @@ class TriPlaneGenerator(nn.Module):
         origins, directions = camera_rays(camera, resolution)
         depths = coarse_depths(self.config.ray_start, self.config.ray_end, count, origins.shape[:2], None, origins.device)
         places = (origins[:, :, None] + directions[:, :, None] * depths[..., None]) * (2 / self.config.box_warp)
-        sigma = F.grid_sample(grid, places[:, None], align_corners=True)[:, 0, 0].masked_fill(places.abs().amax(-1) > 1, EMPTY)
-        return interval_weights(sigma, depths).transpose(1, 2).unflatten(2, (resolution, resolution))
+        sigma = F.grid_sample(grid - EMPTY, places[:, None], align_corners=True)[:, 0, 0] + EMPTY  # beyond the box it gives zeros
+        weights = sigma.new_zeros(*sigma.shape[:2], count - 1)
+        hits = sigma.amax(-1) > FAINT
+        weights[hits] = interval_weights(sigma[hits], depths[hits])
+        return weights.transpose(1, 2).unflatten(2, (resolution, resolution))
 
     @staticmethod
     def _joined(parts: Iterable[Marched]) -> tuple[Tensor, Tensor, Tensor]:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ..generator import Synthesized, TriPlaneGenerator
 from ..geometry import DEFAULT_FOCAL, Camera, project
-from ..losses import PerceptualLoss, contextual_loss, depth_drift, patch_features
+from ..losses import PerceptualLoss, contextual_loss, depth_drift, patch_features, total_variation
 from .config import InversionConfig, TuningConfig
 from .events import Event
 from .growth import grow_matter
@@ -69,7 +69,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         spread = float(painted.std())
         # Adam moves what has a tiny gradient as far as what has a large one: without a floor, texels that no label sees fill with noise.
         groups.append({"params": levels, "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
-    optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99))
+    optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99), fused=True)
     views, grid, samples = _Views(), AgingGrid(generator), config.samples(generator)
     stride = config.stride(generator)
     if tuning.fill_hidden:
@@ -83,7 +83,8 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
                 group["lr"] = group["rate"] * rate
             planes = generator.planes(ws) if "backbone" in tuning.parts else painted
             if levels:
-                planes = planes + grown + joined(levels, planes.shape[-1])
+                offset = grown + joined(levels, planes.shape[-1])
+                planes, state.planes_offset = planes + offset, offset.detach()
             density = grid.of(planes)
             if step % tuning.refresh_every == 0:
                 _refresh(views, generator, planes.detach(), density, ws, target, tuning, rng)
@@ -99,18 +100,18 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
                 turn = step // tuning.extra_every
                 losses |= _extra_losses(generator, planes, ws, views, turn, stride, density, config, perceptual, rng)
             if levels:
-                losses["smooth"] = tuning.smooth_weight / spread * sum(levels[0].diff(dim=d).abs().mean() for d in (-1, -2))
+                losses["smooth"] = tuning.smooth_weight / spread * total_variation(levels[0])
             optimizer.zero_grad()
             sum(losses.values()).backward()
             optimizer.step()
-            if levels:
-                with torch.no_grad():
-                    state.planes_offset = grown + joined(levels, grown.shape[-1])
             preview = to_preview(out, generator) if step % config.preview_every == 0 or step + 1 == tuning.steps else None
             yield Event("tuning", step + 1, tuning.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
             if near_enough(tuning, perceptual, float(losses["perceptual"].detach())):
                 break
     finally:
+        if levels:
+            with torch.no_grad():
+                state.planes_offset = grown + joined(levels, grown.shape[-1])
         generator.requires_grad_(False)
         report["mirror_weight"] = round(target.mirror_weight, 4)
         rejected = views.evidence.rejected_share if views.evidence else None

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from symgan_core.generator import CORRECTED_AXES, TriPlaneGenerator
-from symgan_core.generator.decoder import _by_grid, _by_texel, axes_to_projections
+from symgan_core.generator.decoder import _by_grid, _by_texel, axes_to_projections, softplus
 from symgan_core.geometry import Camera
 from tests.conftest import TINY
 
@@ -110,3 +110,13 @@ def test_a_grid_of_planes_a_step_ago_gives_the_new_planes_picture() -> None:
     own, aged = (ball.render(now, CAMERA, grid=grid) for grid in (None, ball.density_grid(before)))
     assert (own.features - aged.features).abs().mean() < 0.01 and (own.opacity - aged.opacity).abs().mean() < 0.01
     assert not torch.equal(own.opacity, aged.opacity)
+
+
+def test_softplus_and_its_gradient_at_both_ends() -> None:
+    x = torch.tensor([-200.0, -30, -5, -1e-3, 0, 2, 19, 21, 79, 81, 500], requires_grad=True)
+    expected = torch.nn.functional.softplus(x.double())
+    assert torch.allclose(softplus(x).double(), expected, rtol=1e-6, atol=1e-6)
+    weight = torch.arange(1.0, 12.0)
+    (found,) = torch.autograd.grad((weight * softplus(x)).sum(), x)
+    (truth,) = torch.autograd.grad((weight * torch.nn.functional.softplus(x)).sum(), x)
+    assert torch.allclose(found, truth, atol=1e-5)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from symgan_core.losses import contextual_loss, depth_drift, latent_distance, load_perceptual, patch_features
+from symgan_core.losses import contextual_loss, depth_drift, latent_distance, load_perceptual, patch_features, total_variation
 from symgan_core.losses.perceptual import gradient_ms_ssim
 
 
@@ -45,3 +45,11 @@ def test_regularisers_by_hand() -> None:
     # offsets (1, 0), (0, 0): mean square 1/4; around their mean (.5, 0): mean square 1/8
     assert latent_distance(ws, mean, std).item() == pytest.approx(0.375)
     assert depth_drift(torch.tensor([2.0, 2.5]), torch.tensor([2.0, 2.3])).item() == pytest.approx(0.02)
+
+
+def test_total_variation_and_its_gradient() -> None:
+    x = torch.randn(2, 3, 5, 7, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    plain = sum(x.diff(dim=d).abs().mean() for d in (-1, -2))
+    (expected,) = torch.autograd.grad(3 * plain, x)
+    (found,) = torch.autograd.grad(3 * total_variation(x), x)
+    assert torch.allclose(total_variation(x), plain) and torch.allclose(found, expected, atol=1e-7)
