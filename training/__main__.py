@@ -44,6 +44,7 @@ def main() -> None:
             command.set_defaults(people=6500)
         if name == "views":
             command.add_argument("out", type=Path, help="the .npz file to write; --people says how many, --seed which")
+            command.add_argument("--one-lamp", action="store_true", help="light from one side, given views from both: the light test")
             command.set_defaults(people=16, seed=77)
         if name == "reader":
             command.add_argument("out", type=Path, help="the .safetensors file to write; --people says from how many portraits")
@@ -125,7 +126,7 @@ def _export(args: argparse.Namespace) -> None:
 def _views(args: argparse.Namespace) -> None:
     from .views import write_views
 
-    write_views(args.out, args.people, args.seed)
+    write_views(args.out, args.people, args.seed, args.one_lamp)
 
 
 def _measure(args: argparse.Namespace) -> None:

@@ -16,10 +16,10 @@ from torch.nn import functional as F
 
 from ..errors import RequestError
 from ..generator import TriPlaneGenerator
-from ..geometry import Camera, warp_to_view
-from ..inversion import METHODS, Inversion, Portrait3D, make_target, settings, to_uint8
+from ..geometry import Camera, unproject, warp_to_view
+from ..inversion import METHODS, Inversion, Portrait3D, face_region, make_target, settings, to_uint8
 from ..losses import load_perceptual
-from .metrics import mean_metrics, picture_metrics
+from .metrics import mean_metrics, picture_metrics, shading_error
 from .sheet import Sheet
 
 OTHER_VIEWS = {"mirror", "neighbour", "mirrored", "depth"}
@@ -133,8 +133,10 @@ def _score_view(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict
     warp = warp_to_view(source.image, source.camera, source_depth, truth.camera, filled, source.mask, 0.02)
     head = truth.mask if truth.mask is not None else torch.ones(1, 1, *size)
     hidden = ((1 - warp.visible) * (head > 0.5)).float()
+    face = hidden * F.interpolate(face_region(unproject(filled, truth.camera))[:, None].float(), size)
+    shading = shading_error(out.image, truth.image, face)
     return {"view": picture_metrics(out.image, truth.image) | {"depth_l1": error},
-            "hidden": picture_metrics(out.image, truth.image, hidden) | {"depth_l1": error}}
+            "hidden": picture_metrics(out.image, truth.image, hidden) | {"depth_l1": error, "shading": shading}}
 
 
 def depth_along_rays(arrays: dict[str, np.ndarray], index: int, view: int) -> Tensor:

@@ -7,12 +7,15 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..losses import identity_similarity
 from ..losses.perceptual import load_perceptual
 
 MS_SSIM_SIDE = 160
 """Multi-scale SSIM halves the picture four times and needs more than this."""
+SHADED_LEAST = 0.002
+"""The least share of the picture whose shading is judged."""
 
 
 def picture_metrics(picture: Tensor, truth: Tensor, mask: Tensor | None = None) -> dict[str, float | None]:
@@ -43,6 +46,26 @@ def picture_metrics(picture: Tensor, truth: Tensor, mask: Tensor | None = None) 
         "psnr": -10 * math.log10(max(error, 1e-10)), "ssim": float(piq.ssim(a, b)),
         "ms_ssim": float(piq.multi_scale_ssim(a, b)) if large else None, "haarpsi": float(piq.haarpsi(a, b)), "gmsd": float(piq.gmsd(a, b)),
         "lpips": lpips, "id": identity_similarity(_uint8(a), _uint8(b)) if whole else None}
+
+
+def shading_error(picture: Tensor, truth: Tensor, mask: Tensor) -> float | None:
+    """How far the light on a surface is off: mean absolute difference of the logarithms of grey, over ``mask [1, 1, H, W]`` in {0, 1}.
+
+    The grey is a mean over squares of a sixteenth of the picture, within the mask, so that neither texture nor small shifts count. None
+    where the mask is all but empty.
+
+    Args:
+        picture, truth: ``[1, 3, H, W]`` in [-1, 1].
+    """
+    if mask.sum() < SHADED_LEAST * mask.numel():
+        return None
+    wide = truth.shape[-1] // 16 | 1
+    share = F.avg_pool2d(mask, wide, 1, wide // 2).clamp(min=1e-6)
+    logs = []
+    for image in (picture, truth):
+        grey = (image.clamp(-1, 1).mean(1, keepdim=True) + 1) / 2
+        logs.append((F.avg_pool2d(grey * mask, wide, 1, wide // 2) / share).clamp(min=0.02).log())
+    return float(((logs[0] - logs[1]).abs() * mask).sum() / mask.sum())
 
 
 def _uint8(x: Tensor) -> np.ndarray:

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from symgan_core.errors import RequestError
 from symgan_core.evaluation import evaluate, picture_metrics
 from symgan_core.evaluation.benchmark import read_multiview
+from symgan_core.evaluation.metrics import shading_error
 from symgan_core.generator import TriPlaneGenerator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import settings, to_uint8
@@ -49,6 +50,7 @@ def test_evaluate_scores_every_part(tiny: TriPlaneGenerator, tmp_path) -> None:
         assert one["seconds"] > 0 and one["renders"] >= settings(method, "fast").pivot.steps
         for part in ("input", "novel", "hidden"):
             assert {"psnr", "ssim", "ms_ssim", "haarpsi", "gmsd", "lpips", "depth_l1", "id"} <= one[part].keys()
+        assert one["hidden"]["shading"] is None or one["hidden"]["shading"] >= 0
         assert one["input"]["psnr"] > 15 and 0 <= one["novel"]["depth_l1"] < 0.3
         assert result["methods"][method]["mean"]["input"] == {k: pytest.approx(v, abs=1e-4) if v is not None else None
                                                             for k, v in one["input"].items()}
@@ -94,6 +96,19 @@ def test_a_mask_limits_what_counts() -> None:
     assert picture_metrics(b, a, mask)["psnr"] > 90
     assert picture_metrics(b, a, 1 - mask)["psnr"] == pytest.approx(20, abs=0.01)  # 0.1 of the range
     assert picture_metrics(b, a, mask * 0)["psnr"] is None
+
+
+def test_shading_is_judged_without_texture() -> None:
+    rng = torch.Generator().manual_seed(0)
+    truth = torch.rand(1, 3, 64, 64, generator=rng) * 0.4 - 0.2
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 8:56, 8:40] = 1
+    other = truth.flip(-2)  # as light, but of another texture
+    darker = (truth + 1) * 0.7 - 1
+    assert shading_error(truth, truth, mask) == 0 and shading_error(truth, truth, mask * 0) is None
+    assert shading_error(other, truth, mask) < 0.1
+    assert shading_error(darker, truth, mask) == pytest.approx(-np.log(0.7), abs=1e-3)
+    assert shading_error(torch.lerp(darker, truth, mask), truth, mask) == 0
 
 
 def test_only_the_files_that_are_multiview_are_read(tmp_path) -> None:

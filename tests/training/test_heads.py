@@ -220,6 +220,20 @@ def test_a_multi_view_file_is_what_evaluate_reads(tmp_path) -> None:
     assert (np.isfinite(arrays["depths"][0, 3]).mean() > 0.2) and 0.2 < (arrays["masks"][0] > 128).mean() < 0.8
 
 
+def test_one_lamp_leaves_a_dark_side(tmp_path) -> None:
+    from symgan_core.evaluation import read_multiview
+    from symgan_core.geometry import Camera
+    from training.views import YAWS, write_views
+
+    write_views(tmp_path / "lit.npz", 2, seed=5, one_lamp=True)
+    arrays = read_multiview(tmp_path / "lit.npz")
+    front = arrays["images"][:, YAWS.index(0.0), 128:176].mean((1, 3))  # [2, 256], nose and cheeks
+    # The picture's right is the person's left, where the lamp is.
+    assert (front[:, 130:160].mean(1) > 1.15 * front[:, 96:126].mean(1)).all()
+    yaws = [Camera.from_vector(torch.from_numpy(c[-1:])).yaw_pitch()[0] for c in arrays["cameras"]]
+    assert 25 <= yaws[0] <= 45 and -45 <= yaws[1] <= -25
+
+
 def test_a_background_leaves_no_white_rim() -> None:
     from training.heads.backgrounds import draw_background, over_background
 
