@@ -122,3 +122,10 @@ class Decoder(nn.Module):
         out = F.linear(softplus(hidden), *self.net[2].scaled())
         least = out.new_full((), -0.001)
         return out[..., 0], torch.add(least, torch.sigmoid(out[..., 1:]), alpha=1.002).transpose(1, 2)
+
+    @torch.no_grad()
+    def map_colour_logits(self, change: Tensor) -> None:
+        """Change the last layer so that the logits of each colour become ``change [3, 4]`` times (logits, 1)."""
+        last, colours = self.net[2], slice(1, 4)
+        last.weight[colours] = change[:, :3] @ last.weight[colours]
+        last.bias[colours] = change[:, :3] @ last.bias[colours] + change[:, 3] / last.bias_gain

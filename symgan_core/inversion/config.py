@@ -63,6 +63,8 @@ class TuningConfig:
     perceptual_weight: float = 1.0
     grow: bool = True
     """Begin with matter where the mask has head and the generator leaves a hole (``growth.py``; needs ``offset_rate``)."""
+    palette: bool = True
+    """Begin with the photo's colours on all of the head, hidden parts too (``palette.py``)."""
     stop_at_lpips: float | None = None
     """End the stage when the photo's view is this near (PTI and SPI: 0.05); other perceptual terms have other scales and do not stop."""
     neighbours: bool = True
@@ -124,7 +126,7 @@ class InversionConfig:
 _NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "match_light": False, "depth": False}
 _ALL = ("backbone", "decoder", "superresolution")
 _PTI = InversionConfig("pti", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(
-    parts=_ALL, offset_rate=0.0, grow=False, stop_at_lpips=0.05, **_NO_LABELS))
+    parts=_ALL, offset_rate=0.0, grow=False, palette=False, stop_at_lpips=0.05, **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
     "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True)),
     "pti": _PTI,
@@ -137,7 +139,7 @@ METHODS: dict[str, InversionConfig] = {
         "spi_paper", fixed_steps=True, draft=False,
         pivot=PivotConfig(steps=500, learning_rate=0.02, mirror_every=1, coarse_share=0.0, prior_weight=0.0, match_light=False),
         tuning=TuningConfig(
-            steps=1000, learning_rate=3e-4, parts=_ALL, offset_rate=0.0, grow=False, stop_at_lpips=0.05,
+            steps=1000, learning_rate=3e-4, parts=_ALL, offset_rate=0.0, grow=False, palette=False, stop_at_lpips=0.05,
             conflict_filter=False, match_light=False, mirror_pixels=False, contextual_weight=1.0, extra_every=4, refresh_every=4,
             neighbour_weight=0.1, mirror_weight=0.05, depth_weight=1.0,
             neighbour_yaw=11.5, neighbour_pitch=5.7, visibility_tolerance=0.05)),
