@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
@@ -69,6 +70,13 @@ class TriPlaneGenerator(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.decoder.net[0].weight.device
+
+    def with_own(self, parts: Iterable[str]) -> TriPlaneGenerator:
+        """A copy that has its own ``parts`` ("backbone", "decoder", "superresolution"), to be changed, and shares all other weights with
+        this one: many portraits fit into memory."""
+        parts, twin = set(parts), copy.copy(self)
+        twin._modules = {name: copy.deepcopy(module) if name in parts else module for name, module in self._modules.items()}
+        return twin
 
     def mapping(self, z: Tensor, camera: Tensor, truncation_psi: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
         """``z [B, z_dim]`` and conditioning ``camera [B, 25]`` to ``ws [B, num_ws, w_dim]``.

@@ -7,8 +7,6 @@ everywhere, hidden parts too, and touches no density.
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -62,6 +60,6 @@ def in_the_photos_colours(generator: TriPlaneGenerator, planes: Tensor, target: 
     seen = generator.render(planes, target.camera, target.image.shape[-1])
     both = ((target.mask > 0.9) & (seen.opacity > 0.9)).float()
     change = colour_map(seen.features, target.image, both)
-    tinted = copy.deepcopy(generator)
+    tinted = generator.with_own(["decoder"])
     tinted.decoder.map_colour_logits(change)
     return tinted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -129,7 +128,7 @@ class Portrait3D:
         """Read what ``save`` wrote.
 
         Args:
-            base: the untouched generator, if it is loaded already (where the portrait has changes of weights, they are made in a copy).
+            base: the untouched generator, if it is loaded already; what the portrait changes of it, it gets its own copy of.
 
         Raises:
             CheckpointError: missing, damaged, or of a generator that is not there.
@@ -151,7 +150,7 @@ class Portrait3D:
         if meta.get("base") != source_hash(source):  # changes of weights mean nothing on other weights
             raise CheckpointError(f"'{path.name}' belongs to another version of the generator.", "Run the inversion again.")
         changes = {name.removeprefix("delta."): change for name, change in tensors.items() if name.startswith("delta.")}
-        generator = load_generator(source, device) if base is None else copy.deepcopy(base) if changes else base
+        generator = (load_generator(source, device) if base is None else base).with_own({key.split(".")[0] for key in changes})
         state = generator.state_dict()
         for key, change in changes.items():
             if key not in state or state[key].shape != change.shape:

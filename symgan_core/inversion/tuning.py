@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -59,7 +58,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     if tuning.palette:
         base = state.generator = in_the_photos_colours(base, painted, target)
     tuned = {name for name, _ in base.named_parameters() if name.split(".")[0] in tuning.parts and not re.search(UNTUNED, name)}
-    generator = state.generator = copy.deepcopy(base) if tuned else base
+    generator = state.generator = base.with_own(tuning.parts) if tuned else base
     weights = [p for name, p in generator.named_parameters() if name in tuned]
     for weight in weights:
         weight.requires_grad_(True)

@@ -120,3 +120,14 @@ def test_softplus_and_its_gradient_at_both_ends() -> None:
     (found,) = torch.autograd.grad((weight * softplus(x)).sum(), x)
     (truth,) = torch.autograd.grad((weight * torch.nn.functional.softplus(x)).sum(), x)
     assert torch.allclose(found, truth, atol=1e-5)
+
+
+def test_a_copy_with_its_own_parts_shares_the_others(tiny: TriPlaneGenerator) -> None:
+    twin = tiny.with_own(["decoder"])
+    before = {k: v.clone() for k, v in tiny.state_dict().items()}
+    for value in twin.decoder.state_dict().values():
+        value += 1
+    assert all(torch.equal(v, before[k]) for k, v in tiny.state_dict().items())
+    assert all((before[k] + 1 == v).all() == k.startswith("decoder.") for k, v in twin.state_dict().items())
+    places = {k: v.data_ptr() for k, v in tiny.state_dict().items()}
+    assert all((places[k] == v.data_ptr()) != k.startswith("decoder.") for k, v in twin.state_dict().items())

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import torch
 
-from symgan_core.generator import TriPlaneGenerator
+from symgan_core.generator import TriPlaneGenerator, load_generator
+from symgan_core.inversion import Portrait3D
 from symgan_core.inversion.palette import colour_map, in_the_photos_colours
 from symgan_core.inversion.target import Target
 from tests.conftest import TINY
@@ -53,3 +54,20 @@ def test_the_head_takes_the_colours_and_keeps_its_shape(tiny: TriPlaneGenerator)
     assert (after.features - photo).abs()[solid].mean() < 0.3 * (seen.features - photo).abs()[solid].mean()
     assert all(torch.equal(before[k], v) for k, v in plain.state_dict().items())  # the generator that others use stays as it was
     assert in_the_photos_colours(tiny, tiny.planes(ws), target) is tiny  # its colours go through a super-resolution
+
+
+def test_a_portrait_keeps_its_palette(tmp_path) -> None:
+    generator = load_generator("builtin", "cpu")
+    camera = generator.frontal_camera()
+    ws = generator.mapping(torch.randn(1, generator.config.z_dim, generator=torch.Generator().manual_seed(1)), camera)
+    planes = generator.planes(ws)
+    seen = generator.render(planes, camera)
+    photo = Target(seen.features.flip(1).contiguous(), seen.opacity, camera)  # red for blue
+    tinted = in_the_photos_colours(generator, planes, photo)
+    portrait = Portrait3D(tinted, ws, camera, {"generator": "builtin"})
+    before = portrait.render(yaw=60).image
+    assert (before - Portrait3D(generator, ws, camera, {}).render(yaw=60).image).abs().max() > 0.1
+    portrait.save(tmp_path)
+    loaded = Portrait3D.load(tmp_path, "cpu", base=generator)
+    assert (loaded.render(yaw=60).image - before).abs().max() < 2 / 255  # [-1, 1]
+    assert loaded.generator.backbone is generator.backbone
