@@ -111,17 +111,16 @@ class Decoder(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """``[B, P, plane_channels]`` to raw density ``[B, P]`` and features ``[B, C, P]`` in about [0, 1]."""
         if features.is_cuda or torch.is_grad_enabled():
-            return self._whole(features)
-        # In blocks whose hidden features stay in the processor's cache.
-        sigma, colours = zip(*(self._whole(part) for part in features.split(BLOCK, 1)), strict=True)
-        return torch.cat(sigma, 1), torch.cat(colours, 2)
-
-    def _whole(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        # Contiguous: from features that lie channel by channel every product would come out, and be read again, across its rows.
-        hidden = F.linear(features.contiguous(), *self.net[0].scaled())
-        out = F.linear(softplus(hidden), *self.net[2].scaled())
+            out = self._raw(features)
+        else:  # in blocks whose hidden features stay in the processor's cache
+            out = torch.cat([self._raw(part) for part in features.split(BLOCK, 1)], 1)
         least = out.new_full((), -0.001)
         return out[..., 0], torch.add(least, torch.sigmoid(out[..., 1:]), alpha=1.002).transpose(1, 2)
+
+    def _raw(self, features: Tensor) -> Tensor:
+        # Contiguous: from features that lie channel by channel every product would come out, and be read again, across its rows.
+        hidden = F.linear(features.contiguous(), *self.net[0].scaled())
+        return F.linear(softplus(hidden), *self.net[2].scaled())
 
     @torch.no_grad()
     def map_colour_logits(self, change: Tensor) -> None:
