@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from symgan_core.generator import FFHQ512, TriPlaneGenerator, load_generator
 from symgan_core.generator.model import half_precision_pays
@@ -36,30 +37,38 @@ Work = Callable[[], object]
 DATA = Path(__file__).parent / "data"
 
 
-def median_seconds(pieces: dict[str, Work], repeats: int) -> dict[str, float]:
+def finished(device: str) -> None:
+    """CUDA answers before the work is done."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def median_seconds(pieces: dict[str, Work], repeats: int, device: str = "cpu") -> dict[str, float]:
     """Of each piece; the pieces take turns, so that a machine that slows down for a while slows all of them."""
     times: dict[str, list[float]] = {name: [] for name in pieces}
     for turn in range(repeats + 1):
         for name, work in pieces.items():
+            finished(device)
             begin = time.perf_counter()
             work()
+            finished(device)
             if turn:  # the first one warms up
                 times[name].append(time.perf_counter() - begin)
     return {name: statistics.median(seconds) for name, seconds in times.items()}
 
 
-def step_seconds(stage: str, steps: int = 7) -> float:
+def step_seconds(stage: str, device: str, steps: int = 7) -> float:
     """Median time between two events of a stage, on a side view (mirror and labels at work)."""
-    generator = load_generator("builtin", "cpu")
-    camera = Camera.orbit(30, 0).vector()
+    generator = load_generator("builtin", device)
+    camera = Camera.orbit(30, 0).vector().to(device)
     with torch.no_grad():
-        ws = generator.mapping(torch.randn(1, generator.config.z_dim, generator=torch.Generator().manual_seed(0)), camera)
+        ws = generator.mapping(torch.randn(1, generator.config.z_dim, generator=torch.Generator().manual_seed(0)).to(device), camera)
         image = to_uint8(generator.synthesis(ws, camera).image)
     config = settings("spi", "fast")
     if stage == "tuning":
         config = dataclasses.replace(config, pivot=dataclasses.replace(config.pivot, steps=2))
     times, last = [], None
-    for event in Inversion(make_target(image, camera[0], None, generator), generator, config):
+    for event in Inversion(make_target(image, camera[0].cpu(), None, generator), generator, config):
         now = time.perf_counter()
         if event.stage == stage:
             if last is not None:
@@ -87,22 +96,22 @@ def viewing(generator: TriPlaneGenerator, ws: torch.Tensor, camera: torch.Tensor
     return pieces
 
 
-def builtin_pieces() -> dict[str, Work]:
-    generator = load_generator("builtin", "cpu")
+def builtin_pieces(device: str) -> dict[str, Work]:
+    generator = load_generator("builtin", device)
     camera = generator.frontal_camera()
-    z = torch.randn(1, generator.config.z_dim, generator=torch.Generator().manual_seed(0))
+    z = torch.randn(1, generator.config.z_dim, generator=torch.Generator().manual_seed(0)).to(device)
     return viewing(generator, generator.mapping(z, camera), camera)
 
 
-def full_pieces() -> dict[str, Work]:
+def full_pieces(device: str) -> dict[str, Work]:
     """The official configuration beside the oracle. A stage-2 step is the photo's view, a pixel loss and the gradient of every weight."""
     state = {k: torch.as_tensor(v) for k, v in make_state(json.loads((DATA / "ffhq512_state.json").read_text()), -12.0).items()}
     generator = TriPlaneGenerator(FFHQ512)
     generator.load_state_dict(state, strict=True)
-    generator.eval().requires_grad_(False)
+    generator.eval().requires_grad_(False).to(device)
     camera = generator.frontal_camera()
-    ws = generator.mapping(torch.randn(1, 512, generator=torch.Generator().manual_seed(0)), camera)
-    photo = torch.zeros(1, 3, 512, 512)
+    ws = generator.mapping(torch.randn(1, 512, generator=torch.Generator().manual_seed(0)).to(device), camera)
+    photo = torch.zeros(1, 3, 512, 512, device=device)
     learned = {k: v.clone().requires_grad_("resample" not in k and "noise_const" not in k) for k, v in state.items()}
 
     def step(image: Callable[[], torch.Tensor]) -> Work:
@@ -123,12 +132,14 @@ def full_pieces() -> dict[str, Work]:
                 value.grad = None
         return run
 
+    if device == "cuda":
+        return viewing(generator, ws, camera) | {"stage-2 step": freed(step(ours))}
     plain = {"oracle: full synthesis": lambda: oracle.synthesis(state, ws[:, 0], camera)}
     steps = {"stage-2 step": freed(step(ours)), "oracle: stage-2 step": freed(step(lambda: oracle.synthesis(learned, ws[:, 0], camera)[0]))}
     return plain | viewing(generator, ws, camera) | steps
 
 
-TABLES: dict[str, tuple[str, Callable[[], dict[str, Work]], str, int]] = {
+TABLES: dict[str, tuple[str, Callable[[str], dict[str, Work]], str, int]] = {
     "builtin": ("Built-in generator, 256 pixels", builtin_pieces, "full synthesis", 7),
     "full": ("Official configuration, 512 pixels", full_pieces, "oracle: full synthesis", 5),
 }
@@ -147,7 +158,7 @@ def resident_peak(forget: bool = False) -> float:
 def peak_megabytes(table: str, piece: str) -> float:
     """What one run of a piece adds to the process's peak; called in a process of its own."""
     with torch.no_grad():
-        work = TABLES[table][1]()[piece]
+        work = TABLES[table][1]("cpu")[piece]
         if sys.platform == "linux":
             ctypes.CDLL(None).malloc_trim(0)  # what was freed before goes back to the system, so that the piece has to ask for it
         before = resident_peak(forget=True)
@@ -155,27 +166,65 @@ def peak_megabytes(table: str, piece: str) -> float:
     return resident_peak() - before
 
 
-def show(table: str) -> None:
+def cuda_megabytes(work: Work) -> float:
+    """What one run of a piece adds to the peak of PyTorch's memory on the card."""
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    work()
+    finished("cuda")
+    return (torch.cuda.max_memory_allocated() - before) / 2**20
+
+
+def ceilings(device: str, size: int = 8192) -> dict[str, float]:
+    """Products of square matrices: operations a second in whole float32 and in half precision; and bytes a second of a copy."""
+    whole = torch.randn(size, size, device=device)
+    half, aim = whole.half(), torch.empty_like(whole)
+    seconds = median_seconds(
+        {"float32": lambda: whole @ whole, "half": lambda: half @ half, "copy": lambda: aim.copy_(whole)}, 5, device)
+    return {"float32": 2 * size**3 / seconds["float32"], "half": 2 * size**3 / seconds["half"], "copy": 8 * size**2 / seconds["copy"]}
+
+
+def operations(work: Work) -> int:
+    """Of the products and convolutions of one run."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops()
+
+
+def show(table: str, device: str) -> None:
     title, pieces, reference, repeats = TABLES[table]
+    reference = "full synthesis" if device == "cuda" else reference
     with torch.no_grad():
-        rows = median_seconds(pieces(), repeats)
+        works = pieces(device)
+        rows = median_seconds(works, repeats, device)
     if table == "builtin":
-        rows |= {"stage-1 step": step_seconds("pivot"), "stage-2 step": step_seconds("tuning")}
-    print(f"\n{title}, CPU, {torch.get_num_threads()} threads, medians of {repeats}\n")
-    print(f"| piece | ms | ratio to {reference} | peak memory added, MB |\n|---|---|---|---|")
+        rows |= {"stage-1 step": step_seconds("pivot", device), "stage-2 step": step_seconds("tuning", device)}
+    where = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    print(f"\n{title}, {where}, medians of {repeats}\n")
+    limits = ceilings(device) if device == "cuda" else {}
+    if limits:
+        print(f"Ceilings: {limits['float32'] / 1e12:.1f} TFLOP/s in float32, {limits['half'] / 1e12:.1f} in half precision, "
+              f"{limits['copy'] / 1e9:.0f} GB/s\n")
+    print(f"| piece | ms | ratio to {reference} | peak memory added, MB |{' share of float32 ceiling |' if limits else ''}")
+    print("|---|---|---|---|" + ("---|" if limits else ""))
     context = multiprocessing.get_context("spawn")
     for name, seconds in rows.items():
-        peak = "–"
-        if not (table == "builtin" and "step" in name):
+        peak, share = "–", "–"
+        if limits and name in works:
+            with torch.no_grad():
+                peak, share = f"{cuda_megabytes(works[name]):.0f}", f"{operations(works[name]) / seconds / limits['float32']:.2f}"
+        elif not limits and not (table == "builtin" and "step" in name):
             with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as alone:
                 peak = f"{alone.submit(peak_megabytes, table, name).result():.0f}"
-        print(f"| {name} | {1000 * seconds:.0f} | {seconds / rows[reference]:.2f} | {peak} |", flush=True)
+        line = f"| {name} | {1000 * seconds:.{0 if seconds > 0.1 else 2}f} | {seconds / rows[reference]:.2f} | {peak} |"
+        print(line + (f" {share} |" if limits else ""), flush=True)
 
 
 def main() -> None:
     keep_freed_memory()
-    for table in sys.argv[1:] or TABLES:
-        show(table)
+    for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
+        for table in sys.argv[1:] or TABLES:
+            show(table, device)
 
 
 if __name__ == "__main__":

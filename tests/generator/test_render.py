@@ -1,11 +1,13 @@
 """The sparse coarse pass against rendering every ray in full."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-from symgan_core.generator import CORRECTED_AXES, TriPlaneGenerator
+from symgan_core.generator import CORRECTED_AXES, TriPlaneGenerator, model
 from symgan_core.generator.decoder import _by_grid, _by_texel, axes_to_projections, softplus
 from symgan_core.geometry import Camera
 from tests.conftest import TINY
@@ -131,3 +133,23 @@ def test_a_copy_with_its_own_parts_shares_the_others(tiny: TriPlaneGenerator) ->
     assert all((before[k] + 1 == v).all() == k.startswith("decoder.") for k, v in twin.state_dict().items())
     places = {k: v.data_ptr() for k, v in tiny.state_dict().items()}
     assert all((places[k] == v.data_ptr()) != k.startswith("decoder.") for k, v in twin.state_dict().items())
+
+
+@pytest.mark.skipif(torch.version.cuda is None, reason="this PyTorch knows no CUDA")
+def test_nothing_is_left_on_the_cpu_while_the_rest_is_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On tensors that have a device and no contents, so that it needs no GPU: a CPU tensor among them raises."""
+    monkeypatch.setattr(model, "_whole_float32", lambda device: nullcontext())  # its switch asks the driver
+    with FakeTensorMode(), torch.device("cuda"), torch.no_grad():
+        generator = TriPlaneGenerator(replace(TINY, white_back=False)).eval()
+        for module in generator.modules():
+            for kind in (module._parameters, module._buffers):
+                for name, value in kind.items():
+                    if value is not None and not value.is_cuda:
+                        kind[name] = type(value)(torch.empty(value.shape)) if kind is module._parameters else torch.empty(value.shape)
+        camera = torch.empty(1, 25)
+        ws = generator.mapping(torch.empty(1, TINY.z_dim), camera, 0.7)
+        planes = generator.planes(ws)
+        out = generator.view(planes, ws, camera)
+        assert all(x.is_cuda for x in (planes, *out)) and generator.density_volume(planes, 8, 1.0).is_cuda
+        with pytest.raises(RuntimeError, match="device"):
+            generator.view(planes, ws, torch.empty(1, 25, device="cpu"))
