@@ -18,7 +18,6 @@ from .events import Event
 from .growth import grow_matter
 from .labels import Label, MirrorEvidence, mirror_evidence, mirror_label, neighbour_label
 from .look import AgingGrid, look
-from .offset import joined, new_levels
 from .palette import in_the_photos_colours
 from .pivot import State
 from .target import Target, opacity_difference, to_preview
@@ -67,7 +66,8 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     if tuning.offset_rate:
         if tuning.grow:
             grown = grow_matter(base, painted, target)
-        levels = new_levels(painted, tuning.offset_levels)
+        levels = [painted.new_zeros(*painted.shape[:3], *(n // k for n in painted.shape[3:])).requires_grad_(True)
+                  for k in tuning.offset_levels]
         spread = float(painted.std())
         # Adam moves what has a tiny gradient as far as what has a large one: without a floor, texels that no label sees fill with noise.
         groups.append({"params": levels, "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
@@ -127,6 +127,12 @@ def without_gaps(out: Synthesized, image: Tensor, mask: Tensor | None) -> Tensor
         return image
     solid = -F.max_pool2d(-F.interpolate(out.image_opacity, image.shape[-2:], mode="bilinear", align_corners=False), 3, 1, 1)
     return torch.where((mask < 0.5) & (solid > 0.9), out.image.detach(), image)
+
+
+def joined(levels: list[Tensor], size: int) -> Tensor:
+    """``[1, 3, C, size, size]``: the sum of offsets of several resolutions."""
+    return sum(level if level.shape[-1] == size else F.interpolate(
+        level.flatten(0, 1), (size, size), mode="bilinear", align_corners=False).unflatten(0, level.shape[:2]) for level in levels)
 
 
 def near_enough(tuning: TuningConfig, perceptual: PerceptualLoss, distance: float) -> bool:
