@@ -9,7 +9,6 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import concurrent.futures
-import copy
 import ctypes
 import dataclasses
 import json
@@ -90,7 +89,7 @@ def viewing(generator: TriPlaneGenerator, ws: torch.Tensor, camera: torch.Tensor
     if generator.superresolution is not None:
         pieces["of it: super-resolution"] = lambda: generator.super_resolve(rendered, ws)
         if half_precision_pays(generator.device):
-            fast = copy.copy(generator)  # the same weights
+            fast = generator.with_own(())
             fast.half_precision = True
             pieces["orbit frame, half precision"] = lambda: fast.view(planes, ws, camera, grid=grid)
     return pieces

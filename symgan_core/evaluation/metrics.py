@@ -7,8 +7,8 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from ..inversion import mean_within
 from ..losses import identity_similarity
 from ..losses.perceptual import load_perceptual
 
@@ -60,12 +60,9 @@ def shading_error(picture: Tensor, truth: Tensor, mask: Tensor) -> float | None:
     if mask.sum() < SHADED_LEAST * mask.numel():
         return None
     wide = truth.shape[-1] // 16 | 1
-    share = F.avg_pool2d(mask, wide, 1, wide // 2).clamp(min=1e-6)
-    logs = []
-    for image in (picture, truth):
-        grey = (image.clamp(-1, 1).mean(1, keepdim=True) + 1) / 2
-        logs.append((F.avg_pool2d(grey * mask, wide, 1, wide // 2) / share).clamp(min=0.02).log())
-    return float(((logs[0] - logs[1]).abs() * mask).sum() / mask.sum())
+    greys = ((image.clamp(-1, 1).mean(1, keepdim=True) + 1) / 2 for image in (picture, truth))
+    a, b = (mean_within(grey, mask, wide).clamp(min=0.02).log() for grey in greys)
+    return float(((a - b).abs() * mask).sum() / mask.sum())
 
 
 def _uint8(x: Tensor) -> np.ndarray:

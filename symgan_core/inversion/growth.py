@@ -41,7 +41,8 @@ def spread_depth(depth: Tensor, known: Tensor) -> Tensor:
     return filled
 
 
-def grow_matter(generator: TriPlaneGenerator, planes: Tensor, target: Target, steps: int = 20, rate: float = 0.06) -> Tensor:
+def grow_matter(generator: TriPlaneGenerator, planes: Tensor, target: Target, grid: Tensor | None = None, steps: int = 20,
+                rate: float = 0.06) -> Tensor:
     """An offset on ``planes [1, 3, C, H, W]`` with which each hole is filled with the photo's colour, at the nearest head's depth.
 
     Rendering alone cannot do that: far below zero the density's softplus is flat, and empty rays have no gradient. So points of a slab are
@@ -49,13 +50,14 @@ def grow_matter(generator: TriPlaneGenerator, planes: Tensor, target: Target, st
     where those of the other two planes run across the whole head.
 
     Args:
+        grid: the planes' density.
         steps: few, because a push beyond what the decoder knows gives gaudy colours that stage 2 does not get rid of (astronaut at
             ``fast``: 24.6 dB with 20, 22.7 with 50); what is still open then has a gradient at least.
         rate: Adam, in standard deviations of the planes.
     """
     with torch.no_grad():
         offset = torch.zeros_like(planes)
-        rendered = generator.render(planes, target.camera, generator.config.draft_resolution)
+        rendered = generator.render(planes, target.camera, generator.config.draft_resolution, grid=grid)
         missing, known = holes(rendered.opacity, target), rendered.opacity > 0.8
         if not missing.any() or not known.any():
             return offset

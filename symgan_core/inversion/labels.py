@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from ..generator import TriPlaneGenerator
 from ..geometry import mirror_image, unproject, warp_to_view
 from .config import TuningConfig
-from .symmetry import Lamp, compare_with_mirror, eroded, face_region, fit_lamp, resized, surface_normals
+from .symmetry import Lamp, compare_with_mirror, eroded, face_region, fit_lamp, mean_within, resized, surface_normals
 from .target import Target
 
 
@@ -124,12 +124,8 @@ def _conflict(target: Target, depth: Tensor, image: Tensor, compared: Tensor, co
     """``[1, 1, H, W]`` in {0, 1}: where photo and mirrored ``image`` disagree."""
     size = target.image.shape[-1]
     wide = size // 6 | 1
-    weight = _box_mean(compared, wide).clamp(min=1e-3)
-
-    def local(x: Tensor) -> Tensor:
-        return _box_mean(x * compared, wide) / weight
-
-    difference = (target.image - local(target.image)) - (image - local(image))
+    difference = target.image - image
+    difference = difference - mean_within(difference, compared, wide)
     fine = size // 32 | 1
     residual = F.avg_pool2d(difference.abs().mean(1, keepdim=True) * compared, fine, 1, fine // 2)
     conflict = (residual > config.conflict_threshold).float() * compared
@@ -138,9 +134,3 @@ def _conflict(target: Target, depth: Tensor, image: Tensor, compared: Tensor, co
     back = warp_to_view(mirror_image(conflict).expand(-1, 3, -1, -1), target.mirrored().camera, mirror_image(depth), target.camera, depth,
                         tolerance=config.visibility_tolerance)
     return torch.maximum(conflict, (back.image[:, :1] > 0.5).float() * back.visible)
-
-
-def _box_mean(x: Tensor, width: int) -> Tensor:
-    """Mean over squares of an odd width, zeros beyond the border; rows and columns apart, which for wide squares is twenty times faster."""
-    rows = F.avg_pool2d(x, (1, width), 1, (0, width // 2))
-    return F.avg_pool2d(rows, (width, 1), 1, (width // 2, 0))

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..generator import TriPlaneGenerator
+from .symmetry import box_mean, mean_within
 from .target import Target
 
 TEXTURE = 9
@@ -31,12 +32,11 @@ def colour_map(render: Tensor, photo: Tensor, mask: Tensor, rounds: int = 6) -> 
 
     Least squares, reweighted ``rounds`` times (Cauchy), with a pull to the identity.
     """
-    share = _mean(mask)
-    known = (share > 0.6)[0, 0] & (mask > 0.5)[0, 0]
+    known = (box_mean(mask, TEXTURE) > 0.6)[0, 0] & (mask > 0.5)[0, 0]
     still = torch.eye(3, 4, device=render.device)
     if known.sum() < 100:
         return still
-    source, aim = ((_mean((x + 1) / 2 * mask) / share.clamp(min=1e-6))[0][:, known].T.logit(DARKEST) for x in (render, photo))
+    source, aim = (mean_within((x + 1) / 2, mask, TEXTURE)[0][:, known].T.logit(DARKEST) for x in (render, photo))
     source = F.pad(source, (0, 1), value=1.0)
     found, pull = still, STILL * len(source) * torch.eye(4, device=render.device)
     for _ in range(rounds):
@@ -45,19 +45,15 @@ def colour_map(render: Tensor, photo: Tensor, mask: Tensor, rounds: int = 6) -> 
     return found
 
 
-def _mean(x: Tensor) -> Tensor:
-    return F.avg_pool2d(x, TEXTURE, 1, TEXTURE // 2)
-
-
 @torch.no_grad()
-def in_the_photos_colours(generator: TriPlaneGenerator, planes: Tensor, target: Target) -> TriPlaneGenerator:
-    """A copy whose decoder paints the head of ``planes [1, 3, C, H, W]`` in the photo's palette.
+def in_the_photos_colours(generator: TriPlaneGenerator, planes: Tensor, target: Target, grid: Tensor | None = None) -> TriPlaneGenerator:
+    """A copy whose decoder paints the head of ``planes [1, 3, C, H, W]`` (``grid``: their density) in the photo's palette.
 
     The generator itself where there is no mask, or where its colours go through a super-resolution.
     """
     if target.mask is None or not target.matte or generator.superresolution is not None:
         return generator
-    seen = generator.render(planes, target.camera, target.image.shape[-1])
+    seen = generator.render(planes, target.camera, target.image.shape[-1], grid=grid)
     both = ((target.mask > 0.9) & (seen.opacity > 0.9)).float()
     change = colour_map(seen.features, target.image, both)
     tinted = generator.with_own(["decoder"])

@@ -57,7 +57,6 @@ class Inversion:
     def __init__(self, target: Target, generator: TriPlaneGenerator, config: InversionConfig, seed: int = 0,
                  source: str = "builtin"):
         self.target, self.config, self.seed = target, config, seed
-        self._base = generator
         guess = guess_code(target, generator) if config.pivot.from_guess else None
         self._guessed = guess is not None
         start = latent_statistics(generator, target.camera)[0] if guess is None else guess

@@ -54,8 +54,9 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     target = target.with_camera(state.camera)
     base = state.generator
     painted = base.planes(ws)
+    still = base.density_grid(painted)
     if tuning.palette:
-        base = state.generator = in_the_photos_colours(base, painted, target)
+        base = state.generator = in_the_photos_colours(base, painted, target, still)
     tuned = {name for name, _ in base.named_parameters() if name.split(".")[0] in tuning.parts and not re.search(UNTUNED, name)}
     generator = state.generator = base.with_own(tuning.parts) if tuned else base
     weights = [p for name, p in generator.named_parameters() if name in tuned]
@@ -65,7 +66,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     grown, levels = torch.zeros_like(painted), []
     if tuning.offset_rate:
         if tuning.grow:
-            grown = grow_matter(base, painted, target)
+            grown = grow_matter(base, painted, target, still)
         levels = [painted.new_zeros(*painted.shape[:3], *(n // k for n in painted.shape[3:])).requires_grad_(True)
                   for k in tuning.offset_levels]
         spread = float(painted.std())
@@ -77,7 +78,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     if tuning.fill_hidden:
         views.untouched = painted
     if tuning.depth:
-        views.references = _reference_depths(base, painted, config, rng)
+        views.references = _reference_depths(base, painted, still, config, rng)
     try:
         for step in range(tuning.steps):
             rate = min(1.0, (step + 1) / 5) * min(1.0, 0.1 + 0.9 * (tuning.steps - step) / (0.3 * tuning.steps))
@@ -143,10 +144,10 @@ def near_enough(tuning: TuningConfig, perceptual: PerceptualLoss, distance: floa
 
 
 @torch.no_grad()
-def _reference_depths(base: TriPlaneGenerator, planes: Tensor, config: InversionConfig, rng: torch.Generator,
+def _reference_depths(base: TriPlaneGenerator, planes: Tensor, grid: Tensor | None, config: InversionConfig, rng: torch.Generator,
                       count: int = 6) -> list[tuple[Tensor, Tensor]]:
     """(camera, depth of the untouched generator) at random cameras (SPI: yaw within 0.7 rad, pitch within 0.4 rad)."""
-    grid, out = base.density_grid(planes), []
+    out = []
     for _ in range(count):
         yaw, pitch = ((torch.rand(2, generator=rng) * 2 - 1) * torch.tensor([40.0, 23.0])).tolist()
         camera = Camera.orbit(yaw, pitch, base.config.orbit_radius, base.config.orbit_pivot).vector().to(planes.device)

@@ -50,7 +50,7 @@ def test_evaluate_scores_every_part(tiny: TriPlaneGenerator, tmp_path) -> None:
         assert one["seconds"] > 0 and one["renders"] >= settings(method, "fast").pivot.steps
         for part in ("input", "novel", "hidden"):
             assert {"psnr", "ssim", "ms_ssim", "haarpsi", "gmsd", "lpips", "depth_l1", "id"} <= one[part].keys()
-        assert one["hidden"]["shading"] is None or one["hidden"]["shading"] >= 0
+        assert one["hidden"]["shading"] > 0
         assert one["input"]["psnr"] > 15 and 0 <= one["novel"]["depth_l1"] < 0.3
         assert result["methods"][method]["mean"]["input"] == {k: pytest.approx(v, abs=1e-4) if v is not None else None
                                                             for k, v in one["input"].items()}
