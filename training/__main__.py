@@ -38,9 +38,10 @@ def main() -> None:
         if name == "train":
             command.add_argument("--adversarial", action="store_true", help="the adversarial phase: a critic of patches joins now")
             command.add_argument("--start", type=Path, help="a generator file to go on from, e.g. the shipped one; --run may be empty")
-            command.add_argument("--warp", type=Path, help="a file of `align`, for a run that begins with nothing")
+            command.add_argument("--warp", type=Path, help="a file of `align`: where features lie, for a run that begins")
         if name == "align":
             command.add_argument("out", type=Path, help="the .safetensors file to write")
+            command.add_argument("--start", type=Path, help="a generator file whose faces stay where they are; hair alone is brought together")
             command.set_defaults(people=6500)
         if name == "views":
             command.add_argument("out", type=Path, help="the .npz file to write; --people says how many, --seed which")
@@ -95,12 +96,17 @@ def _train(args: argparse.Namespace) -> None:
 def _align(args: argparse.Namespace) -> None:
     from safetensors.torch import save_file
 
-    from symgan_core.generator import BUILTIN
-    from symgan_core.generator.warp import PlaneWarp
+    from symgan_core.generator import BUILTIN, TriPlaneGenerator
 
     from .alignment import draw_fields, fit_warp
+    from .checkpoint import start_from
 
-    save_file(fit_warp(PlaneWarp(BUILTIN), draw_fields(BUILTIN, args.people, args.seed)).state_dict(), str(args.out))
+    generator, used = TriPlaneGenerator(BUILTIN), None
+    warp = generator.backbone.warp
+    if args.start:
+        start_from(args.start, generator)
+        used = warp
+    save_file(fit_warp(warp, draw_fields(BUILTIN, args.people, args.seed, used)).state_dict(), str(args.out))
 
 
 def _faces(args: argparse.Namespace) -> None:

@@ -77,12 +77,11 @@ def load_pictures(generator: TriPlaneGenerator, folder: Path, name: str = "ema")
         raise ValueError(f"'{folder}' belongs to another generator: {unknown or missing}")
 
 
-def start_from(path: Path, *generators: TriPlaneGenerator) -> None:
+def start_from(path: Path, generator: TriPlaneGenerator) -> None:
     """Take the weights of a shipped generator, or of a narrower one: training goes on where there is a pool but no checkpoint."""
     _, state = read_state(path)
-    for generator in generators:
-        widen(state, generator)
-        absorb_shift(generator, -SHIFT)
+    widen(state, generator)
+    absorb_shift(generator, -SHIFT)
 
 
 @torch.no_grad()

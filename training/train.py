@@ -42,7 +42,7 @@ class Trainer:
     Args:
         folder: where checkpoints, the log and picture sheets go; an existing checkpoint is resumed.
         start: a generator file of an earlier run to go on from, where the folder has no checkpoint.
-        warp: a file of ``python -m training align``, for a run that begins with nothing.
+        warp: a file of ``python -m training align``. What ``start`` knows is then relearned in its new places, from middling planes on.
     """
 
     def __init__(self, pool: Pool, folder: str | Path, device: str = "cpu", config: TrainConfig | None = None,
@@ -57,11 +57,8 @@ class Trainer:
         # A block that joins later starts silent, so that it refines what is there.
         for size in self.plane_sizes[1:]:
             torch.nn.init.zeros_(getattr(self.generator.backbone.synthesis, f"b{size}").torgb.weight)
-        if warp:
-            self.generator.backbone.warp.load_state_dict(load_file(warp))
         self.generator.backbone.mapping.requires_grad_(False)
         self.ema = TriPlaneGenerator(generator_config).to(self.device).requires_grad_(False)
-        self.ema.load_state_dict(self.generator.state_dict())
         self.weights = [p for p in self.generator.parameters() if p.requires_grad]
         moving = {id(p) for p in self.generator.backbone.warp.parameters()} if self.generator.backbone.warp else set()
         self.optimizer = torch.optim.Adam(
@@ -70,7 +67,7 @@ class Trainer:
         self.adversary = Adversary(self.device)
         self.step_number = 0
         self.rng = np.random.default_rng(seed)
-        self._restore(start)
+        self._restore(start, warp)
 
     @property
     def plane_sizes(self) -> tuple[int, int, int]:
@@ -236,13 +233,19 @@ class Trainer:
         checkpoint.save(self.folder, self.step_number, self.generator, self.ema, self.optimizer, self.adversary, self.config)
         self.sheet(self.folder / "sheet.png")
 
-    def _restore(self, start: Path | None) -> None:
+    def _restore(self, start: Path | None, warp: Path | None) -> None:
         step = checkpoint.resume(self.folder, self.generator, self.ema, self.optimizer, self.adversary)
-        if step is None and start:
-            checkpoint.start_from(start, self.generator, self.ema)
-            step = max(*self.config.growth, self.config.patch_from_step)
-        if step is not None:
-            self.step_number, self.rng = step, np.random.default_rng(step)
+        if step is None:
+            step, growth = 0, self.config.growth
+            if start:
+                checkpoint.start_from(start, self.generator)
+                step = growth[0] if warp else max(*growth, self.config.patch_from_step)
+            if warp:
+                self.generator.backbone.warp.load_state_dict(load_file(warp))
+            self.ema.load_state_dict(self.generator.state_dict())
+        self.step_number = step
+        if step:
+            self.rng = np.random.default_rng(step)
 
     @torch.no_grad()
     def sheet(self, path: Path, people: int = 5) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..geometry.cameras import Camera
-from ..geometry.rays import camera_rays
+from ..geometry.rays import camera_rays, pixel_centres, pixel_rays
 from ..geometry.volume import Marched, coarse_depths, dilated, importance_depths, interval_weights, march, march_both, uniform
 from .config import GeneratorConfig
 from .decoder import Decoder, axes_to_projections, for_sampling, sample_planes
@@ -22,6 +22,11 @@ EMPTY = -1e3
 """Raw density of nothing."""
 FAINT = -6.0
 """A whole ray of this raw density collects less than a thousandth."""
+EDGE_RAYS = ((0.34, 0.12), (-0.28, 0.23), (-0.06, -0.35))
+"""Where in a pixel at an edge its further rays pass, from the middle one, in pixels."""
+EDGE = (0.2, 0.03, 0.15)
+"""An edge is where, among a pixel and its neighbours, opacity differs by the first or depth by the second (scene units), and some colour by
+the third."""
 
 
 class Rendered(NamedTuple):
@@ -165,18 +170,19 @@ class TriPlaneGenerator(nn.Module):
         return sigma.reshape(-1, size, size, size)
 
     def render(self, planes: Tensor, camera: Tensor, resolution: int | None = None, jitter: torch.Generator | None = None,
-               samples: tuple[int, int] | None = None, grid: Tensor | None = None) -> Rendered:
+               samples: tuple[int, int] | None = None, grid: Tensor | None = None, smooth_edges: bool = False) -> Rendered:
         """Volume-render ``planes [B, 3, C, H, W]`` (or one set for all views) from ``camera [B, 25]``.
 
         Args:
             samples: coarse and importance samples a ray, in place of the configuration's.
             grid: ``density_grid`` of the planes, or of planes that they were a few steps ago.
+            smooth_edges: pixels at edges are the mean of several rays (with a ``density_grid`` alone; depth stays the middle one's).
         """
         resolution = resolution or self.config.neural_rendering_resolution
         planes = for_sampling(planes).expand(camera.shape[0], *planes.shape[1:])
         if self.config.density_grid:
             grid = (self.density_grid(planes) if grid is None else grid).expand(camera.shape[0], -1, -1, -1, -1)
-            parts = [self._render_sparse(*(x[i: i + 1] for x in (planes, grid, camera)), resolution, jitter, samples)
+            parts = [self._render_sparse(*(x[i: i + 1] for x in (planes, grid, camera)), resolution, jitter, samples, smooth_edges)
                      for i in range(len(camera))]
             return Rendered(*(torch.cat(maps) for maps in zip(*parts, strict=True)))
         origins, directions = camera_rays(camera, resolution)
@@ -188,11 +194,10 @@ class TriPlaneGenerator(nn.Module):
         return Rendered(*(x.reshape(camera.shape[0], -1, resolution, resolution) for x in marched))
 
     def _render_sparse(self, planes: Tensor, grid: Tensor, camera: Tensor, resolution: int, jitter: torch.Generator | None,
-                       samples: tuple[int, int] | None) -> Rendered:
+                       samples: tuple[int, int] | None, smooth_edges: bool) -> Rendered:
         """One view whose coarse pass reads a grid (``GeneratorConfig.density_grid``). Gradients flow through the fine pass."""
         config = self.config
         coarse_count, fine_count = samples or (config.depth_resolution, config.depth_resolution_importance)
-        origins, directions = camera_rays(camera, resolution)
         with torch.no_grad():
             size = max(1, resolution // 2)
             # What a pixel's neighbours see may reach into it, a little nearer or farther: the largest weight around counts.
@@ -208,15 +213,30 @@ class TriPlaneGenerator(nn.Module):
             nearest = (line[:, None] * size + line).flatten()
             rays = torch.nonzero(wanted[nearest])[:, 0]
             depths = depths[:, (wanted.cumsum(0) - 1)[nearest[rays]]]
-        origins, directions, depth_range = origins[:, rays], directions[:, rays], self._depth_range(origins)
-        marched = self._joined(
-            march(*self.query_rays(planes, *(x[:, i: i + self.chunk_rays] for x in (origins, directions, depths))), depth_range,
-                  config.white_back)
-            for i in range(0, len(rays), self.chunk_rays))
-        empty = (1.0 if config.white_back else -1.0, float(depth_range[1]), 0.0)
-        return Rendered(*(
+        places = pixel_centres(resolution, planes.device)[rays]
+        found = self._collect(planes, camera, places, depths)
+        empty = (1.0 if config.white_back else -1.0, float(self._depth_range(planes)[1]), 0.0)
+        rendered = Rendered(*(
             x.new_full((1, x.shape[1], resolution**2), fill).index_copy(2, rays, x).unflatten(2, (resolution, resolution))
-            for x, fill in zip(marched, empty, strict=True)))
+            for x, fill in zip(found, empty, strict=True)))
+        if smooth_edges:
+            chosen = _edges(rendered).flatten()[rays]
+            moves = torch.tensor(EDGE_RAYS, device=planes.device)[:, None] / resolution
+            more = self._collect(planes, camera, (places[chosen] + moves).flatten(0, 1), depths[:, chosen].repeat(1, len(moves), 1))
+            for pixels, middle, beside in ((rendered.features, found[0], more[0]), (rendered.opacity, found[2], more[2])):
+                rays_of_each = torch.cat([middle[:, :, None, chosen], beside.unflatten(2, (len(moves), -1))], 2)
+                pixels.flatten(2)[..., rays[chosen]] = rays_of_each.mean(2)
+        return rendered
+
+    def _collect(self, planes: Tensor, camera: Tensor, places: Tensor, depths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features ``[1, C, M]``, depth and opacity ``[1, 1, M]`` of the rays through ``places [M, 2]`` (in [0, 1]) with samples at
+        ``depths [1, M, S]``."""
+        origins, directions = pixel_rays(camera, places[None])
+        depth_range = self._depth_range(origins)
+        return self._joined(
+            march(*self.query_rays(planes, *(x[:, i: i + self.chunk_rays] for x in (origins, directions, depths))), depth_range,
+                  self.config.white_back)
+            for i in range(0, len(places), self.chunk_rays))
 
     def _grid_weights(self, grid: Tensor, camera: Tensor, resolution: int, count: int) -> Tensor:
         """``[1, count - 1, R, R]`` weights of the intervals between evenly spread samples of the density ``grid [1, 1, D, D, D]``."""
@@ -255,8 +275,9 @@ class TriPlaneGenerator(nn.Module):
 
     def view(self, planes: Tensor, ws: Tensor, camera: Tensor, neural_rendering_resolution: int | None = None,
              jitter: torch.Generator | None = None, samples: tuple[int, int] | None = None, grid: Tensor | None = None) -> Synthesized:
-        """A view of ready-made planes: what a video or a slider needs for each frame."""
-        rendered = self.render(planes, camera, neural_rendering_resolution, jitter, samples, grid)
+        """A view of ready-made planes: what a video or a slider needs for each frame. Its edges are smooth, but where gradients are wanted."""
+        smooth = not torch.is_grad_enabled()
+        rendered = self.render(planes, camera, neural_rendering_resolution, jitter, samples, grid, smooth)
         return Synthesized(self.super_resolve(rendered, ws), rendered.features[:, :3], rendered.depth, rendered.opacity)
 
     def frontal_camera(self) -> Tensor:
@@ -268,6 +289,17 @@ class TriPlaneGenerator(nn.Module):
         config = self.config
         step = (config.ray_end - config.ray_start) / (config.depth_resolution - 1)
         return rays.new_tensor(config.ray_start + step / 2), rays.new_tensor(config.ray_end + step / 2)
+
+
+def _edges(rendered: Rendered) -> Tensor:
+    """``[1, 1, R, R]``: pixels whose neighbours show something nearer, farther or nothing, in other colours (``EDGE``)."""
+    step, leap, contrast = (_range(x).amax(1, keepdim=True) for x in (rendered.opacity, rendered.depth, rendered.features[:, :3]))
+    return ((step > EDGE[0]) | (leap > EDGE[1])) & (contrast > EDGE[2])
+
+
+def _range(x: Tensor) -> Tensor:
+    """``[B, C, H, W]``: the largest less the smallest value of each pixel and its neighbours."""
+    return F.max_pool2d(x, 3, 1, 1) + F.max_pool2d(-x, 3, 1, 1)
 
 
 def half_precision_pays(device: torch.device) -> bool:

@@ -30,8 +30,11 @@ class PlaneWarp(nn.Module):
 
     def moves(self, w: Tensor, size: int) -> Tensor:
         """``[3 B, 2, size, size]``: how far from each texel its content comes, in the planes' units ([-1, 1] across). ``w [B, w_dim]``."""
-        field = self.field(self.affine(w)).reshape(-1, 2, self.cells, self.cells)
-        return F.interpolate(field, (size, size), mode="bicubic", align_corners=False)
+        return F.interpolate(self.cells_of(w).flatten(0, 1), (size, size), mode="bicubic", align_corners=False)
+
+    def cells_of(self, w: Tensor) -> Tensor:
+        """``[B, 3, 2, cells, cells]``: the field itself, from which ``moves`` interpolates."""
+        return self.field(self.affine(w)).reshape(-1, 3, 2, self.cells, self.cells)
 
     def places(self, w: Tensor, size: int) -> Tensor:
         """``[B, 3, size, size, 2]``: where on each plane ([-1, 1], horizontal first) the texel's content comes from. ``w [B, w_dim]``."""

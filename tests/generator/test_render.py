@@ -67,6 +67,28 @@ def test_the_sparse_pass_asks_less() -> None:
     assert sparse.asked < 0.6 * full.asked
 
 
+def test_smooth_edges_come_nearer_to_what_a_pixel_shows() -> None:
+    """Against a render of eight times the resolution, averaged; what is not at the ball's edge stays as it was."""
+    planes, ball = torch.zeros(1, 3, 8, 16, 16), Ball(32, 64, 24)
+    fine = torch.nn.functional.avg_pool2d(ball.render(planes, CAMERA, 256).opacity, 8)
+    plain, smooth = (ball.render(planes, CAMERA, smooth_edges=s) for s in (False, True))
+    assert (smooth.opacity - fine).square().mean() < 0.4 * (plain.opacity - fine).square().mean()
+    assert torch.equal(plain.depth, smooth.depth)
+    away = (plain.features != smooth.features).any(1, keepdim=True)
+    assert 0.01 < away.float().mean() < 0.2 and ((fine > 0) & (fine < 1))[away].float().mean() > 0.5
+    assert torch.allclose(smooth.features[:, :1], torch.ones(()), atol=1e-3)  # a red ball on white: red is everywhere the same
+    assert torch.allclose(smooth.features[:, 1:2], 1 - 2 * smooth.opacity, atol=1e-3)
+
+
+def test_views_are_smooth_unless_they_are_learned_from() -> None:
+    planes, ball = torch.zeros(1, 3, 8, 16, 16), Ball(32)
+    learned = ball.view(planes, torch.zeros(1, 1, TINY.w_dim), CAMERA)
+    with torch.no_grad():
+        shown = ball.view(planes, torch.zeros(1, 1, TINY.w_dim), CAMERA)
+    plain, smooth = (ball.render(planes, CAMERA, smooth_edges=s).opacity for s in (False, True))
+    assert torch.equal(learned.image_opacity, plain) and torch.equal(shown.image_opacity, smooth) and not torch.equal(plain, smooth)
+
+
 def test_an_empty_scene_is_background_at_the_far_end() -> None:
     out = Ball(16).render(torch.full((1, 3, 8, 16, 16), -5000.0), CAMERA)
     assert (out.features == 1).all() and (out.opacity == 0).all() and out.depth.min() > 3.1

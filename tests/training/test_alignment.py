@@ -1,5 +1,7 @@
 """The first warp: found from meshes, it must bring features to where the mean head has them."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,9 @@ from torch.nn import functional as F
 from symgan_core.generator import BUILTIN
 from symgan_core.generator.decoder import axes_to_projections
 from symgan_core.generator.warp import PlaneWarp
-from training.alignment import Fields, draw_fields, fit_warp, plane_fields
+from training.alignment import Fields, _homeward, _on_planes, draw_fields, fit_warp, hair_homes, mean_head, placed_vertices, plane_fields
+from training.heads import HeadPack, draw_codes, person_from_code
+from training.heads.people import Person
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +42,44 @@ def test_features_come_from_the_mean_heads_place(projections: np.ndarray) -> Non
     assert (found - aim).abs().mean() < 0.25 * (at - aim).abs().mean()
 
 
-def test_the_warp_learns_the_fields() -> None:
-    known = draw_fields(BUILTIN, 40)
-    assert known.ws.shape == (40, BUILTIN.w_dim) and known.fields.shape == (40, 3, 2, 24, 24)
+@pytest.fixture(scope="module")
+def crowd() -> tuple[list[Person], Fields]:
+    pack = HeadPack()
+    return [person_from_code(pack, z) for z in draw_codes(np.random.default_rng(0), 50)], draw_fields(BUILTIN, 50)
+
+
+def test_hair_of_one_style_comes_together(projections: np.ndarray, crowd: tuple[list[Person], Fields]) -> None:
+    """Seen from the side, where hair lies outside: a fit to the skin leaves its vertices' places twice as far apart."""
+    people, known = crowd
+    pack = HeadPack()
+    placed = [placed_vertices(pack, person) for person in people]
+    style = Counter(at.style for at in placed if at.style and at.style[0].startswith("short")).most_common(1)[0][0]
+    mine = [n for n, at in enumerate(placed) if at.style == style]
+    home = mean_head(pack)
+    skin = [plane_fields(placed[n].skin, home, projections, 24) for n in mine]
+    places = [[_homeward(_on_planes(placed[n].hair, projections), field)[2] for n, field in zip(mine, fields, strict=True)]
+              for fields in (skin, known.fields[mine].numpy())]
+    before, after = (np.std(found, 0).mean() for found in places)
+    assert len(mine) >= 4 and after < 0.6 * before
+    assert set(hair_homes(placed, known.fields.numpy(), projections)) == {at.style for at in placed if at.style}
+
+
+def test_a_warp_in_use_keeps_its_faces() -> None:
+    """In the front plane, eyes and nose stay where the warp has it; what is around it moves with the hair."""
     torch.manual_seed(0)
-    warp = fit_warp(PlaneWarp(BUILTIN), Fields(known.ws, known.fields), steps=250, batch=32)
+    warp = PlaneWarp(BUILTIN)
+    torch.nn.init.normal_(warp.field.weight, std=0.3)
+    known = draw_fields(BUILTIN, 20, warp=warp)
+    with torch.no_grad():
+        change = (known.fields - warp.cells_of(known.ws))[:, 0].abs().mean((0, 1))
+    assert change[10:13, 10:14].mean() < 0.1 * change.max()
+
+
+def test_the_warp_learns_the_fields(crowd: tuple[list[Person], Fields]) -> None:
+    known = crowd[1]
+    assert known.ws.shape == (50, BUILTIN.w_dim) and known.fields.shape == (50, 3, 2, 24, 24)
+    torch.manual_seed(0)
+    warp = fit_warp(PlaneWarp(BUILTIN), known, steps=250, batch=32)
     size = BUILTIN.plane_warp[0]
     still = F.affine_grid(torch.eye(2, 3)[None], [1, 1, size, size], align_corners=False)
     moves = (warp.places(known.ws, size) - still).permute(0, 1, 4, 2, 3)
