@@ -41,7 +41,7 @@ def main() -> None:
             command.add_argument("--warp", type=Path, help="a file of `align`: where features lie, for a run that begins")
         if name == "align":
             command.add_argument("out", type=Path, help="the .safetensors file to write")
-            command.add_argument("--start", type=Path, help="a generator file whose faces stay where they are; hair alone is brought together")
+            command.add_argument("--start", type=Path, help="a generator file whose faces are to stay in place; hair alone moves")
             command.set_defaults(people=6500)
         if name == "views":
             command.add_argument("out", type=Path, help="the .npz file to write; --people says how many, --seed which")

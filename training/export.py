@@ -12,11 +12,14 @@ from safetensors.torch import load_file, save_file
 from symgan_core.editing import BUILTIN_DIRECTIONS, DIRECTIONS_FILE, Directions, save_directions
 from symgan_core.generator import GeneratorConfig, TriPlaneGenerator
 from symgan_core.generator.checkpoint import BUILTIN_FILE, save_state
+from symgan_core.generator.traits import Traits, save_traits
 from symgan_core.weights import write_hash
 
 from .checkpoint import load_pictures
 from .directions import trait_directions
-from .mapping import absorb_shift, draw_pairs, explained, train_mapping
+from .heads import HeadPack, draw_codes, person_from_code, trait_layout, trait_statistics
+from .heads.accessories import GLASSES, HATS
+from .mapping import SHIFT, absorb_shift, draw_pairs, explained, train_mapping
 
 
 def export(run: Path, out: Path = BUILTIN_FILE) -> None:
@@ -26,9 +29,21 @@ def export(run: Path, out: Path = BUILTIN_FILE) -> None:
     print(f"mapping: {share.mean():.3f} of the traits' variance explained on unseen codes")
     save_state(generator.state_dict(), generator.config, out, torch.float16)
     write_hash(out)
+    save_traits(known_traits())
     found = Directions(BUILTIN_DIRECTIONS, trait_directions())
     save_directions(found, DIRECTIONS_FILE if out == BUILTIN_FILE else out.with_name("directions.safetensors"))
     print(f"{out.name}: {out.stat().st_size / 2**20:.1f} MB")
+
+
+def known_traits() -> Traits:
+    """What the built-in generator's w means."""
+    pack = HeadPack()
+    mean, scale = (torch.from_numpy(x).float() for x in trait_statistics(pack))
+    places = trait_layout(pack, person_from_code(pack, draw_codes(np.random.default_rng(0), 1)[0]))
+    for name, part, count in (("glasses_kind", "glasses", len(GLASSES)), ("hat_kind", "hat", len(HATS)), ("mole_there", "mole", 1),
+                              ("patch_there", "patch", 1)):
+        places[name] = slice(places[part].start, places[part].start + count)
+    return Traits(mean - SHIFT * scale, scale, places)
 
 
 def assemble(run: Path, codes: int = 80_000, steps: int = 10_000) -> TriPlaneGenerator:

@@ -55,13 +55,13 @@ def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, up: bool = False, s
     """Convolution whose input channels are scaled by ``style [B, Ci]`` and its output channels by ``scale [B, Co]`` (spec 3.3).
 
     One code scales the weights, several scale the activations: equal up to rounding, and at high resolutions each pass over the activations
-    that is saved counts.
+    that is saved counts. Where the code alone is learned, it scales the activations too: the gradient of whole weights costs more.
 
     Args:
         x: ``[B, Ci, H, W]``; weight: ``[Co, Ci, k, k]``; bias: ``[Co]``, added last; not with ``up``.
         up: transposed convolution with stride 2; the result has 2H + 1 rows and still wants its FIR, and its bias after that.
     """
-    if style.shape[0] == 1:
+    if style.shape[0] == 1 and (weight.requires_grad or not style.requires_grad):
         weight = weight * style[0, :, None, None]
         if scale is not None:
             weight, scale = weight * scale[0, :, None, None, None], None

@@ -275,7 +275,7 @@ class TriPlaneGenerator(nn.Module):
 
     def view(self, planes: Tensor, ws: Tensor, camera: Tensor, neural_rendering_resolution: int | None = None,
              jitter: torch.Generator | None = None, samples: tuple[int, int] | None = None, grid: Tensor | None = None) -> Synthesized:
-        """A view of ready-made planes: what a video or a slider needs for each frame. Its edges are smooth, but where gradients are wanted."""
+        """A view of ready-made planes, for a frame or a slider. Its edges are smooth where no gradient is asked for."""
         smooth = not torch.is_grad_enabled()
         rendered = self.render(planes, camera, neural_rendering_resolution, jitter, samples, grid, smooth)
         return Synthesized(self.super_resolve(rendered, ws), rendered.features[:, :3], rendered.depth, rendered.opacity)

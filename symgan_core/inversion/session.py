@@ -29,11 +29,12 @@ from ..faces import (
     read_photo,
     to_crop,
 )
-from ..generator import BUILTIN, TriPlaneGenerator
+from ..generator import TriPlaneGenerator
 from ..geometry import Camera
 from ..losses import load_perceptual
 from .config import InversionConfig, settings
 from .events import Event
+from .guess import guess_code, whole
 from .labels import origins
 from .pivot import State, find_pivot, latent_statistics
 from .portrait import Portrait3D
@@ -250,22 +251,8 @@ def invert_photo(photo: str | Path | np.ndarray, preset: str = "balanced", metho
 @torch.no_grad()
 def landmark_error(image: Tensor, truth: Tensor) -> float:
     """Mean distance of the points read in two pictures ``[1, 3, H, W]``, where the second shows them, over its eyes' distance."""
-    found, wanted = (look_closer(x.clamp(-1, 1).cpu(), _whole(x)) for x in (image, truth))
+    found, wanted = (look_closer(x.clamp(-1, 1).cpu(), whole(x)) for x in (image, truth))
     eyes = np.linalg.norm(wanted.landmarks[36:42].mean(0) - wanted.landmarks[42:48].mean(0))
     shown = wanted.visible > 0.5
     away = np.linalg.norm(found.landmarks - wanted.landmarks, axis=1)
     return float(away[shown if shown.any() else slice(None)].mean() / max(eyes, 1e-6))
-
-
-def _whole(image: Tensor) -> Tensor:
-    """The square (a, b, x, y) that is the whole picture."""
-    side = float(image.shape[-1])
-    return torch.tensor([side, 0, side / 2, side / 2])
-
-
-@torch.no_grad()
-def guess_code(target: Target, generator: TriPlaneGenerator) -> Tensor | None:
-    """``[w_dim]``: what the second look (``faces.look_closer``) takes the photo for; None where it speaks of another generator."""
-    if generator.config != BUILTIN:
-        return None
-    return look_closer(target.image.cpu(), _whole(target.image)).w.to(generator.device)

@@ -1,0 +1,53 @@
+"""What the numbers of the built-in generator's ``w`` mean: they are a person's traits, standardised (``training/heads/traits.py``)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError
+from .checkpoint import WEIGHTS
+
+TRAITS_FILE = WEIGHTS / "builtin_traits.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Traits:
+    """``mean`` and ``scale [w_dim]`` of traits in w, and ``places``: the name of a part to its place among them."""
+
+    mean: Tensor
+    scale: Tensor
+    places: dict[str, slice]
+
+    def read(self, w: Tensor) -> Tensor:
+        """``w [..., w_dim]`` to traits: what is worn or chosen is about 1, what is not about 0."""
+        return w * self.scale.to(w) + self.mean.to(w)
+
+    def write(self, traits: Tensor) -> Tensor:
+        """Inverse of ``read``."""
+        return (traits - self.mean.to(traits)) / self.scale.to(traits)
+
+
+def save_traits(traits: Traits) -> None:
+    """Write the file that ships."""
+    from safetensors.torch import save_file
+
+    places = {name: [place.start, place.stop] for name, place in traits.places.items()}
+    save_file({"mean": traits.mean, "scale": traits.scale}, str(TRAITS_FILE), metadata={"places": json.dumps(places)})
+
+
+@lru_cache(maxsize=1)
+def builtin_traits() -> Traits:
+    """Those of the weights that ship. Raises CheckpointError if their file is damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(TRAITS_FILE), framework="pt", device="cpu") as file:
+            places = {name: slice(*ends) for name, ends in json.loads(file.metadata()["places"]).items()}
+            return Traits(*(file.get_tensor(name).to(torch.float32) for name in ("mean", "scale")), places)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"'{TRAITS_FILE.name}' cannot be read.", "The file is missing or damaged; fetch it again.") from error

@@ -1,0 +1,78 @@
+"""Where stage 1 begins: the code that the encoder reads off the photo, once it has made up its mind."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..faces import look_closer
+from ..faces.closeup import INPUT, REGIONS
+from ..generator import BUILTIN, TriPlaneGenerator
+from ..generator.traits import Traits, builtin_traits
+from .target import Target
+
+WORN = {"glasses": "glasses_kind", "hat": "hat_kind", "mole": "mole_there", "patch": "patch_there"}
+"""What a person may have or not, and which traits say whether."""
+TRIED = 6
+"""So many of the likeliest haircuts are put on and looked at."""
+BELIEF = 0.03
+"""What the encoder's word for a haircut is worth, in mean difference of regions."""
+OUTLINE = ("background", "skin", "hair", "ears", "hat")
+"""Regions that tell haircuts apart."""
+DRAFT = (48, 8)
+
+
+@torch.no_grad()
+def guess_code(target: Target, generator: TriPlaneGenerator) -> Tensor | None:
+    """``[w_dim]``: what the second look (``faces.look_closer``) takes the photo for; None where it speaks of another generator."""
+    if generator.config != BUILTIN:
+        return None
+    seen = look_closer(target.image.cpu(), whole(target.image))
+    return decided(seen.w, seen.regions, target, generator, builtin_traits()).to(generator.device)
+
+
+def decided(w: Tensor, regions: Tensor, target: Target, generator: TriPlaneGenerator, traits: Traits) -> Tensor:
+    """``w [w_dim]`` with one haircut instead of several at once, and without what is more likely not there than there.
+
+    The encoder's answer is a mean over all that may be: half a ponytail and a quarter of glasses float beside such a head. Haircuts are
+    compared by what the second look sees in their renders: ``regions [12, S, S]`` are those of the photo.
+    """
+    found = traits.read(w.cpu())
+    for part, says in WORN.items():
+        if found[traits.places[says]].sum() < 0.5:
+            found[traits.places[part]] = 0
+    style, side = (found[traits.places[name]].clone() for name in ("hair", "hair_side"))
+    likely = {(n, sense): float(style[n] + sense * side[n]) / 2 for n in range(len(style)) for sense in (1.0, -1.0)}
+    likely[None] = 1 - float(style.sum())  # bald
+    costs = {}
+    for cut in sorted(likely, key=likely.get, reverse=True)[:TRIED]:
+        code = traits.write(with_haircut(found, cut, traits)).to(generator.device)
+        costs[cut] = outline_difference(code, regions, target, generator) - BELIEF * likely[cut]
+    return traits.write(with_haircut(found, min(costs, key=costs.get), traits))
+
+
+def with_haircut(found: Tensor, cut: tuple[int, float] | None, traits: Traits) -> Tensor:
+    """Traits ``[w_dim]`` with one hair style, on one side; None: with none."""
+    out = found.clone()
+    for name in ("hair", "hair_side"):
+        out[traits.places[name]] = 0
+    if cut is not None:
+        style, side = cut
+        out[traits.places["hair"]][style], out[traits.places["hair_side"]][style] = 1, side
+    return out
+
+
+def outline_difference(w: Tensor, regions: Tensor, target: Target, generator: TriPlaneGenerator) -> float:
+    """Mean difference between what the second look sees in the head ``w [w_dim]`` and ``regions [12, S, S]``, as far as it tells haircuts
+    apart."""
+    ws = w.expand(1, generator.config.num_ws, -1)
+    planes = generator.planes(ws, resolution=generator.config.plane_resolution // 2)
+    image = generator.view(planes, ws, target.camera, INPUT, samples=DRAFT).image.clamp(-1, 1).cpu()
+    there = [REGIONS.index(name) for name in OUTLINE]
+    return float((look_closer(image, whole(image)).regions - regions)[there].abs().mean())
+
+
+def whole(image: Tensor) -> Tensor:
+    """The square (a, b, x, y) that is the whole picture ``[1, 3, H, W]``."""
+    side = float(image.shape[-1])
+    return torch.tensor([side, 0, side / 2, side / 2])
