@@ -1,0 +1,72 @@
+"""The start of stage 1: the encoder's mean over all that may be, turned into one person."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from symgan_core.faces import look_closer
+from symgan_core.generator import TriPlaneGenerator, load_generator
+from symgan_core.generator.traits import builtin_traits
+from symgan_core.inversion import make_target, to_uint8
+from symgan_core.inversion.guess import decided, guess_code, whole, with_haircut
+from symgan_core.inversion.target import Target
+from training.export import known_traits
+from training.heads.people import HAIR
+
+
+@pytest.fixture(scope="module")
+def builtin() -> TriPlaneGenerator:
+    return load_generator("builtin", "cpu")
+
+
+def photo_of(w: torch.Tensor, generator: TriPlaneGenerator) -> Target:
+    ws, camera = w.expand(1, generator.config.num_ws, -1), generator.frontal_camera()
+    shown = generator.synthesis(ws, camera)
+    mask = F.interpolate(shown.image_opacity, (256, 256)).clamp(0, 1)[0, 0].numpy()
+    return make_target(to_uint8(shown.image), camera[0], (255 * mask).astype(np.uint8), generator)
+
+
+def test_the_traits_file_is_that_of_the_training() -> None:
+    shipped, now = builtin_traits(), known_traits()
+    assert shipped.places == now.places
+    assert torch.allclose(shipped.mean, now.mean, atol=1e-4) and torch.allclose(shipped.scale, now.scale, atol=1e-4)
+    w = torch.randn(shipped.mean.shape[0])
+    assert torch.allclose(shipped.write(shipped.read(w)), w, atol=1e-4)
+
+
+@pytest.mark.parametrize("cut", [(HAIR.index("short01"), 1.0), (HAIR.index("long01"), -1.0), None])
+def test_of_several_haircuts_the_one_in_the_photo_is_kept(builtin: TriPlaneGenerator, cut: tuple[int, float] | None) -> None:
+    """The encoder is in doubt between the photo's haircut, a ponytail and a long one, and a little sure of glasses."""
+    traits = builtin_traits()
+    with torch.no_grad():
+        base = traits.read(builtin.backbone.mapping.w_avg)
+        for name in ("glasses", "hat", "mole", "patch"):
+            base[traits.places[name]] = 0
+        true = with_haircut(base, cut, traits)
+        target = photo_of(traits.write(true), builtin)
+        others = [with_haircut(base, (HAIR.index(name), 1.0), traits) for name in ("ponytail01", "long01")]
+        doubt = (true + sum(others)) / 3
+        doubt[traits.places["glasses_kind"]] = torch.tensor([0.4, 0, 0])
+        regions = look_closer(target.image, whole(target.image)).regions
+        found = traits.read(decided(traits.write(doubt), regions, target, builtin, traits))
+    style = found[traits.places["hair"]]
+    assert set(style.round(decimals=3).tolist()) <= {0.0, 1.0}
+    assert (style.argmax().item() if style.any() else None) == (None if cut is None else cut[0])
+    assert found[traits.places["glasses"]].abs().max() < 1e-4
+
+
+def test_what_is_surely_worn_stays_on(builtin: TriPlaneGenerator) -> None:
+    traits = builtin_traits()
+    with torch.no_grad():
+        base = traits.read(builtin.backbone.mapping.w_avg)
+        base[traits.places["glasses_kind"]] = torch.tensor([0.9, 0, 0])
+        target = photo_of(traits.write(base), builtin)
+        regions = look_closer(target.image, whole(target.image)).regions
+        found = traits.read(decided(traits.write(base), regions, target, builtin, traits))
+    assert torch.allclose(found[traits.places["glasses"]], base[traits.places["glasses"]], atol=1e-4)
+
+
+def test_another_generator_has_no_guess(tiny: TriPlaneGenerator) -> None:
+    target = Target(torch.zeros(1, 3, 64, 64), None, tiny.frontal_camera())
+    assert guess_code(target, tiny) is None
