@@ -13,8 +13,8 @@ from .target import Target
 
 WORN = {"glasses": "glasses_kind", "hat": "hat_kind", "mole": "mole_there", "patch": "patch_there"}
 """What a person may have or not, and which traits say whether."""
-TRIED = 6
-"""So many of the likeliest haircuts are put on and looked at."""
+TRIED = 5
+"""So many of the likeliest hair styles are put on, on their likelier side, and looked at."""
 BELIEF = 0.03
 """What the encoder's word for a haircut is worth, in mean difference of regions."""
 OUTLINE = ("background", "skin", "hair", "ears", "hat")
@@ -42,7 +42,7 @@ def decided(w: Tensor, regions: Tensor, target: Target, generator: TriPlaneGener
         if found[traits.places[says]].sum() < 0.5:
             found[traits.places[part]] = 0
     style, side = (found[traits.places[name]].clone() for name in ("hair", "hair_side"))
-    likely = {(n, sense): float(style[n] + sense * side[n]) / 2 for n in range(len(style)) for sense in (1.0, -1.0)}
+    likely = {(n, 1.0 if side[n] > 0 else -1.0): float(style[n]) for n in range(len(style))}
     likely[None] = 1 - float(style.sum())  # bald
     costs = {}
     for cut in sorted(likely, key=likely.get, reverse=True)[:TRIED]:
