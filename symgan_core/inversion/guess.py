@@ -19,7 +19,10 @@ BELIEF = 0.03
 """What the encoder's word for a haircut is worth, in mean difference of regions."""
 OUTLINE = ("background", "skin", "hair", "ears", "hat")
 """Regions that tell haircuts apart."""
+PART = 4
+"""The planes of such drafts have this part of their resolution; outlines do not ask for more."""
 DRAFT = (48, 8)
+"""Samples a ray."""
 
 
 @torch.no_grad()
@@ -65,9 +68,10 @@ def with_haircut(found: Tensor, cut: tuple[int, float] | None, traits: Traits) -
 def outline_difference(w: Tensor, regions: Tensor, target: Target, generator: TriPlaneGenerator) -> float:
     """Mean difference between what the second look sees in the head ``w [w_dim]`` and ``regions [12, S, S]``, as far as it tells haircuts
     apart."""
-    ws = w.expand(1, generator.config.num_ws, -1)
-    planes = generator.planes(ws, resolution=generator.config.plane_resolution // 2)
-    image = generator.view(planes, ws, target.camera, INPUT, samples=DRAFT).image.clamp(-1, 1).cpu()
+    config, ws = generator.config, w.expand(1, generator.config.num_ws, -1)
+    planes = generator.planes(ws, resolution=config.plane_resolution // PART)
+    grid = generator.density_volume(planes, config.density_grid // 2, config.box_warp)[:, None]
+    image = generator.view(planes, ws, target.camera, INPUT, samples=DRAFT, grid=grid).image.clamp(-1, 1).cpu()
     there = [REGIONS.index(name) for name in OUTLINE]
     return float((look_closer(image, whole(image)).regions - regions)[there].abs().mean())
 
