@@ -44,7 +44,7 @@ class Fields(NamedTuple):
 
 
 class _Placed(NamedTuple):
-    """One person's vertices in scene units: ``skin [V, 3]`` and ``hair [H, 3]``, and what hair it is; None for the bald."""
+    """One person's vertices in scene units: ``skin [V, 3]`` and, above the chin, ``hair [H, 3]``, and which it is; None for the bald."""
 
     skin: Array
     hair: Array | None
@@ -87,9 +87,13 @@ def mean_head(pack: HeadPack, people: int = 400) -> Array:
 def placed_vertices(pack: HeadPack, person: Person) -> _Placed:
     """Where a person's vertices are, as far as they are looked at."""
     at = place(pack, person)
-    skin, hair = (None if x is None else ((x[::EVERY] - at.centre) * at.scale).astype(np.float32)
-                  for x in (at.vertices[: pack.n_skin], at.hair))
-    return _Placed(skin, hair, None if hair is None else (person.hair, person.hair_mirrored))
+    skin = ((at.vertices[: pack.n_skin: EVERY] - at.centre) * at.scale).astype(np.float32)
+    if person.hair is None:
+        return _Placed(skin, None, None)
+    # What hangs is as long as it likes; brought together, it would drag the neck along.
+    lowest = pack.base[pack.landmarks["chin_bottom"], 1]
+    upper = np.flatnonzero(at.hair_mesh.fit(pack.base)[:, 1] > lowest)[::EVERY]
+    return _Placed(skin, ((at.hair[upper] - at.centre) * at.scale).astype(np.float32), (person.hair, person.hair_mirrored))
 
 
 def hair_homes(placed: list[_Placed], fields: Array, projections: Array) -> dict[tuple[str, bool], Array]:
@@ -133,9 +137,9 @@ def bring_hair_home(at: _Placed, field: Array, worth: Array, home: Array, projec
     cells = field.shape[-1]
     share = HAIR_SHARE * len(at.skin) / len(at.hair)
     for k, (skin, hair) in enumerate(zip(*(_on_planes(x, projections) for x in (at.skin, at.hair)), strict=True)):
-        moved, total = _spread(hair, home[k] - hair, share * _in_front(at.hair, k, front), cells)
-        _, rest = _spread(skin, np.zeros_like(skin), _in_front(at.skin, k, front), cells)
-        # What lies beyond all hair keeps a little of the old field, so that nothing far away decides.
+        # The near kernel alone: a neck or a cheek must not follow hair that is somewhere else.
+        moved, total = _spread(hair, home[k] - hair, share * _in_front(at.hair, k, front), cells, REACH[:1])
+        _, rest = _spread(skin, np.zeros_like(skin), _in_front(at.skin, k, front), cells, REACH[:1])
         field[k] = (moved + (rest + 1e-3) * field[k]) / (total + rest + 1e-3)
         worth[k] = np.maximum(worth[k], total / (total + rest + 0.5))
 
@@ -147,11 +151,11 @@ def _in_front(points: Array, plane: int, front: float | None = None) -> Array:
     return np.minimum(np.exp((points[:, 2] - (points[:, 2].max() if front is None else front)) / 0.05), 1) + 1e-4
 
 
-def _spread(at: Array, values: Array, weight: Array, cells: int) -> tuple[Array, Array]:
+def _spread(at: Array, values: Array, weight: Array, cells: int, kernels: tuple[tuple[float, float], ...] = REACH) -> tuple[Array, Array]:
     """Sums ``[2, cells, cells]`` of ``values [V, 2]`` and ``[cells, cells]`` of ``weight [V]``, blurred around the places ``at [V, 2]``."""
     axis = (np.arange(cells, dtype=np.float32) + 0.5) * 2 / cells - 1
     total, moved = np.zeros((cells, cells)), np.zeros((2, cells, cells))
-    for reach, share in REACH:
+    for reach, share in kernels:
         across, down = (np.exp(-0.5 * ((axis[:, None] - at[None, :, n]) * (cells / 2 / reach)) ** 2) for n in range(2))
         total += share * (down * weight) @ across.T
         for n in range(2):

@@ -65,14 +65,14 @@ def test_hair_of_one_style_comes_together(projections: np.ndarray, crowd: tuple[
 
 
 def test_a_warp_in_use_keeps_its_faces() -> None:
-    """In the front plane, eyes and nose stay where the warp has it; what is around it moves with the hair."""
+    """In the front plane, eyes, nose, mouth and neck stay where the warp has them; what is around them moves with the hair."""
     torch.manual_seed(0)
     warp = PlaneWarp(BUILTIN)
     torch.nn.init.normal_(warp.field.weight, std=0.3)
     known = draw_fields(BUILTIN, 20, warp=warp)
     with torch.no_grad():
         change = (known.fields - warp.cells_of(known.ws))[:, 0].abs().mean((0, 1))
-    assert change[10:13, 10:14].mean() < 0.1 * change.max()
+    assert change[3:13, 10:14].mean() < 0.05 * change.max()  # rows go up
 
 
 def test_the_warp_learns_the_fields(crowd: tuple[list[Person], Fields]) -> None:
