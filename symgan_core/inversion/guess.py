@@ -14,7 +14,7 @@ from .target import Target
 WORN = {"glasses": "glasses_kind", "hat": "hat_kind", "mole": "mole_there", "patch": "patch_there"}
 """What a person may have or not, and which traits say whether."""
 TRIED = 5
-"""So many of the likeliest hair styles are put on, on their likelier side, and looked at."""
+"""So many of the likeliest hair styles are put on and looked at."""
 BELIEF = 0.03
 """What the encoder's word for a haircut is worth, in mean difference of regions."""
 OUTLINE = ("background", "skin", "hair", "ears", "hat")
@@ -44,24 +44,24 @@ def decided(w: Tensor, regions: Tensor, target: Target, generator: TriPlaneGener
     for part, says in WORN.items():
         if found[traits.places[says]].sum() < 0.5:
             found[traits.places[part]] = 0
-    style, side = (found[traits.places[name]].clone() for name in ("hair", "hair_side"))
-    likely = {(n, 1.0 if side[n] > 0 else -1.0): float(style[n]) for n in range(len(style))}
-    likely[None] = 1 - float(style.sum())  # bald
+    styles = found[traits.places["hair"]]
+    likely = dict(enumerate(styles.tolist())) | {None: 1 - float(styles.sum())}
     costs = {}
-    for cut in sorted(likely, key=likely.get, reverse=True)[:TRIED]:
-        code = traits.write(with_haircut(found, cut, traits)).to(generator.device)
-        costs[cut] = outline_difference(code, regions, target, generator) - BELIEF * likely[cut]
+    for style in sorted(likely, key=likely.get, reverse=True)[:TRIED]:
+        code = traits.write(with_haircut(found, style, traits)).to(generator.device)
+        costs[style] = outline_difference(code, regions, target, generator) - BELIEF * likely[style]
     return traits.write(with_haircut(found, min(costs, key=costs.get), traits))
 
 
-def with_haircut(found: Tensor, cut: tuple[int, float] | None, traits: Traits) -> Tensor:
-    """Traits ``[w_dim]`` with one hair style, on one side; None: with none."""
+def with_haircut(found: Tensor, style: int | None, traits: Traits) -> Tensor:
+    """Traits ``[w_dim]`` with one hair style, None: without hair. On which side it lies stays as doubtful as it was."""
     out = found.clone()
-    for name in ("hair", "hair_side"):
-        out[traits.places[name]] = 0
-    if cut is not None:
-        style, side = cut
-        out[traits.places["hair"]][style], out[traits.places["hair_side"]][style] = 1, side
+    chosen, side = (out[traits.places[name]] for name in ("hair", "hair_side"))
+    sense = 0.0 if style is None else float(side[style] / chosen[style].clamp(min=0.1))
+    chosen.zero_()
+    side.zero_()
+    if style is not None:
+        chosen[style], side[style] = 1, max(-1.0, min(1.0, sense))
     return out
 
 

@@ -35,25 +35,34 @@ def test_the_traits_file_is_that_of_the_training() -> None:
     assert torch.allclose(shipped.write(shipped.read(w)), w, atol=1e-4)
 
 
-@pytest.mark.parametrize("cut", [(HAIR.index("short01"), 1.0), (HAIR.index("long01"), -1.0), None])
-def test_of_several_haircuts_the_one_in_the_photo_is_kept(builtin: TriPlaneGenerator, cut: tuple[int, float] | None) -> None:
+@pytest.mark.parametrize("worn", ["short01", "long01", None])
+def test_of_several_haircuts_the_one_in_the_photo_is_kept(builtin: TriPlaneGenerator, worn: str | None) -> None:
     """The encoder is in doubt between the photo's haircut, a ponytail and a long one, and a little sure of glasses."""
-    traits = builtin_traits()
+    traits, style = builtin_traits(), worn and HAIR.index(worn)
     with torch.no_grad():
         base = traits.read(builtin.backbone.mapping.w_avg)
         for name in ("glasses", "hat", "mole", "patch"):
             base[traits.places[name]] = 0
-        true = with_haircut(base, cut, traits)
+        true = with_haircut(base, style, traits)
         target = photo_of(traits.write(true), builtin)
-        others = [with_haircut(base, (HAIR.index(name), 1.0), traits) for name in ("ponytail01", "long01")]
+        others = [with_haircut(base, HAIR.index(name), traits) for name in ("ponytail01", "long01")]
         doubt = (true + sum(others)) / 3
         doubt[traits.places["glasses_kind"]] = torch.tensor([0.4, 0, 0])
         regions = look_closer(target.image, whole(target.image)).regions
         found = traits.read(decided(traits.write(doubt), regions, target, builtin, traits))
-    style = found[traits.places["hair"]]
-    assert set(style.round(decimals=3).tolist()) <= {0.0, 1.0}
-    assert (style.argmax().item() if style.any() else None) == (None if cut is None else cut[0])
+    chosen = found[traits.places["hair"]]
+    assert set(chosen.round(decimals=3).tolist()) <= {0.0, 1.0}
+    assert (chosen.argmax().item() if chosen.any() else None) == style
     assert found[traits.places["glasses"]].abs().max() < 1e-4
+
+
+def test_a_doubtful_side_stays_doubtful() -> None:
+    traits = builtin_traits()
+    found = torch.zeros(len(traits.mean))
+    hair, side = (found[traits.places[name]] for name in ("hair", "hair_side"))
+    hair[5], side[5], hair[6], side[6] = 0.5, -0.1, 0.5, 0.6
+    assert with_haircut(found, 5, traits)[traits.places["hair_side"]].tolist() == pytest.approx([0] * 5 + [-0.2, 0, 0])
+    assert with_haircut(found, 6, traits)[traits.places["hair_side"]].tolist() == [0.0] * 6 + [1.0, 0.0]
 
 
 def test_what_is_surely_worn_stays_on(builtin: TriPlaneGenerator) -> None:
