@@ -24,9 +24,8 @@ FAINT = -6.0
 """A whole ray of this raw density collects less than a thousandth."""
 EDGE_RAYS = ((0.34, 0.12), (-0.28, 0.23), (-0.06, -0.35))
 """Where in a pixel at an edge its further rays pass, from the middle one, in pixels."""
-EDGE = (0.2, 0.03, 0.15)
-"""An edge is where, among a pixel and its neighbours, opacity differs by the first or depth by the second (scene units), and some colour by
-the third."""
+EDGE = (0.2, 0.02, 0.1)
+"""An edge is where opacity differs from a neighbour's by the first or depth by the second (scene units), and some colour by the third."""
 
 
 class Rendered(NamedTuple):
@@ -292,14 +291,15 @@ class TriPlaneGenerator(nn.Module):
 
 
 def _edges(rendered: Rendered) -> Tensor:
-    """``[1, 1, R, R]``: pixels whose neighbours show something nearer, farther or nothing, in other colours (``EDGE``)."""
-    step, leap, contrast = (_range(x).amax(1, keepdim=True) for x in (rendered.opacity, rendered.depth, rendered.features[:, :3]))
-    return ((step > EDGE[0]) | (leap > EDGE[1])) & (contrast > EDGE[2])
-
-
-def _range(x: Tensor) -> Tensor:
-    """``[B, C, H, W]``: the largest less the smallest value of each pixel and its neighbours."""
-    return F.max_pool2d(x, 3, 1, 1) + F.max_pool2d(-x, 3, 1, 1)
+    """``[1, 1, R, R]``: pixels whose neighbour across or down shows something nearer, farther or nothing, in another colour (``EDGE``)."""
+    found = torch.zeros_like(rendered.opacity, dtype=torch.bool)
+    for dim in (2, 3):
+        step, leap, contrast = (x.diff(dim=dim).abs().amax(1, keepdim=True)
+                                for x in (rendered.opacity, rendered.depth, rendered.features[:, :3]))
+        apart = ((step > EDGE[0]) | (leap > EDGE[1])) & (contrast > EDGE[2])
+        for one in (0, 1):
+            found.narrow(dim, one, apart.shape[dim]).logical_or_(apart)
+    return found
 
 
 def half_precision_pays(device: torch.device) -> bool:
