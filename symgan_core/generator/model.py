@@ -218,8 +218,7 @@ class TriPlaneGenerator(nn.Module):
         rendered = Rendered(*(
             x.new_full((1, x.shape[1], resolution**2), fill).index_copy(2, rays, x).unflatten(2, (resolution, resolution))
             for x, fill in zip(found, empty, strict=True)))
-        if smooth_edges:
-            chosen = _edges(rendered).flatten()[rays]
+        if smooth_edges and (chosen := _edges(rendered).flatten()[rays]).any():
             moves = torch.tensor(EDGE_RAYS, device=planes.device)[:, None] / resolution
             more = self._collect(planes, camera, (places[chosen] + moves).flatten(0, 1), depths[:, chosen].repeat(1, len(moves), 1))
             for pixels, middle, beside in ((rendered.features, found[0], more[0]), (rendered.opacity, found[2], more[2])):

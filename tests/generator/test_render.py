@@ -89,8 +89,9 @@ def test_views_are_smooth_unless_they_are_learned_from() -> None:
     assert torch.equal(learned.image_opacity, plain) and torch.equal(shown.image_opacity, smooth) and not torch.equal(plain, smooth)
 
 
-def test_an_empty_scene_is_background_at_the_far_end() -> None:
-    out = Ball(16).render(torch.full((1, 3, 8, 16, 16), -5000.0), CAMERA)
+@pytest.mark.parametrize("smooth_edges", [False, True])
+def test_an_empty_scene_is_background_at_the_far_end(smooth_edges: bool) -> None:
+    out = Ball(16).render(torch.full((1, 3, 8, 16, 16), -5000.0), CAMERA, smooth_edges=smooth_edges)
     assert (out.features == 1).all() and (out.opacity == 0).all() and out.depth.min() > 3.1
 
 
