@@ -144,6 +144,20 @@ def dilated(volume: Tensor) -> Tensor:
     return volume
 
 
+@torch.no_grad()
+def without_crumbs(volume: Tensor, level: float, empty: float, block: int = 8) -> Tensor:
+    """The volume ``[1, 1, D, H, W]`` with ``empty`` for all matter (above ``level``) that does not hang together with the bulk of it.
+
+    The bulk is what lies in the fullest blocks, of ``block`` cells a side. What touches it, over edges and corners too, belongs to it.
+    """
+    matter = (volume > level).to(volume.dtype)
+    crowd = F.interpolate(F.avg_pool3d(matter, block, ceil_mode=True), volume.shape[2:])
+    held = (crowd > 0.5 * crowd.max()) * matter
+    while not torch.equal(grown := dilated(held) * matter, held):
+        held = grown
+    return volume.masked_fill(matter > held, empty)
+
+
 def uniform(shape: tuple[int, ...], generator: torch.Generator, device: torch.device | None) -> Tensor:
     """Random numbers in [0, 1) of the generator's own device, moved to ``device``."""
     return torch.rand(shape, generator=generator, device=generator.device).to(device)

@@ -14,10 +14,14 @@ from torch import Tensor
 from ..errors import CheckpointError, RequestError
 from ..generator import Synthesized, TriPlaneGenerator, load_generator
 from ..generator.checkpoint import source_hash
+from ..generator.model import EMPTY
 from ..geometry import Camera
+from ..geometry.volume import without_crumbs
 
 FORMAT = "symgan-portrait-1"
 MAX_YAW, MAX_PITCH = 90.0, 40.0
+MATTER = 5.0
+"""Raw density that is seen; what of it floats beside the head is not rendered."""
 
 
 @dataclass(eq=False)
@@ -67,7 +71,8 @@ class Portrait3D:
             self._planes = self.generator.planes(self.ws)
             if self.planes_offset is not None:
                 self._planes = self._planes + self.planes_offset
-            self._grid = self.generator.density_grid(self._planes)
+            grid = self.generator.density_grid(self._planes)
+            self._grid = None if grid is None else without_crumbs(grid, MATTER, EMPTY)
         return self._planes
 
     def orbit_camera(self, yaw: float, pitch: float = 0.0, zoom: float = 1.0) -> Tensor:

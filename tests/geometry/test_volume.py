@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from symgan_core.geometry import Camera, camera_rays, coarse_depths, importance_depths, march
-from symgan_core.geometry.volume import interval_weights, march_both
+from symgan_core.geometry.volume import interval_weights, march_both, without_crumbs
 
 
 def test_two_samples_by_hand() -> None:
@@ -93,3 +93,16 @@ def test_jittered_draws_ascend_and_fall_one_into_each_bin() -> None:
     assert (drawn - middle)[..., inner].abs().max() < 0.015 and (drawn.mean(1) - middle.mean(1))[..., inner].abs().max() < 0.003
     spread = importance_depths(weights, depths, 8, floor=1.0)
     assert spread.std() > 3 * middle.std()
+
+
+def test_what_floats_beside_the_bulk_is_emptied_and_nothing_else() -> None:
+    volume = torch.full((1, 1, 24, 24, 24), -20.0)
+    volume[..., 6:18, 6:18, 6:18] = 30.0
+    volume[..., 18:23, 17, 17] = 30.0  # a thin braid hangs on an edge
+    volume[..., 1, 1, 1:3] = 30.0  # a crumb
+    volume[..., 23, 3, 3] = 2.0  # mist that nobody sees
+    clean = without_crumbs(volume, 5.0, -1e3)
+    changed = (clean != volume).nonzero()
+    assert changed.tolist() == [[0, 0, 1, 1, 1], [0, 0, 1, 1, 2]] and (clean[clean != volume] == -1e3).all()
+    nothing = torch.full((1, 1, 8, 8, 8), -20.0)
+    assert torch.equal(without_crumbs(nothing, 5.0, -1e3), nothing)
