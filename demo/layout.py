@@ -72,7 +72,7 @@ def build(settings: Settings) -> gr.Blocks:
                                       elem_id="background")
                 with gr.Accordion(texts.EDIT, open=True):
                     with gr.Row():
-                        edits = [gr.Slider(-d.limit, d.limit, 0, step=0.1, label=d.label, info=d.hint or None, min_width=150,
+                        edits = [gr.Slider(-d.limit, d.limit, 0, step=0.1, label=d.label, info=d.hint or None, min_width=200,
                                            elem_id=f"edit-{d.name}")
                                  for d in directions]
                     with gr.Row():
