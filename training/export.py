@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from symgan_core.editing import BUILTIN_DIRECTIONS, DIRECTIONS_FILE, Directions, save_directions
 from symgan_core.generator import GeneratorConfig, TriPlaneGenerator
 from symgan_core.generator.checkpoint import BUILTIN_FILE, save_state
-from symgan_core.generator.traits import Traits, save_traits
+from symgan_core.generator.traits import TRAITS_FILE, Traits, save_traits
 from symgan_core.weights import write_hash
 
 from .checkpoint import load_pictures
@@ -29,9 +29,10 @@ def export(run: Path, out: Path = BUILTIN_FILE) -> None:
     print(f"mapping: {share.mean():.3f} of the traits' variance explained on unseen codes")
     save_state(generator.state_dict(), generator.config, out, torch.float16)
     write_hash(out)
-    save_traits(known_traits())
+    shipped = out == BUILTIN_FILE
+    save_traits(known_traits(), TRAITS_FILE if shipped else out.with_name("traits.safetensors"))
     found = Directions(BUILTIN_DIRECTIONS, trait_directions())
-    save_directions(found, DIRECTIONS_FILE if out == BUILTIN_FILE else out.with_name("directions.safetensors"))
+    save_directions(found, DIRECTIONS_FILE if shipped else out.with_name("directions.safetensors"))
     print(f"{out.name}: {out.stat().st_size / 2**20:.1f} MB")
 
 

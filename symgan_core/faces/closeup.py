@@ -189,9 +189,10 @@ def read_twice(network: CloseNetwork, crops: Tensor) -> CloseReading:
 
 
 @torch.no_grad()
-def look_closer(image: Tensor, frame: Tensor) -> Closeup:
-    """Read one square. ``image [1, 3, H, W]`` in [-1, 1]; ``frame [4]`` (a, b, x, y) in its pixels."""
-    square = frame[None].float()
+def look_closer(image: Tensor, frame: Tensor | None = None) -> Closeup:
+    """Read one square. ``image [1, 3, H, W]`` in [-1, 1]; ``frame [4]`` (a, b, x, y) in its pixels, by default all of a square picture."""
+    side = image.shape[-1]
+    square = image.new_tensor([[side, 0, side / 2, side / 2]]) if frame is None else frame[None].float()
     network = load_close_network()
     crop = cut_squares(image, square, INPUT)
     reading = read_twice(network, crop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -32,12 +33,12 @@ class Traits:
         return (traits - self.mean.to(traits)) / self.scale.to(traits)
 
 
-def save_traits(traits: Traits) -> None:
-    """Write the file that ships."""
+def save_traits(traits: Traits, path: Path) -> None:
+    """Write them beside the weights that they belong to."""
     from safetensors.torch import save_file
 
     places = {name: [place.start, place.stop] for name, place in traits.places.items()}
-    save_file({"mean": traits.mean, "scale": traits.scale}, str(TRAITS_FILE), metadata={"places": json.dumps(places)})
+    save_file({"mean": traits.mean, "scale": traits.scale}, str(path), metadata={"places": json.dumps(places)})
 
 
 @lru_cache(maxsize=1)

@@ -30,7 +30,7 @@ def guess_code(target: Target, generator: TriPlaneGenerator) -> Tensor | None:
     """``[w_dim]``: what the second look (``faces.look_closer``) takes the photo for; None where it speaks of another generator."""
     if generator.config != BUILTIN:
         return None
-    seen = look_closer(target.image.cpu(), whole(target.image))
+    seen = look_closer(target.image.cpu())
     return decided(seen.w, seen.regions, target, generator, builtin_traits()).to(generator.device)
 
 
@@ -73,10 +73,4 @@ def outline_difference(w: Tensor, regions: Tensor, target: Target, generator: Tr
     grid = generator.density_volume(planes, config.density_grid // 2, config.box_warp)[:, None]
     image = generator.view(planes, ws, target.camera, INPUT, samples=DRAFT, grid=grid).image.clamp(-1, 1).cpu()
     there = [REGIONS.index(name) for name in OUTLINE]
-    return float((look_closer(image, whole(image)).regions - regions)[there].abs().mean())
-
-
-def whole(image: Tensor) -> Tensor:
-    """The square (a, b, x, y) that is the whole picture ``[1, 3, H, W]``."""
-    side = float(image.shape[-1])
-    return torch.tensor([side, 0, side / 2, side / 2])
+    return float((look_closer(image).regions - regions)[there].abs().mean())

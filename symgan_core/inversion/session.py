@@ -34,7 +34,7 @@ from ..geometry import Camera
 from ..losses import load_perceptual
 from .config import InversionConfig, settings
 from .events import Event
-from .guess import guess_code, whole
+from .guess import guess_code
 from .labels import origins
 from .pivot import State, find_pivot, latent_statistics
 from .portrait import Portrait3D
@@ -251,7 +251,7 @@ def invert_photo(photo: str | Path | np.ndarray, preset: str = "balanced", metho
 @torch.no_grad()
 def landmark_error(image: Tensor, truth: Tensor) -> float:
     """Mean distance of the points read in two pictures ``[1, 3, H, W]``, where the second shows them, over its eyes' distance."""
-    found, wanted = (look_closer(x.clamp(-1, 1).cpu(), whole(x)) for x in (image, truth))
+    found, wanted = (look_closer(x.clamp(-1, 1).cpu()) for x in (image, truth))
     eyes = np.linalg.norm(wanted.landmarks[36:42].mean(0) - wanted.landmarks[42:48].mean(0))
     shown = wanted.visible > 0.5
     away = np.linalg.norm(found.landmarks - wanted.landmarks, axis=1)

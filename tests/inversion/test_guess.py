@@ -9,7 +9,7 @@ from symgan_core.faces import look_closer
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.generator.traits import builtin_traits
 from symgan_core.inversion import make_target, to_uint8
-from symgan_core.inversion.guess import decided, guess_code, whole, with_haircut
+from symgan_core.inversion.guess import decided, guess_code, with_haircut
 from symgan_core.inversion.target import Target
 from training.export import known_traits
 from training.heads.people import HAIR
@@ -48,7 +48,7 @@ def test_of_several_haircuts_the_one_in_the_photo_is_kept(builtin: TriPlaneGener
         others = [with_haircut(base, HAIR.index(name), traits) for name in ("ponytail01", "long01")]
         doubt = (true + sum(others)) / 3
         doubt[traits.places["glasses_kind"]] = torch.tensor([0.4, 0, 0])
-        regions = look_closer(target.image, whole(target.image)).regions
+        regions = look_closer(target.image).regions
         found = traits.read(decided(traits.write(doubt), regions, target, builtin, traits))
     chosen = found[traits.places["hair"]]
     assert set(chosen.round(decimals=3).tolist()) <= {0.0, 1.0}
@@ -71,7 +71,7 @@ def test_what_is_surely_worn_stays_on(builtin: TriPlaneGenerator) -> None:
         base = traits.read(builtin.backbone.mapping.w_avg)
         base[traits.places["glasses_kind"]] = torch.tensor([0.9, 0, 0])
         target = photo_of(traits.write(base), builtin)
-        regions = look_closer(target.image, whole(target.image)).regions
+        regions = look_closer(target.image).regions
         found = traits.read(decided(traits.write(base), regions, target, builtin, traits))
     assert torch.allclose(found[traits.places["glasses"]], base[traits.places["glasses"]], atol=1e-4)
 
