@@ -117,14 +117,17 @@ class Decoder(nn.Module):
         least = out.new_full((), -0.001)
         return out[..., 0], torch.add(least, torch.sigmoid(out[..., 1:]), alpha=1.002).transpose(1, 2)
 
-    def _raw(self, features: Tensor) -> Tensor:
+    def hidden(self, features: Tensor) -> Tensor:
+        """What goes into the last layer, ``[B, P, decoder_hidden]``."""
         # Contiguous: from features that lie channel by channel every product would come out, and be read again, across its rows.
-        hidden = F.linear(features.contiguous(), *self.net[0].scaled())
-        return F.linear(softplus(hidden), *self.net[2].scaled())
+        return softplus(F.linear(features.contiguous(), *self.net[0].scaled()))
+
+    def _raw(self, features: Tensor) -> Tensor:
+        return F.linear(self.hidden(features), *self.net[2].scaled())
 
     @torch.no_grad()
-    def map_colour_logits(self, change: Tensor) -> None:
-        """Change the last layer so that the logits of each colour become ``change [3, 4]`` times (logits, 1)."""
+    def add_to_colours(self, weight: Tensor, bias: Tensor) -> None:
+        """Add ``weight [3, decoder_hidden]`` and ``bias [3]`` to the effective last layer, where it gives the logits of the colours."""
         last, colours = self.net[2], slice(1, 4)
-        last.weight[colours] = change[:, :3] @ last.weight[colours]
-        last.bias[colours] = change[:, :3] @ last.bias[colours] + change[:, 3] / last.bias_gain
+        last.weight[colours] += weight / last.weight_gain
+        last.bias[colours] += bias / last.bias_gain

@@ -120,6 +120,10 @@ class TriPlaneGenerator(nn.Module):
         """Raw density ``[B, P]`` and features ``[B, C, P]`` in about [0, 1] at ``points [B, P, 3]``."""
         return self.decode(sample_planes(planes, points, self.projections, self.config.box_warp), points)
 
+    def hidden_features(self, planes: Tensor, points: Tensor) -> Tensor:
+        """What goes into the decoder's last layer at ``points [B, P, 3]``: ``[B, P, decoder_hidden]``."""
+        return self.decoder.hidden(sample_planes(planes, points, self.projections, self.config.box_warp))
+
     def decode(self, sampled: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """The same from the planes' mean features ``sampled [B, P, C]`` at the points.
 

@@ -12,8 +12,11 @@ from torch import Tensor
 
 from ..errors import CheckpointError
 from .checkpoint import WEIGHTS
+from .config import BUILTIN, GeneratorConfig
 
 TRAITS_FILE = WEIGHTS / "builtin_traits.safetensors"
+SIDEWAYS = (0, 3, 10)
+"""Among the numbers of the light: those that say from which side it comes (the lamp's, twice, and the fill's)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,12 @@ class Traits:
         """Inverse of ``read``."""
         return (traits - self.mean.to(traits)) / self.scale.to(traits)
 
+    def light_mirrored(self, w: Tensor) -> Tensor:
+        """``w [..., w_dim]`` of the same person with the lamps on the other side."""
+        found, light = self.read(w), self.places["light"].start
+        found[..., [light + k for k in SIDEWAYS]] *= -1
+        return self.write(found)
+
 
 def save_traits(traits: Traits, path: Path) -> None:
     """Write them beside the weights that they belong to."""
@@ -39,6 +48,11 @@ def save_traits(traits: Traits, path: Path) -> None:
 
     places = {name: [place.start, place.stop] for name, place in traits.places.items()}
     save_file({"mean": traits.mean, "scale": traits.scale}, str(path), metadata={"places": json.dumps(places)})
+
+
+def traits_of(config: GeneratorConfig) -> Traits | None:
+    """What the ``w`` of a generator means, if anybody knows."""
+    return builtin_traits() if config == BUILTIN else None
 
 
 @lru_cache(maxsize=1)

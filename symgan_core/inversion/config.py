@@ -23,8 +23,9 @@ class PivotConfig:
     mirror: bool = True
     """The mirrored photo at the mirrored camera as a second view, weighted by yaw (SPI eq. for m)."""
     match_light: bool = True
-    """From half-way on, the mirrored photo is shown in the light of its side (``symmetry.py``)."""
-    mirror_every: int = 2
+    """The mirrored photo is compared with the head under mirrored lamps, where the generator's w knows lamps; elsewhere it is shown in the
+    light of its side, from half-way on (``light.py``)."""
+    mirror_every: int = 3
     """The mirrored view is compared in every so many steps, times so much."""
     coarse_share: float = 0.5
     """Over this first share of the steps, half the resolution of planes and rendering does: the code has no detail yet."""
@@ -59,7 +60,8 @@ class TuningConfig:
     """Gradients of the offset far below this move it less than in proportion (Adam's epsilon)."""
     smooth_weight: float = 0.5
     """Total variation of that offset's finest part, in standard deviations: what no view shows stays smooth."""
-    pixel_weight: float = 1.0
+    pixel_weight: float = 3.0
+    """PTI and SPI: 1."""
     perceptual_weight: float = 1.0
     grow: bool = True
     """Begin with matter where the mask has head and the generator leaves a hole (``growth.py``; needs ``offset_rate``)."""
@@ -76,7 +78,7 @@ class TuningConfig:
     conflict_filter: bool = True
     """Leave out mirrored pixels where photo and mirror disagree."""
     match_light: bool = True
-    """Give mirrored pixels the light of the side that they are put on (``symmetry.py``; SPI does not)."""
+    """Give mirrored pixels the light of the side that they are put on (``light.py``; SPI does not)."""
     depth: bool = True
     """Keep the depth at other cameras near the untouched generator's."""
     extra_every: int = 3
@@ -87,8 +89,8 @@ class TuningConfig:
     mirror_weight: float = 0.3
     mirror_pixels: bool = True
     """Mirrored labels are compared as pictures too; SPI compares contextually alone."""
-    contextual_weight: float = 0.2
-    """Of the mirrored labels' weight, on eyes, nose and mouth."""
+    contextual_weight: float = 0.0
+    """Of the mirrored labels' weight, on eyes, nose and mouth. Its features are patches of pixels, not a network's: it stains what is hidden."""
     depth_weight: float = 20.0
     neighbour_yaw: float = 22.0
     """Largest yaw between the photo and a neighbour, degrees."""
@@ -126,7 +128,7 @@ class InversionConfig:
 _NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "match_light": False, "depth": False}
 _ALL = ("backbone", "decoder", "superresolution")
 _PTI = InversionConfig("pti", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(
-    parts=_ALL, offset_rate=0.0, grow=False, palette=False, stop_at_lpips=0.05, **_NO_LABELS))
+    parts=_ALL, offset_rate=0.0, grow=False, palette=False, pixel_weight=1.0, stop_at_lpips=0.05, **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
     "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True)),
     "pti": _PTI,
@@ -139,7 +141,7 @@ METHODS: dict[str, InversionConfig] = {
         "spi_paper", fixed_steps=True, draft=False,
         pivot=PivotConfig(steps=500, learning_rate=0.02, mirror_every=1, coarse_share=0.0, prior_weight=0.0, match_light=False),
         tuning=TuningConfig(
-            steps=1000, learning_rate=3e-4, parts=_ALL, offset_rate=0.0, grow=False, palette=False, stop_at_lpips=0.05,
+            steps=1000, learning_rate=3e-4, parts=_ALL, offset_rate=0.0, grow=False, palette=False, pixel_weight=1.0, stop_at_lpips=0.05,
             conflict_filter=False, match_light=False, mirror_pixels=False, contextual_weight=1.0, extra_every=4, refresh_every=4,
             neighbour_weight=0.1, mirror_weight=0.05, depth_weight=1.0,
             neighbour_yaw=11.5, neighbour_pitch=5.7, visibility_tolerance=0.05)),

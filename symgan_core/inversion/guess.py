@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ..faces import look_closer
 from ..faces.closeup import INPUT, REGIONS
-from ..generator import BUILTIN, TriPlaneGenerator
-from ..generator.traits import Traits, builtin_traits
+from ..generator import TriPlaneGenerator
+from ..generator.traits import Traits, traits_of
 from .target import Target
 
 WORN = {"glasses": "glasses_kind", "hat": "hat_kind", "mole": "mole_there", "patch": "patch_there"}
@@ -28,10 +28,11 @@ DRAFT = (48, 8)
 @torch.no_grad()
 def guess_code(target: Target, generator: TriPlaneGenerator) -> Tensor | None:
     """``[w_dim]``: what the second look (``faces.look_closer``) takes the photo for; None where it speaks of another generator."""
-    if generator.config != BUILTIN:
+    traits = traits_of(generator.config)
+    if traits is None:
         return None
     seen = look_closer(target.image.cpu())
-    return decided(seen.w, seen.regions, target, generator, builtin_traits()).to(generator.device)
+    return decided(seen.w, seen.regions, target, generator, traits).to(generator.device)
 
 
 def decided(w: Tensor, regions: Tensor, target: Target, generator: TriPlaneGenerator, traits: Traits) -> Tensor:

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from ..generator import TriPlaneGenerator
 from ..geometry import mirror_image, unproject, warp_to_view
 from .config import TuningConfig
-from .symmetry import Lamp, compare_with_mirror, eroded, face_region, fit_lamp, mean_within, resized, surface_normals
+from .light import Light, fit_lamp
+from .symmetry import compare_with_mirror, eroded, face_region, mean_within, resized
 from .target import Target
 
 
@@ -32,7 +33,7 @@ class MirrorEvidence:
 
     conflict: Tensor | None
     compared: Tensor
-    light: Lamp | None
+    light: Light | None
 
     @property
     def rejected_share(self) -> float | None:
@@ -75,7 +76,7 @@ def mirror_label(generator: TriPlaneGenerator, planes: Tensor, target: Target, d
         trust = trust * (against < 0.5)
     image = warp.image
     if evidence.light is not None:
-        image = evidence.light.relit(image, resized(surface_normals(seen.depth, camera), size))
+        image = evidence.light.relit(image, camera, seen.depth)
     return Label(image, trust, camera, mirrored=True)
 
 
@@ -84,12 +85,12 @@ SEEN, MIRRORED, INVENTED = 1, 2, 3
 
 @torch.no_grad()
 def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, cameras: Tensor, config: TuningConfig,
-            mirror: bool = True) -> Tensor:
+            mirror: bool = True, light: Light | None = None) -> Tensor:
     """Where each pixel of the views ``cameras [N, 25]`` comes from, ``[N, 1, H, W]`` uint8: SEEN in the photo, MIRRORED from it, INVENTED
-    by the generator, or 0 where there is no head. ``mirror``: whether the method used the mirrored photo."""
+    by the generator, or 0 where there is no head. ``mirror``: whether the method used the mirrored photo; ``light``: where it is known."""
     draft, size, grid = generator.config.draft_resolution, target.image.shape[-1], generator.density_grid(planes)
     depth = generator.render(planes, target.camera, draft, grid=grid).depth
-    evidence = mirror_evidence(target, depth, config) if mirror and target.mirror_weight > 0 else None
+    evidence = mirror_evidence(target, depth, config, light) if mirror and target.mirror_weight > 0 else None
     maps = []
     for camera in cameras.split(1):
         seen = generator.render(planes, camera, draft, grid=grid)
@@ -104,20 +105,23 @@ def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, camera
 
 
 @torch.no_grad()
-def mirror_evidence(target: Target, depth: Tensor, config: TuningConfig) -> MirrorEvidence:
+def mirror_evidence(target: Target, depth: Tensor, config: TuningConfig, light: Light | None = None) -> MirrorEvidence:
     """Compare photo and mirror where both show the face: moles, partings and raised brows differ, and are not to be mirrored.
 
     The light of one side is matched first, and what is left of it in the local mean is taken out.
+
+    Args:
+        light: where it is known; else it is fitted to the photo.
     """
     comparison = compare_with_mirror(target, depth, config.visibility_tolerance)
     image, compared = comparison
-    size, light, conflict = target.image.shape[-1], None, None
+    conflict = None
     if config.match_light:
-        light = fit_lamp(target, depth, comparison)
-        image = light.relit(image, resized(surface_normals(depth, target.camera), size))
+        light = light or fit_lamp(target, depth, comparison)
+        image = light.relit(image, target.camera, depth)
     if config.conflict_filter:
         conflict = _conflict(target, depth, image, compared, config)
-    return MirrorEvidence(conflict, compared, light)
+    return MirrorEvidence(conflict, compared, light if config.match_light else None)
 
 
 def _conflict(target: Target, depth: Tensor, image: Tensor, compared: Tensor, config: TuningConfig) -> Tensor:

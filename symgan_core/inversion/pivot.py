@@ -11,12 +11,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..generator import Synthesized, TriPlaneGenerator
+from ..generator.traits import traits_of
 from ..geometry import Camera
 from ..losses import PerceptualLoss, latent_distance
 from .config import InversionConfig
 from .events import Event
+from .light import Lamp, fit_lamp
 from .look import AgingGrid, look
-from .symmetry import Lamp, compare_with_mirror, fit_lamp
+from .symmetry import compare_with_mirror
 from .target import Target, opacity_difference, to_preview
 
 CAMERA_LIMITS = (12.0, 9.0, 0.06, 0.06, 0.1)
@@ -87,6 +89,7 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
     if pivot.optimize_camera:
         groups.append({"params": [move], "rate": pivot.camera_rate})
     optimizer = torch.optim.Adam(groups, lr=pivot.learning_rate, betas=(0.9, 0.99))
+    traits = traits_of(generator.config) if pivot.match_light else None
     light: Lamp | None = None
     out: Synthesized | None = None
     grid = AgingGrid(generator)
@@ -100,16 +103,18 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         ws = (mean + std * (offset + noise)).expand(-1, generator.config.num_ws, -1)
         camera = adjusted_camera(target.camera, move) if pivot.optimize_camera else target.camera
         part = 2 if share < pivot.coarse_share else 1
-        views = [target.with_camera(camera)]
+        views = [(target.with_camera(camera), ws)]
         if pivot.mirror and target.mirror_weight > 0 and step % pivot.mirror_every == 0:
-            if pivot.match_light and out is not None and share >= pivot.coarse_share:  # before, the geometry says little
+            if traits is not None:  # the mirrored photo is the same face under the mirrored lamps
+                views.append((views[0][0].mirrored(), traits.light_mirrored(ws)))
+            elif pivot.match_light and out is not None and share >= pivot.coarse_share:  # before, the geometry says little
                 depth, seen = out.image_depth.detach(), target.with_camera(camera.detach())
                 if light is None or step % LIGHT_EVERY == 0:
                     light = fit_lamp(seen, depth, compare_with_mirror(seen, depth, config.tuning.visibility_tolerance))
-                views.append(replace(light.mirrored_photo(seen, depth), camera=views[0].mirrored().camera))
+                views.append((light.mirrored_photo(seen, depth).with_camera(views[0][0].mirrored().camera), ws))
             else:
-                views.append(views[0].mirrored())
-        losses, out = _losses(generator, ws, views, part, config, perceptual, rng, grid)
+                views.append((views[0][0].mirrored(), ws))
+        losses, out = _losses(generator, views, part, config, perceptual, rng, grid)
         losses["prior"] = pivot.prior_weight * latent_distance(ws, mean, std)
         optimizer.zero_grad()
         sum(losses.values()).backward()
@@ -121,22 +126,25 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         yield Event("pivot", step + 1, pivot.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
 
 
-def _losses(generator: TriPlaneGenerator, ws: Tensor, views: list[Target], part: int, config: InversionConfig,
+def _losses(generator: TriPlaneGenerator, views: list[tuple[Target, Tensor]], part: int, config: InversionConfig,
             perceptual: PerceptualLoss, rng: torch.Generator, grid: AgingGrid) -> tuple[dict[str, Tensor], Synthesized]:
-    """Losses of the photo's view and, if there are two ``views``, of the mirrored one; and the photo's view as it is.
+    """Losses of the photo's view and, if there are two ``views`` (each with the code that it shows), of the mirrored one; and the photo's
+    view as it is.
 
     ``part``: planes and the draft rendering have this part of their full resolution.
     """
-    pivot, target = config.pivot, views[0]
-    planes = generator.planes(ws, resolution=generator.config.plane_resolution // part)
-    stride, samples, density = part * config.stride(generator), config.samples(generator), grid.of(planes)
-    (out, seen), *others = (
-        look(generator, planes, ws, view.camera, (view.image, view.mask), stride, rng, samples=samples, grid=density) for view in views)
-    image, mask = seen
+    pivot, resolution = config.pivot, generator.config.plane_resolution // part
+    stride, samples = part * config.stride(generator), config.samples(generator)
+    target, ws = views[0]
+    planes = generator.planes(ws, resolution=resolution)
+    density = grid.of(planes)
+    out, (image, mask) = look(generator, planes, ws, target.camera, (target.image, target.mask), stride, rng, samples=samples, grid=density)
     losses = {"perceptual": perceptual(out.image, image), "pixel": (out.image - image).abs().mean(),
               "opacity": opacity_difference(out, replace(target, mask=mask))}
-    for other, (aim, _) in others:
-        losses["mirror"] = pivot.mirror_every * target.mirror_weight * perceptual(other.image, aim)
+    for other, code in views[1:]:
+        shown = planes if code is ws else generator.planes(code, resolution=resolution)
+        seen, (aim,) = look(generator, shown, code, other.camera, (other.image,), stride, rng, samples=samples, grid=density)
+        losses["mirror"] = pivot.mirror_every * target.mirror_weight * perceptual(seen.image, aim)
     return losses, out
 
 

@@ -36,6 +36,7 @@ from .config import InversionConfig, settings
 from .events import Event
 from .guess import guess_code
 from .labels import origins
+from .light import rendered_light
 from .pivot import State, find_pivot, latent_statistics
 from .portrait import Portrait3D
 from .target import Target, make_target, to_uint8
@@ -138,9 +139,11 @@ class Inversion:
         """
         portrait = self._unmeasured()
         target = self.target.with_camera(portrait.camera)
-        mirror = self.config.tuning.mirrored and self.config.tuning.steps > 0
+        tuning, generator = self.config.tuning, portrait.generator
+        mirror = tuning.mirrored and tuning.steps > 0
         cameras = torch.cat([portrait.orbit_camera(yaw) for yaw in yaws])
-        maps = origins(portrait.generator, portrait.planes(), target, cameras, self.config.tuning, mirror)
+        light = rendered_light(generator, generator.planes(portrait.ws)) if mirror and tuning.match_light else None
+        maps = origins(generator, portrait.planes(), target, cameras, tuning, mirror, light)
         counts = torch.bincount(maps.flatten().long(), minlength=4)[1:].double()
         shares = (counts / counts.sum().clamp(min=1)).tolist()
         self._report["origins"] = {name: round(x, 4) for name, x in zip(("seen", "mirrored", "invented"), shares, strict=True)}

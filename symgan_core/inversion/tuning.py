@@ -17,6 +17,7 @@ from .config import InversionConfig, TuningConfig
 from .events import Event
 from .growth import grow_matter
 from .labels import Label, MirrorEvidence, mirror_evidence, mirror_label, neighbour_label
+from .light import Light, rendered_light
 from .look import AgingGrid, look
 from .palette import in_the_photos_colours
 from .pivot import State
@@ -39,6 +40,8 @@ class _Views:
 
     references: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
+    light: Light | None = None
+    """Where the generator knows it."""
     evidence: MirrorEvidence | None = None
     untouched: Tensor | None = None
     """Planes of the generator as it was, where it is to fill what the photo hides."""
@@ -77,6 +80,8 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     stride = config.stride(generator)
     if tuning.fill_hidden:
         views.untouched = painted
+    if tuning.mirrored and tuning.match_light and target.mirror_weight > 0:
+        views.light = rendered_light(base, painted)
     if tuning.depth:
         views.references = _reference_depths(base, painted, still, config, rng)
     try:
@@ -173,7 +178,7 @@ def _refresh(views: _Views, generator: TriPlaneGenerator, planes: Tensor, grid: 
             filling = None if views.untouched is None else generator.view(views.untouched, ws, camera).image
             views.labels.append(neighbour_label(generator, planes, target, depth, camera, tuning, filling, grid))
     if tuning.mirrored and target.mirror_weight > 0:
-        views.evidence = mirror_evidence(target, depth, tuning)
+        views.evidence = mirror_evidence(target, depth, tuning, views.light)
         for side in (-1, 1):
             camera = _near(generator, target, -yaw, pitch, side, tuning, rng)
             views.labels.append(mirror_label(generator, planes, target, depth, camera, views.evidence, tuning, grid))

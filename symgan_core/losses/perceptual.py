@@ -64,13 +64,18 @@ def gradient_ms_ssim(a: Tensor, b: Tensor, scales: int = 4) -> Tensor:
 
 
 def _ssim(a: Tensor, b: Tensor, window: int = 7) -> Tensor:
-    """Mean SSIM with a flat window; pictures in [-1, 1], so the constants are (0.01 * 2)² and (0.03 * 2)²."""
+    """Mean SSIM with a flat window, of pictures in [-1, 1].
+
+    Brightness is counted from black: about a mid-grey of zero its term would change its sign, and with it what the structure is asked for.
+    """
+    a, b = (a + 1) / 2, (b + 1) / 2
+
     def mean(x: Tensor) -> Tensor:
         return F.avg_pool2d(x, window, 1)
 
     mean_a, mean_b = mean(a), mean(b)
     var_a, var_b = mean(a * a) - mean_a**2, mean(b * b) - mean_b**2
     covariance = mean(a * b) - mean_a * mean_b
-    c1, c2 = 0.0004, 0.0036
+    c1, c2 = 0.01**2, 0.03**2
     score = (2 * mean_a * mean_b + c1) * (2 * covariance + c2) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
     return score.mean()

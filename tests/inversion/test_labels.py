@@ -3,53 +3,13 @@
 import pytest
 import torch
 
-from symgan_core.geometry import Camera, camera_rays
+from symgan_core.geometry import Camera
 from symgan_core.inversion.config import TuningConfig
 from symgan_core.inversion.labels import MIRRORED, SEEN, mirror_evidence, mirror_label, neighbour_label, origins
-from symgan_core.inversion.symmetry import Lamp, compare_with_mirror, face_region, fit_lamp, surface_normals
-from symgan_core.inversion.target import Target
-from tests.conftest import TINY
+from symgan_core.inversion.symmetry import face_region
+from tests.inversion.sphere import RADIUS, SIZE, SphereGenerator, painted, points_seen, sphere_depth
 
-SIZE, RADIUS = 128, 0.2
 WITHOUT = TuningConfig(conflict_filter=False, match_light=False)
-
-
-def sphere_depth(camera: torch.Tensor, size: int = SIZE) -> torch.Tensor:
-    origins, directions = camera_rays(camera, size)
-    along = -(origins * directions).sum(-1)
-    squared = RADIUS**2 - (origins.square().sum(-1) - along**2)
-    return torch.where(squared > 0, along - squared.clamp(min=0).sqrt(), torch.tensor(3.1)).reshape(1, 1, size, size)
-
-
-class SphereGenerator:
-    """Stands in for a generator: renders the sphere from everywhere."""
-
-    config = TINY
-
-    def density_grid(self, planes):
-        return None
-
-    def render(self, planes, camera, *_, **__):
-        from symgan_core.generator import Rendered
-
-        depth = sphere_depth(camera)
-        return Rendered(torch.zeros(1, 3, SIZE, SIZE), depth, (depth < 3).float())
-
-
-def points_seen(camera: torch.Tensor) -> torch.Tensor:
-    origins, directions = camera_rays(camera, SIZE)
-    return (origins + directions * sphere_depth(camera).flatten(1)[..., None]).reshape(SIZE, SIZE, 3)
-
-
-def painted(camera: torch.Tensor, mole: bool, light: float = 0.0) -> Target:
-    """A symmetric pattern on the sphere, with a mole on the person's left, lit more from the left by ``light``."""
-    points = points_seen(camera)
-    x, y, z = points.unbind(-1)
-    colour = 0.3 * torch.sin(40 * x.abs()) * torch.cos(30 * y) + light * x
-    if mole:
-        colour = torch.where((points - torch.tensor([0.06, -0.06, 0.18])).norm(dim=-1) < 0.03, torch.tensor(-1.0), colour)
-    mask = (sphere_depth(camera) < 3).float()
-    return Target(colour.expand(1, 3, SIZE, SIZE) * mask, mask, camera)
 
 
 @pytest.fixture
@@ -109,58 +69,6 @@ def test_neighbours_agree_with_the_truth_where_they_are_trusted(camera: torch.Te
 def test_face_region_is_the_front_alone() -> None:
     points = torch.tensor([[0.0, -0.08, 0.2], [0.1, -0.05, 0.15], [0.0, 0.2, 0.1], [0.0, -0.08, -0.1], [0.2, 0.0, 0.05]])
     assert face_region(points).tolist() == [True, True, False, False, False]
-
-
-def lit(camera: torch.Tensor, mole: bool = False) -> Target:
-    """A symmetric skin on the sphere, in a light from the person's left and above; attached shadows and all."""
-    points = points_seen(camera)
-    x, y, z = points.unbind(-1)
-    skin = 0.45 + 0.1 * torch.sin(40 * x.abs()) * torch.cos(30 * y)
-    if mole:
-        skin = torch.where((points - torch.tensor([0.06, -0.06, 0.18])).norm(dim=-1) < 0.025, skin * 0.2, skin)
-    light = torch.nn.functional.normalize(torch.tensor([0.7, 0.3, 0.65]), dim=0)
-    shade = 0.35 + 0.9 * (points / RADIUS @ light).clamp(min=0)
-    mask = (sphere_depth(camera) < 3).float()
-    image = ((skin * shade).clamp(0, 1) ** (1 / 2.2) * 2 - 1).expand(1, 3, SIZE, SIZE)
-    return Target(image * mask, mask, camera)
-
-
-def lamp_of(target: Target) -> Lamp:
-    depth = sphere_depth(target.camera)
-    return fit_lamp(target, depth, compare_with_mirror(target, depth, 0.03))
-
-
-def test_normals_of_a_sphere_point_outwards(camera: torch.Tensor) -> None:
-    normals, points = surface_normals(sphere_depth(camera), camera)[0].permute(1, 2, 0), points_seen(camera)
-    inner = points.norm(dim=-1) < RADIUS + 1e-3
-    inner &= (points @ Camera.from_vector(camera).position()[0]) / (2.7 * RADIUS) > 0.6
-    assert inner.sum() > 300
-    assert (normals * points / RADIUS).sum(-1)[inner].quantile(0.02) > 0.97
-
-
-@pytest.mark.parametrize("yaw", [20, -30, 45])
-def test_mirrored_pixels_get_the_light_of_their_new_side(yaw: float) -> None:
-    source, view = Camera.orbit(yaw, 0).vector(), Camera.orbit(-yaw, 0).vector()
-    target, depth, truth = lit(source), sphere_depth(source), lit(view).image
-    errors = {}
-    for name, config in (("as it is", WITHOUT), ("matched", TuningConfig(conflict_filter=False))):
-        label = mirror_label(SphereGenerator(), None, target, depth, view, mirror_evidence(target, depth, config), config)
-        errors[name] = float(((label.image - truth).abs() * label.trust).sum() / label.trust.sum())
-    assert errors["matched"] < 0.5 * errors["as it is"], errors
-
-
-def test_a_mole_is_not_light(camera: torch.Tensor) -> None:
-    clean, spotted = (lamp_of(lit(camera, mole)).direction for mole in (False, True))
-    assert torch.cosine_similarity(clean, torch.tensor([0.7, 0.3, 0.65]), dim=0) > 0.9
-    assert torch.cosine_similarity(clean, spotted, dim=0) > 0.95 and (spotted - clean).norm() < 0.3 * clean.norm()
-
-
-def test_light_from_the_front_stays_in_front() -> None:
-    source = Camera.orbit(30, 0).vector()
-    mirrored = painted(source, mole=False).mirrored()
-    normals = surface_normals(sphere_depth(mirrored.camera), mirrored.camera)
-    lamp = lamp_of(painted(source, mole=False))
-    assert (lamp.relit(mirrored.image, normals) - mirrored.image).abs()[mirrored.mask.expand(-1, 3, -1, -1) > 0].mean() < 0.05
 
 
 def test_hidden_pixels_are_filled_if_there_is_something_to_fill_them_with(camera: torch.Tensor) -> None:

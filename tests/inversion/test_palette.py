@@ -6,34 +6,42 @@ import torch
 
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.inversion import Portrait3D
-from symgan_core.inversion.palette import colour_map, in_the_photos_colours
+from symgan_core.inversion.palette import in_the_photos_colours, layer_change, plain_map
 from symgan_core.inversion.target import Target
 from tests.conftest import TINY
 
 
-def picture(seed: int) -> torch.Tensor:
-    """Smooth blots of colour, away from black and white."""
-    rough = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(seed)) * 1.2 - 0.6
-    return torch.nn.functional.interpolate(rough, (96, 96), mode="bicubic").clamp(-0.8, 0.8)
+def test_the_plain_map_is_found_in_spite_of_what_differs_otherwise() -> None:
+    rng = torch.Generator().manual_seed(0)
+    source = 2 * torch.randn(500, 3, generator=rng)
+    gain, bias = torch.tensor([0.9, 1.1, 0.8]), torch.tensor([0.5, -0.2, 0.3])
+    aim = source * gain + bias
+    aim[:40] = -3.5  # as an open mouth
+    found = plain_map(source, aim)
+    assert torch.allclose(found[0], gain, atol=0.05) and torch.allclose(found[1], bias, atol=0.1)
 
 
-def recoloured(x: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
-    logits = ((x + 1) / 2).logit()
-    return torch.sigmoid(torch.einsum("ij,bjhw->bihw", change[:, :3], logits) + change[:, 3, None, None]) * 2 - 1
+def test_skin_and_hair_change_each_on_its_own_and_what_is_unknown_plainly() -> None:
+    """Inputs say of what a point is; the photo shows the first two of three stuffs."""
+    rng = torch.Generator().manual_seed(0)
+    kind = torch.eye(3)[torch.randint(3, (900,), generator=rng)] + 0.02 * torch.randn(900, 3, generator=rng)
+    seen = kind[kind[:, 2] < 0.5]
+    wanted = torch.tensor([[0.8, 0.0, -0.4], [-0.5, 0.3, 0.2]])
+    plain = torch.tensor([0.1, 0.1, -0.1])
+    weight, bias = layer_change(seen, seen[:, :2] @ wanted, kind, plain.expand(900, 3))
+    for k in range(2):
+        change = weight @ torch.eye(3)[k] + bias
+        assert (change - wanted[k]).norm() < 0.4 * (plain - wanted[k]).norm()
+    unknown = weight @ torch.eye(3)[2] + bias
+    assert (unknown - plain).norm() < 0.35
 
 
-def test_the_map_is_found_in_spite_of_what_differs_otherwise() -> None:
-    render, mask = picture(0), torch.ones(1, 1, 96, 96)
-    change = torch.tensor([[0.9, 0.2, 0.0, 0.5], [0.0, 1.1, -0.1, -0.2], [0.1, 0.0, 0.8, 0.3]])
-    photo = recoloured(render, change)
-    photo[..., 30:44, 30:44] = -1  # as an open mouth
-    found = colour_map(render, photo, mask)
-    assert (recoloured(render, found) - recoloured(render, change)).abs().mean() < 0.05
-    assert (recoloured(render, found) - recoloured(render, change)).abs().mean() < 0.2 * (render - recoloured(render, change)).abs().mean()
-
-
-def test_nothing_seen_changes_nothing() -> None:
-    assert torch.equal(colour_map(picture(0), picture(1), torch.zeros(1, 1, 96, 96)), torch.eye(3, 4))
+def test_too_little_in_common_changes_nothing() -> None:
+    generator = TriPlaneGenerator(replace(TINY, superresolution=None)).eval().requires_grad_(False)
+    camera, size = generator.frontal_camera(), TINY.image_resolution
+    target = Target(torch.zeros(1, 3, size, size), torch.zeros(1, 1, size, size), camera)
+    planes = torch.randn(1, 3, TINY.plane_channels, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert in_the_photos_colours(generator, planes, target) is generator
 
 
 def test_the_head_takes_the_colours_and_keeps_its_shape(tiny: TriPlaneGenerator) -> None:
