@@ -90,8 +90,8 @@ class TuningConfig:
     mirror_pixels: bool = True
     """Mirrored labels are compared as pictures too; SPI compares contextually alone."""
     contextual_weight: float = 0.0
-    """Of the mirrored labels' weight, on eyes, nose and mouth. Its features are patches of pixels, not a network's: it stains what is hidden."""
-    depth_weight: float = 20.0
+    """Of the mirrored labels' weight, on eyes, nose and mouth. Its features here are patches of pixels: it stains what is hidden."""
+    depth_weight: float = 60.0
     neighbour_yaw: float = 22.0
     """Largest yaw between the photo and a neighbour, degrees."""
     neighbour_pitch: float = 6.0
