@@ -1,10 +1,10 @@
 """From which side the light falls, and what a mirrored pixel looks like in the light of the side that it is put on.
 
-SPI takes a mirrored pixel as it is, so a light from the left becomes a light from both sides (its authors name that limit). Here, where
-the generator's w is known to say where its lamps stand, the pivot is rendered under its own lamps and under the mirrored ones: the ratio
-of the two (the quotient image of Riklin-Raviv and Shashua, 1999) is what the mirrored pixel is multiplied by. For other generators one
-distant lamp over an even light is fitted to the photo: where a point and its mirror point are both seen, the skin is the same and the
-light alone differs; and most skin of a face is of one colour.
+SPI takes a mirrored pixel as it is, so a light from the left becomes a light from both sides (its authors name that limit). A generator
+whose w says where its lamps stand finds the light of a photo in stage 1, where the mirrored photo is compared with the head under mirrored
+lamps. Then the two halves of that pivot differ as the light on them does: their ratio (as in the quotient image of Riklin-Raviv and
+Shashua, 1999) is what a mirrored pixel is multiplied by. For other generators one distant lamp over an even light is fitted to the photo:
+where a point and its mirror point are both seen, the light alone differs; and most skin of a face is of one colour.
 """
 
 from __future__ import annotations
