@@ -117,14 +117,14 @@ def test_light_from_the_front_stays_in_front() -> None:
     assert change.abs()[mirrored.mask.expand(-1, 3, -1, -1) > 0].mean() < 0.05
 
 
-def lit_from(side: float, builtin: TriPlaneGenerator) -> torch.Tensor:
-    """``[1, num_ws, w_dim]``: the mean person, without glasses or hat, under a strong lamp on one side."""
+def lit_from_the_left(builtin: TriPlaneGenerator) -> torch.Tensor:
+    """``[1, num_ws, w_dim]``: the mean person, without glasses or hat, under a strong lamp on the left."""
     known = builtin_traits()
     found = known.read(builtin.backbone.mapping.w_avg).clone()
     for name in ("glasses", "hat", "mole", "patch"):
         found[known.places[name]] = 0
     lamp = found[known.places["light"]]
-    lamp[[0, 3]] = torch.tensor([0.7 * side, 0.85 * side])
+    lamp[[0, 3]] = torch.tensor([0.7, 0.85])
     lamp[[2, 5]] = torch.tensor([0.2, 0.25])
     return known.write(found).expand(1, builtin.config.num_ws, -1)
 
@@ -137,7 +137,7 @@ def brighter_left(builtin: TriPlaneGenerator, planes: torch.Tensor, ws: torch.Te
 
 
 def test_the_built_in_generators_lamps_change_sides(builtin: TriPlaneGenerator) -> None:
-    ws = lit_from(1.0, builtin)
+    ws = lit_from_the_left(builtin)
     there = builtin_traits().light_mirrored(ws)
     with torch.no_grad():
         here, there = (brighter_left(builtin, builtin.planes(w), w) for w in (ws, there))
@@ -146,7 +146,7 @@ def test_the_built_in_generators_lamps_change_sides(builtin: TriPlaneGenerator) 
 
 def test_the_dark_side_of_a_head_that_is_seen_from_the_bright_one_stays_dark(builtin: TriPlaneGenerator) -> None:
     """At a yaw at which the mirror counts; the light that is lost is less than half of what a mirror of the bare photo loses."""
-    ws, view = lit_from(1.0, builtin), Camera.orbit(40, 0).vector()
+    ws, view = lit_from_the_left(builtin), Camera.orbit(40, 0).vector()
     with torch.no_grad():
         true = brighter_left(builtin, builtin.planes(ws), ws)
         photo = builtin.synthesis(ws, view)

@@ -19,6 +19,12 @@ def test_perceptual_fallback_is_zero_for_equals_and_grows_with_blur_and_shift() 
     assert 0 < gradient_ms_ssim(a, soft) < gradient_ms_ssim(a, softer) < gradient_ms_ssim(a, picture(1))
 
 
+def test_the_same_structure_is_nearer_than_its_negative_on_both_sides_of_mid_grey() -> None:
+    texture = 0.02 * picture()
+    aim, same, inverse = 0.06 + texture, -0.06 + texture, -0.06 - texture
+    assert gradient_ms_ssim(same, aim) < 0.5 * gradient_ms_ssim(inverse, aim)
+
+
 def test_perceptual_has_a_name_and_a_gradient() -> None:
     loss = load_perceptual(torch.device("cpu"))
     assert loss.name == "gradient-ms-ssim" or loss.name.startswith("lpips-")
