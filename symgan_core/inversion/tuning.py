@@ -98,12 +98,12 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
                 _refresh(views, generator, planes.detach(), density, ws, target, tuning, rng)
             # Jitter, or the weights would fit the few places that are sampled and leave floaters between them.
             out, (image, mask) = look(generator, planes, ws, target.camera, (target.image, target.mask), stride, rng, rng, samples, density)
-            image = without_gaps(out, image, mask) if target.matte else image
+            image = to_be_painted(out, image, mask, tuning.rim) if target.matte else image
             difference = out.image - image
             losses = {
                 "perceptual": tuning.perceptual_weight * perceptual(out.image, image),
                 "pixel": tuning.pixel_weight * difference.abs().mean() + 4 * difference.square().mean(),
-                "opacity": opacity_difference(out, replace(target, mask=mask))}
+                "opacity": tuning.opacity_weight * opacity_difference(out, replace(target, mask=mask))}
             if step % tuning.extra_every == 0:
                 turn = step // tuning.extra_every
                 losses |= _extra_losses(generator, planes, ws, views, turn, stride, density, config, perceptual, rng)
@@ -126,13 +126,20 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         report["mirror_rejected_share"] = None if rejected is None else round(rejected, 4)
 
 
-def without_gaps(out: Synthesized, image: Tensor, mask: Tensor | None) -> Tensor:
-    """The photo ``image [1, 3, H, W]`` to compare with, but the render itself where the photo has background (``mask [1, 1, H, W]``) and
-    the render is solid all around: between strands of hair only the opacity may give way, or the hair behind would be painted white."""
+def to_be_painted(out: Synthesized, image: Tensor, mask: Tensor | None, rim: int = 1) -> Tensor:
+    """The photo ``image [1, 3, H, W]`` to compare with, but the render itself where opacity alone may give way: along the edge of the
+    ``mask [1, 1, H, W]``, and where the photo has background and the render is solid all around (between strands of hair). What is painted
+    there is white, and stays on the head when it turns.
+
+    Args:
+        rim: side of the square that is laid on each pixel of the mask's edge; 1: the edge is painted as the rest is.
+    """
     if mask is None:
         return image
     solid = -F.max_pool2d(-F.interpolate(out.image_opacity, image.shape[-2:], mode="bilinear", align_corners=False), 3, 1, 1)
-    return torch.where((mask < 0.5) & (solid > 0.9), out.image.detach(), image)
+    least, most = (sign * F.max_pool2d(sign * mask, rim, 1, rim // 2) for sign in (-1, 1))
+    edge = (least < 0.5) & (most > 0.5)
+    return torch.where(edge | ((mask < 0.5) & (solid > 0.9)), out.image.detach(), image)
 
 
 def joined(levels: list[Tensor], size: int) -> Tensor:

@@ -24,7 +24,7 @@ from symgan_core.inversion.config import PRESETS
 from symgan_core.inversion.growth import grow_matter, holes, spread_depth
 from symgan_core.inversion.labels import MIRRORED
 from symgan_core.inversion.pivot import CAMERA_LIMITS, adjusted_camera
-from symgan_core.inversion.tuning import near_enough, without_gaps
+from symgan_core.inversion.tuning import near_enough, to_be_painted
 from symgan_core.losses import PerceptualLoss
 
 
@@ -269,9 +269,17 @@ def test_a_gap_in_hair_teaches_opacity_alone() -> None:
     mask[..., 5, 5] = 0  # a gap
     mask[..., 11:] = 0  # the photo's outline, one pixel inside the render's
     photo = torch.ones(1, 3, 16, 16)
-    aim = without_gaps(out, photo, mask)
+    aim = to_be_painted(out, photo, mask)
     assert (aim[..., 5, 5] == 0).all() and aim.sum() == 3 * 255
-    assert without_gaps(out, photo, None) is photo
+    assert to_be_painted(out, photo, None) is photo
+
+
+def test_along_the_outline_nothing_is_painted() -> None:
+    out = Synthesized(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16), torch.ones(1, 1, 16, 16), torch.zeros(1, 1, 16, 16))
+    mask, photo = torch.ones(1, 1, 16, 16), torch.ones(1, 3, 16, 16)
+    mask[..., 10:] = 0
+    aim = to_be_painted(out, photo, mask, rim=3)[0, 0, 0]
+    assert aim.tolist() == [1.0] * 9 + [0.0, 0.0] + [1.0] * 5
 
 
 def test_clothes_beyond_the_generators_reach_are_left_out(tiny: TriPlaneGenerator) -> None:
