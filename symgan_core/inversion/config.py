@@ -65,8 +65,8 @@ class TuningConfig:
     perceptual_weight: float = 1.0
     opacity_weight: float = 8.0
     """Of the mean squared difference of opacity and mask."""
-    rim: int = 3
-    """Colours are not learned in so wide squares along the mask's edge, in pixels of a look: the outline is the opacity's (1: they are)."""
+    rim: int = 1
+    """Colours are not learned within so many pixels of a look from the mask's edge: the outline is the opacity's (0: they are)."""
     grow: bool = True
     """Begin with matter where the mask has head and the generator leaves a hole (``growth.py``; needs ``offset_rate``)."""
     palette: bool = True
@@ -132,7 +132,7 @@ class InversionConfig:
 _NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "match_light": False, "depth": False}
 _ALL = ("backbone", "decoder", "superresolution")
 _PTI = InversionConfig("pti", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(
-    parts=_ALL, offset_rate=0.0, grow=False, palette=False, pixel_weight=1.0, opacity_weight=1.0, rim=1, stop_at_lpips=0.05, **_NO_LABELS))
+    parts=_ALL, offset_rate=0.0, grow=False, palette=False, pixel_weight=1.0, opacity_weight=1.0, rim=0, stop_at_lpips=0.05, **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
     "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True)),
     "pti": _PTI,
@@ -146,7 +146,7 @@ METHODS: dict[str, InversionConfig] = {
         pivot=PivotConfig(steps=500, learning_rate=0.02, mirror_every=1, coarse_share=0.0, prior_weight=0.0, match_light=False),
         tuning=TuningConfig(
             steps=1000, learning_rate=3e-4, parts=_ALL, offset_rate=0.0, grow=False, palette=False, pixel_weight=1.0, opacity_weight=1.0,
-            rim=1, stop_at_lpips=0.05,
+            rim=0, stop_at_lpips=0.05,
             conflict_filter=False, match_light=False, mirror_pixels=False, contextual_weight=1.0, extra_every=4, refresh_every=4,
             neighbour_weight=0.1, mirror_weight=0.05, depth_weight=1.0,
             neighbour_yaw=11.5, neighbour_pitch=5.7, visibility_tolerance=0.05)),

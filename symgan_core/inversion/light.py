@@ -59,10 +59,10 @@ class RenderedLight:
         return brightened(mirrored, resized(found[0] - mirror_image(found[1]), mirrored.shape[-1]))
 
 
-@torch.no_grad()
-def rendered_light(generator: TriPlaneGenerator, planes: Tensor) -> RenderedLight | None:
-    """That of the head ``planes [1, 3, C, H, W]``; None for generators whose w says nothing of light: those took the mirrored photo's."""
-    return RenderedLight(generator, planes, generator.density_grid(planes)) if traits_of(generator.config) else None
+def rendered_light(generator: TriPlaneGenerator, planes: Tensor, grid: Tensor | None) -> RenderedLight | None:
+    """That of the head ``planes [1, 3, C, H, W]`` (``grid``: their density); None for generators whose w says nothing
+    of light: those took the mirrored photo's."""
+    return RenderedLight(generator, planes, grid) if traits_of(generator.config) else None
 
 
 def brightened(image: Tensor, gain: Tensor) -> Tensor:

@@ -103,18 +103,18 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         ws = (mean + std * (offset + noise)).expand(-1, generator.config.num_ws, -1)
         camera = adjusted_camera(target.camera, move) if pivot.optimize_camera else target.camera
         part = 2 if share < pivot.coarse_share else 1
-        views = [(target.with_camera(camera), ws)]
+        photo, mirror = target.with_camera(camera), None
         if pivot.mirror and target.mirror_weight > 0 and step % pivot.mirror_every == 0:
             if traits is not None:  # the mirrored photo is the same face under the mirrored lamps
-                views.append((views[0][0].mirrored(), traits.light_mirrored(ws)))
+                mirror = photo.mirrored(), traits.light_mirrored(ws)
             elif pivot.match_light and out is not None and share >= pivot.coarse_share:  # before, the geometry says little
                 depth, seen = out.image_depth.detach(), target.with_camera(camera.detach())
                 if light is None or step % LIGHT_EVERY == 0:
                     light = fit_lamp(seen, depth, compare_with_mirror(seen, depth, config.tuning.visibility_tolerance))
-                views.append((light.mirrored_photo(seen, depth).with_camera(views[0][0].mirrored().camera), ws))
+                mirror = light.mirrored_photo(seen, depth).with_camera(photo.mirrored().camera), ws
             else:
-                views.append((views[0][0].mirrored(), ws))
-        losses, out = _losses(generator, views, part, config, perceptual, rng, grid)
+                mirror = photo.mirrored(), ws
+        losses, out = _losses(generator, ws, photo, mirror, part, config, perceptual, rng, grid)
         losses["prior"] = pivot.prior_weight * latent_distance(ws, mean, std)
         optimizer.zero_grad()
         sum(losses.values()).backward()
@@ -126,22 +126,22 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         yield Event("pivot", step + 1, pivot.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
 
 
-def _losses(generator: TriPlaneGenerator, views: list[tuple[Target, Tensor]], part: int, config: InversionConfig,
-            perceptual: PerceptualLoss, rng: torch.Generator, grid: AgingGrid) -> tuple[dict[str, Tensor], Synthesized]:
-    """Losses of the photo's view and, if there are two ``views`` (each with the code that it shows), of the mirrored one; and the photo's
-    view as it is.
+def _losses(generator: TriPlaneGenerator, ws: Tensor, target: Target, mirror: tuple[Target, Tensor] | None, part: int,
+            config: InversionConfig, perceptual: PerceptualLoss, rng: torch.Generator,
+            grid: AgingGrid) -> tuple[dict[str, Tensor], Synthesized]:
+    """Losses of the photo's view and, if there is a ``mirror`` (a view and the code that it shows), of that; and the photo's view as it is.
 
     ``part``: planes and the draft rendering have this part of their full resolution.
     """
     pivot, resolution = config.pivot, generator.config.plane_resolution // part
     stride, samples = part * config.stride(generator), config.samples(generator)
-    target, ws = views[0]
     planes = generator.planes(ws, resolution=resolution)
     density = grid.of(planes)
     out, (image, mask) = look(generator, planes, ws, target.camera, (target.image, target.mask), stride, rng, samples=samples, grid=density)
     losses = {"perceptual": perceptual(out.image, image), "pixel": (out.image - image).abs().mean(),
               "opacity": opacity_difference(out, replace(target, mask=mask))}
-    for other, code in views[1:]:
+    if mirror is not None:
+        other, code = mirror
         shown = planes if code is ws else generator.planes(code, resolution=resolution)
         seen, (aim,) = look(generator, shown, code, other.camera, (other.image,), stride, rng, samples=samples, grid=density)
         losses["mirror"] = pivot.mirror_every * target.mirror_weight * perceptual(seen.image, aim)

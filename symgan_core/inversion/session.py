@@ -142,7 +142,10 @@ class Inversion:
         tuning, generator = self.config.tuning, portrait.generator
         mirror = tuning.mirrored and tuning.steps > 0
         cameras = torch.cat([portrait.orbit_camera(yaw) for yaw in yaws])
-        light = rendered_light(generator, generator.planes(portrait.ws)) if mirror and tuning.match_light else None
+        light = None
+        if mirror and tuning.match_light and target.mirror_weight > 0:
+            pivot = generator.planes(portrait.ws)
+            light = rendered_light(generator, pivot, generator.density_grid(pivot))
         maps = origins(generator, portrait.planes(), target, cameras, tuning, mirror, light)
         counts = torch.bincount(maps.flatten().long(), minlength=4)[1:].double()
         shares = (counts / counts.sum().clamp(min=1)).tolist()

@@ -21,6 +21,7 @@ from .light import Light, rendered_light
 from .look import AgingGrid, look
 from .palette import in_the_photos_colours
 from .pivot import State
+from .symmetry import eroded, resized
 from .target import Target, opacity_difference, to_preview
 
 FEATURES = ((-0.062, 0.0, 0.16), (0.062, 0.0, 0.16), (0.0, -0.06, 0.21), (0.0, -0.115, 0.18))
@@ -81,7 +82,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     if tuning.fill_hidden:
         views.untouched = painted
     if tuning.mirrored and tuning.match_light and target.mirror_weight > 0:
-        views.light = rendered_light(base, painted)
+        views.light = rendered_light(base, painted, still)
     if tuning.depth:
         views.references = _reference_depths(base, painted, still, config, rng)
     try:
@@ -126,19 +127,18 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         report["mirror_rejected_share"] = None if rejected is None else round(rejected, 4)
 
 
-def to_be_painted(out: Synthesized, image: Tensor, mask: Tensor | None, rim: int = 1) -> Tensor:
+def to_be_painted(out: Synthesized, image: Tensor, mask: Tensor | None, rim: int = 0) -> Tensor:
     """The photo ``image [1, 3, H, W]`` to compare with, but the render itself where opacity alone may give way: along the edge of the
     ``mask [1, 1, H, W]``, and where the photo has background and the render is solid all around (between strands of hair). What is painted
     there is white, and stays on the head when it turns.
 
     Args:
-        rim: side of the square that is laid on each pixel of the mask's edge; 1: the edge is painted as the rest is.
+        rim: half the edge's width, in pixels; 0: the edge is painted as the rest is.
     """
     if mask is None:
         return image
-    solid = -F.max_pool2d(-F.interpolate(out.image_opacity, image.shape[-2:], mode="bilinear", align_corners=False), 3, 1, 1)
-    least, most = (sign * F.max_pool2d(sign * mask, rim, 1, rim // 2) for sign in (-1, 1))
-    edge = (least < 0.5) & (most > 0.5)
+    solid = eroded(resized(out.image_opacity, image.shape[-1]), 1)
+    edge = (eroded(mask, rim) < 0.5) & (-eroded(-mask, rim) > 0.5)
     return torch.where(edge | ((mask < 0.5) & (solid > 0.9)), out.image.detach(), image)
 
 

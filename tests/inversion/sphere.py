@@ -4,10 +4,12 @@ import torch
 
 from symgan_core.generator import Rendered
 from symgan_core.geometry import camera_rays
+from symgan_core.inversion.config import TuningConfig
 from symgan_core.inversion.target import Target
 from tests.conftest import TINY
 
 SIZE, RADIUS = 128, 0.2
+WITHOUT = TuningConfig(conflict_filter=False, match_light=False)
 
 
 def sphere_depth(camera: torch.Tensor, size: int = SIZE) -> torch.Tensor:

@@ -7,9 +7,7 @@ from symgan_core.geometry import Camera
 from symgan_core.inversion.config import TuningConfig
 from symgan_core.inversion.labels import MIRRORED, SEEN, mirror_evidence, mirror_label, neighbour_label, origins
 from symgan_core.inversion.symmetry import face_region
-from tests.inversion.sphere import RADIUS, SIZE, SphereGenerator, painted, points_seen, sphere_depth
-
-WITHOUT = TuningConfig(conflict_filter=False, match_light=False)
+from tests.inversion.sphere import RADIUS, SIZE, WITHOUT, SphereGenerator, painted, points_seen, sphere_depth
 
 
 @pytest.fixture

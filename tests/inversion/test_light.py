@@ -16,10 +16,8 @@ from symgan_core.inversion.labels import mirror_evidence, mirror_label
 from symgan_core.inversion.light import Lamp, RenderedLight, fit_lamp, rendered_light, surface_normals
 from symgan_core.inversion.symmetry import compare_with_mirror
 from symgan_core.inversion.target import Target
-from tests.inversion.sphere import RADIUS, SIZE, SphereGenerator, painted, points_seen, sphere_depth
+from tests.inversion.sphere import RADIUS, SIZE, WITHOUT, SphereGenerator, painted, points_seen, sphere_depth
 from training.heads import HeadPack, draw_codes, person_from_code, traits
-
-WITHOUT = TuningConfig(conflict_filter=False, match_light=False)
 
 
 @pytest.fixture
@@ -100,7 +98,7 @@ def test_light_mirrored_is_the_same_person_under_mirrored_lamps() -> None:
 
 
 def test_no_light_is_known_of_other_generators(tiny: TriPlaneGenerator) -> None:
-    assert rendered_light(tiny, torch.zeros(1, 3, tiny.config.plane_channels, 16, 16)) is None
+    assert rendered_light(tiny, torch.zeros(1, 3, tiny.config.plane_channels, 16, 16), None) is None
 
 
 def test_a_mole_is_not_light(camera: torch.Tensor) -> None:

@@ -278,7 +278,7 @@ def test_along_the_outline_nothing_is_painted() -> None:
     out = Synthesized(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16), torch.ones(1, 1, 16, 16), torch.zeros(1, 1, 16, 16))
     mask, photo = torch.ones(1, 1, 16, 16), torch.ones(1, 3, 16, 16)
     mask[..., 10:] = 0
-    aim = to_be_painted(out, photo, mask, rim=3)[0, 0, 0]
+    aim = to_be_painted(out, photo, mask, rim=1)[0, 0, 0]
     assert aim.tolist() == [1.0] * 9 + [0.0, 0.0] + [1.0] * 5
 
 
