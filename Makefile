@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
-export OMP_WAIT_POLICY := passive
 
 .PHONY: demo test invert bench lint clean
 

@@ -1,9 +1,11 @@
 """The page: reads settings, builds, launches. A Hugging Face Space runs this file."""
 
 import os
+import sys
 
 # Before torch is imported: see symgan_core/__main__.py.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OMP_WAIT_POLICY", "active" if sys.platform == "linux" else "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr

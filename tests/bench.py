@@ -5,8 +5,10 @@ plainly. Both run in one process under the same allocator settings. ``python -m 
 """
 
 import os
+import sys
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OMP_WAIT_POLICY", "active" if sys.platform == "linux" else "passive")  # as symgan_core/__main__.py
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import concurrent.futures
 import ctypes
@@ -16,7 +18,6 @@ import multiprocessing
 import re
 import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path

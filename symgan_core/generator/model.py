@@ -55,7 +55,7 @@ class TriPlaneGenerator(nn.Module):
     Deterministic unless ``jitter`` is given. ``chunk_rays`` bounds the memory of rendering.
     """
 
-    chunk_rays = 8192
+    chunk_rays = 16384
     half_precision = False
     """Super-resolve in half precision wherever no gradient is asked for: ``float16`` on CUDA (the official networks were trained with it),
     ``bfloat16`` on a CPU. Pays on CUDA, and on processors with AMX (``half_precision_pays``)."""
@@ -242,10 +242,12 @@ class TriPlaneGenerator(nn.Module):
 
     def _grid_weights(self, grid: Tensor, camera: Tensor, resolution: int, count: int) -> Tensor:
         """``[1, count - 1, R, R]`` weights of the intervals between evenly spread samples of the density ``grid [1, 1, D, D, D]``."""
-        origins, directions = camera_rays(camera, resolution)
-        depths = coarse_depths(self.config.ray_start, self.config.ray_end, count, origins.shape[:2], None, origins.device)
-        places = (origins[:, :, None] + directions[:, :, None] * depths[..., None]) * (2 / self.config.box_warp)
-        sigma = F.grid_sample(grid - EMPTY, places[:, None], align_corners=True)[:, 0, 0] + EMPTY  # beyond the box it gives zeros
+        origins, directions = (x[:, :, None] * (2 / self.config.box_warp) for x in camera_rays(camera, resolution))
+        depths = coarse_depths(self.config.ray_start, self.config.ray_end, count, (1, resolution**2), None, camera.device)
+        places = torch.addcmul(origins, directions, depths[..., None])
+        # Row by row: grid_sample shares a batch out among threads. Beyond the box it gives zeros.
+        rows, places = (grid - EMPTY).expand(resolution, -1, -1, -1, -1), places.reshape(resolution, 1, resolution, count, 3)
+        sigma = F.grid_sample(rows, places, align_corners=True).reshape(1, -1, count) + EMPTY
         weights = sigma.new_zeros(*sigma.shape[:2], count - 1)
         hits = sigma.amax(-1) > FAINT
         weights[hits] = interval_weights(sigma[hits], depths[hits])

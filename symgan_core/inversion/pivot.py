@@ -18,6 +18,7 @@ from .config import InversionConfig
 from .events import Event
 from .light import Lamp, fit_lamp
 from .look import AgingGrid, look
+from .offset import PlanesOffset
 from .symmetry import compare_with_mirror
 from .target import Target, opacity_difference, to_preview
 
@@ -34,7 +35,7 @@ class State:
     generator: TriPlaneGenerator
     ws: Tensor
     camera: Tensor
-    planes_offset: Tensor | None = None
+    offset: PlanesOffset | None = None
 
 
 @torch.no_grad()

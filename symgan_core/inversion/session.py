@@ -127,7 +127,7 @@ class Inversion:
     def _unmeasured(self) -> Portrait3D:
         state = self._state
         generator = state.generator.eval().requires_grad_(False)
-        offset = None if state.planes_offset is None else state.planes_offset.clone()
+        offset = None if state.offset is None else state.offset.total()
         return Portrait3D(generator, state.ws.detach(), state.camera.detach(), self._report, offset, self.target.backdrop)
 
     def origins(self, yaws: Sequence[float] = ORIGIN_YAWS) -> tuple[Tensor, dict[str, float]]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..generator import Synthesized, TriPlaneGenerator
 from ..geometry import DEFAULT_FOCAL, Camera, project
@@ -19,6 +18,7 @@ from .growth import grow_matter
 from .labels import Label, MirrorEvidence, mirror_evidence, mirror_label, neighbour_label
 from .light import Light, rendered_light
 from .look import AgingGrid, look
+from .offset import PlanesOffset
 from .palette import in_the_photos_colours
 from .pivot import State
 from .symmetry import eroded, resized
@@ -67,15 +67,12 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     for weight in weights:
         weight.requires_grad_(True)
     groups = [{"params": weights, "rate": tuning.learning_rate}] if weights else []
-    grown, levels = torch.zeros_like(painted), []
     if tuning.offset_rate:
-        if tuning.grow:
-            grown = grow_matter(base, painted, target, still)
-        levels = [painted.new_zeros(*painted.shape[:3], *(n // k for n in painted.shape[3:])).requires_grad_(True)
-                  for k in tuning.offset_levels]
+        grown = grow_matter(base, painted, target, still) if tuning.grow else torch.zeros_like(painted)
+        state.offset = PlanesOffset(grown, tuning.offset_levels)
         spread = float(painted.std())
         # Adam moves what has a tiny gradient as far as what has a large one: without a floor, texels that no label sees fill with noise.
-        groups.append({"params": levels, "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
+        groups.append({"params": state.offset.levels, "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
     optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99), fused=True)
     views, grid, samples = _Views(), AgingGrid(generator), config.samples(generator)
     stride = config.stride(generator)
@@ -91,9 +88,8 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
             for group in optimizer.param_groups:
                 group["lr"] = group["rate"] * rate
             planes = generator.planes(ws) if "backbone" in tuning.parts else painted
-            if levels:
-                offset = grown + joined(levels, planes.shape[-1])
-                planes, state.planes_offset = planes + offset, offset.detach()
+            if state.offset:
+                planes = state.offset.added_to(planes)
             density = grid.of(planes)
             if step % tuning.refresh_every == 0:
                 _refresh(views, generator, planes.detach(), density, ws, target, tuning, rng)
@@ -105,11 +101,11 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
                 "perceptual": tuning.perceptual_weight * perceptual(out.image, image),
                 "pixel": tuning.pixel_weight * difference.abs().mean() + 4 * difference.square().mean(),
                 "opacity": tuning.opacity_weight * opacity_difference(out, replace(target, mask=mask))}
-            if step % tuning.extra_every == 0:
-                turn = step // tuning.extra_every
+            turn, extra = step // tuning.extra_every, step % tuning.extra_every == 0
+            if extra:
                 losses |= _extra_losses(generator, planes, ws, views, turn, stride, density, config, perceptual, rng)
-            if levels:
-                losses["smooth"] = tuning.smooth_weight / spread * total_variation(levels[0])
+            if state.offset and extra:
+                losses["smooth"] = tuning.extra_every * tuning.smooth_weight / spread * total_variation(state.offset.levels[0])
             optimizer.zero_grad()
             sum(losses.values()).backward()
             optimizer.step()
@@ -118,9 +114,6 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
             if near_enough(tuning, perceptual, float(losses["perceptual"].detach())):
                 break
     finally:
-        if levels:
-            with torch.no_grad():
-                state.planes_offset = grown + joined(levels, grown.shape[-1])
         generator.requires_grad_(False)
         report["mirror_weight"] = round(target.mirror_weight, 4)
         rejected = views.evidence.rejected_share if views.evidence else None
@@ -140,12 +133,6 @@ def to_be_painted(out: Synthesized, image: Tensor, mask: Tensor | None, rim: int
     solid = eroded(resized(out.image_opacity, image.shape[-1]), 1)
     edge = (eroded(mask, rim) < 0.5) & (-eroded(-mask, rim) > 0.5)
     return torch.where(edge | ((mask < 0.5) & (solid > 0.9)), out.image.detach(), image)
-
-
-def joined(levels: list[Tensor], size: int) -> Tensor:
-    """``[1, 3, C, size, size]``: the sum of offsets of several resolutions."""
-    return sum(level if level.shape[-1] == size else F.interpolate(
-        level.flatten(0, 1), (size, size), mode="bilinear", align_corners=False).unflatten(0, level.shape[:2]) for level in levels)
 
 
 def near_enough(tuning: TuningConfig, perceptual: PerceptualLoss, distance: float) -> bool:

@@ -8,7 +8,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from symgan_core.generator import CORRECTED_AXES, TriPlaneGenerator, model
-from symgan_core.generator.decoder import _by_grid, _by_texel, axes_to_projections, softplus
+from symgan_core.generator.decoder import Decoder, _by_grid, _by_texel, axes_to_projections
 from symgan_core.geometry import Camera
 from tests.conftest import TINY
 
@@ -137,14 +137,26 @@ def test_a_grid_of_planes_a_step_ago_gives_the_new_planes_picture() -> None:
     assert not torch.equal(own.opacity, aged.opacity)
 
 
-def test_softplus_and_its_gradient_at_both_ends() -> None:
-    x = torch.tensor([-200.0, -30, -5, -1e-3, 0, 2, 19, 21, 79, 81, 500], requires_grad=True)
-    expected = torch.nn.functional.softplus(x.double())
-    assert torch.allclose(softplus(x).double(), expected, rtol=1e-6, atol=1e-6)
-    weight = torch.arange(1.0, 12.0)
-    (found,) = torch.autograd.grad((weight * softplus(x)).sum(), x)
-    (truth,) = torch.autograd.grad((weight * torch.nn.functional.softplus(x)).sum(), x)
-    assert torch.allclose(found, truth, atol=1e-5)
+def test_the_decoder_in_blocks_is_the_plain_one_in_values_and_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("symgan_core.generator.decoder.BLOCK", 7)
+    decoder = Decoder(replace(TINY, plane_channels=4, decoder_hidden=5))
+    with torch.no_grad():  # softplus at both its ends, and far beyond what exp can hold
+        decoder.net[0].bias.copy_(torch.tensor([-200.0, -3, 0, 19, 500]))
+    features = torch.randn(2, 4, 30).transpose(1, 2).requires_grad_(True)
+    wanted = (features, *decoder.parameters())
+
+    def plain() -> tuple[torch.Tensor, torch.Tensor]:
+        hidden = torch.nn.functional.softplus(torch.nn.functional.linear(features, *decoder.net[0].scaled()))
+        out = torch.nn.functional.linear(hidden, *decoder.net[2].scaled())
+        return out[..., 0], (torch.sigmoid(out[..., 1:]) * 1.002 - 0.001).transpose(1, 2)
+
+    results = []
+    for function in (lambda: decoder(features), plain):
+        sigma, colours = function()
+        loss = sigma.square().sum() / 1e4 + (colours * torch.arange(colours.shape[2])).sum()
+        results.append((sigma, colours, *torch.autograd.grad(loss, wanted)))
+    for found, truth in zip(*results, strict=True):
+        assert torch.allclose(found, truth, rtol=1e-4, atol=1e-4)
 
 
 def test_a_copy_with_its_own_parts_shares_the_others(tiny: TriPlaneGenerator) -> None:
