@@ -35,6 +35,10 @@ class PivotConfig:
     """Adam rate of the camera, in shares of its limits."""
     from_guess: bool = False
     """Begin at the encoder's guess, where the generator has an encoder; else at the mean."""
+    points_weight: float = 5.0
+    """Of the mean distance of the face's points as the second look reads them in render and photo, in picture widths (``reading.py``)."""
+    points_share: float = 0.7
+    """Over this first share of the steps; then pixels know better."""
     prior_weight: float = 0.012
     """Weight of the code's squared distance from the mean, in standard deviations."""
 
@@ -89,6 +93,11 @@ class TuningConfig:
     """The terms of other views are computed in every so many steps, times so much (SPI's code: 4)."""
     refresh_every: int = 15
     """Depth, warps and masks of the pseudo labels are made anew after so many steps."""
+    keep_weight: float = 0.25
+    """Of views from all around in which what the photo does not show is to stay as it was (0: nobody asks)."""
+    grazing: float = 0.4
+    """What the photo shows at less than this cosine to the surface counts there as not shown, and is not warped to neighbours: on a head
+    that is a little too wide, hair beside the cheek would be painted far along it."""
     neighbour_weight: float = 0.4
     mirror_weight: float = 0.3
     mirror_pixels: bool = True
@@ -129,24 +138,27 @@ class InversionConfig:
         return draft_stride(generator) if self.draft else 1
 
 
-_NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "match_light": False, "depth": False}
+_NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "match_light": False, "depth": False, "keep_weight": 0.0,
+              "grazing": 0.0}
 _ALL = ("backbone", "decoder", "superresolution")
-_PTI = InversionConfig("pti", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(
+_PLAIN = PivotConfig(mirror=False, points_weight=0.0)
+_PTI = InversionConfig("pti", pivot=replace(_PLAIN, space="w"), tuning=TuningConfig(
     parts=_ALL, offset_rate=0.0, grow=False, palette=False, pixel_weight=1.0, opacity_weight=1.0, rim=0, stop_at_lpips=0.05, **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
     "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True)),
     "pti": _PTI,
-    "w_plus": InversionConfig("w_plus", pivot=PivotConfig(mirror=False), tuning=TuningConfig(steps=0)),
-    "w": InversionConfig("w", pivot=PivotConfig(space="w", mirror=False), tuning=TuningConfig(steps=0)),
+    "w_plus": InversionConfig("w_plus", pivot=_PLAIN, tuning=TuningConfig(steps=0)),
+    "w": InversionConfig("w", pivot=replace(_PLAIN, space="w"), tuning=TuningConfig(steps=0)),
     "pose_opt": replace(_PTI, method="pose_opt", pivot=replace(_PTI.pivot, optimize_camera=True)),
-    "hfgi3d": InversionConfig("hfgi3d", pivot=PivotConfig(mirror=False), tuning=replace(
+    "hfgi3d": InversionConfig("hfgi3d", pivot=_PLAIN, tuning=replace(
         _PTI.tuning, neighbours=True, fill_hidden=True, neighbour_yaw=60.0, neighbour_weight=1.0)),
     "spi_paper": InversionConfig(
         "spi_paper", fixed_steps=True, draft=False,
-        pivot=PivotConfig(steps=500, learning_rate=0.02, mirror_every=1, coarse_share=0.0, prior_weight=0.0, match_light=False),
+        pivot=PivotConfig(steps=500, learning_rate=0.02, mirror_every=1, coarse_share=0.0, prior_weight=0.0, match_light=False,
+                          points_weight=0.0),
         tuning=TuningConfig(
             steps=1000, learning_rate=3e-4, parts=_ALL, offset_rate=0.0, grow=False, palette=False, pixel_weight=1.0, opacity_weight=1.0,
-            rim=0, stop_at_lpips=0.05,
+            rim=0, stop_at_lpips=0.05, keep_weight=0.0, grazing=0.0,
             conflict_filter=False, match_light=False, mirror_pixels=False, contextual_weight=1.0, extra_every=4, refresh_every=4,
             neighbour_weight=0.1, mirror_weight=0.05, depth_weight=1.0,
             neighbour_yaw=11.5, neighbour_pitch=5.7, visibility_tolerance=0.05)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -9,21 +10,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..generator import TriPlaneGenerator
-from ..geometry import mirror_image, unproject, warp_to_view
+from ..geometry import Camera, mirror_image, unproject, warp_to_view
 from .config import TuningConfig
-from .light import Light, fit_lamp
+from .light import Light, fit_lamp, surface_normals
 from .symmetry import compare_with_mirror, eroded, face_region, mean_within, resized
 from .target import Target
 
 
 @dataclass(frozen=True, eq=False)
 class Label:
-    """A view to agree with: ``image [1, 3, H, W]``, ``trust [1, 1, H, W]`` in {0, 1}, ``camera [1, 25]``."""
+    """A view to agree with: ``image [1, 3, H, W]``, ``trust [1, 1, H, W]`` in {0, 1}, ``camera [1, 25]``; perhaps its ``depth
+    [1, 1, R, R]``, everywhere."""
 
     image: Tensor
     trust: Tensor
     camera: Tensor
-    mirrored: bool
+    mirrored: bool = False
+    depth: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +52,13 @@ def neighbour_label(generator: TriPlaneGenerator, planes: Tensor, target: Target
     ``filling [1, 3, H, W]``: what is to be seen there where the photo sees nothing (HFGI3D); by default nobody asks.
     """
     seen = generator.render(planes, camera, generator.config.draft_resolution, grid=grid)
-    warp = warp_to_view(target.image, target.camera, depth, camera, seen.depth, eroded(target.mask), config.visibility_tolerance)
+    well = well_seen(target, eroded(target.mask), depth, config.grazing)
+    warp = warp_to_view(target.image, target.camera, depth, camera, seen.depth, well, config.visibility_tolerance)
     solid = resized(seen.opacity, warp.image.shape[-1]) > 0.8
     trust = warp.visible * solid
     if filling is not None:
-        return Label(torch.where(trust > 0.5, warp.image, filling), torch.ones_like(trust), camera, mirrored=False)
-    return Label(warp.image, trust, camera, mirrored=False)
+        return Label(torch.where(trust > 0.5, warp.image, filling), torch.ones_like(trust), camera)
+    return Label(warp.image, trust, camera)
 
 
 @torch.no_grad()
@@ -80,28 +84,64 @@ def mirror_label(generator: TriPlaneGenerator, planes: Tensor, target: Target, d
     return Label(image, trust, camera, mirrored=True)
 
 
+def well_seen(target: Target, mask: Tensor | None, depth: Tensor, grazing: float) -> Tensor | None:
+    """The ``mask [1, 1, H, W]`` of the photo without what it shows at less than the cosine ``grazing`` to the surface."""
+    if mask is None or not grazing:
+        return mask
+    towards = Camera.from_vector(target.camera).position()[..., None, None] - unproject(depth, target.camera).permute(0, 3, 1, 2)
+    facing = (surface_normals(depth, target.camera) * F.normalize(towards, dim=1)).sum(1, keepdim=True)
+    return mask * (resized(facing, mask.shape[-1]) > grazing)
+
+
 SEEN, MIRRORED, INVENTED = 1, 2, 3
 
 
 @torch.no_grad()
 def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, cameras: Tensor, config: TuningConfig,
-            mirror: bool = True, light: Light | None = None) -> Tensor:
+            mirror: bool = True, light: Light | None = None, grazing: float = 0.0) -> Tensor:
     """Where each pixel of the views ``cameras [N, 25]`` comes from, ``[N, 1, H, W]`` uint8: SEEN in the photo, MIRRORED from it, INVENTED
-    by the generator, or 0 where there is no head. ``mirror``: whether the method used the mirrored photo; ``light``: where it is known."""
+    by the generator, or 0 where there is no head.
+
+    Args:
+        mirror: whether the method used the mirrored photo.
+        light: where it is known.
+        grazing: what the photo shows at less than this cosine to the surface is not SEEN.
+    """
     draft, size, grid = generator.config.draft_resolution, target.image.shape[-1], generator.density_grid(planes)
     depth = generator.render(planes, target.camera, draft, grid=grid).depth
     evidence = mirror_evidence(target, depth, config, light) if mirror and target.mirror_weight > 0 else None
-    maps = []
+    mask, maps = well_seen(target, target.mask, depth, grazing), []
     for camera in cameras.split(1):
         seen = generator.render(planes, camera, draft, grid=grid)
         out = INVENTED * (resized(seen.opacity, size) > 0.5).byte()
         if evidence is not None:
             label = mirror_label(generator, planes, target, depth, camera, evidence, config, grid)
             out[(label.trust > 0.5) & (out > 0)] = MIRRORED
-        direct = warp_to_view(target.image, target.camera, depth, camera, seen.depth, target.mask, config.visibility_tolerance)
+        direct = warp_to_view(target.image, target.camera, depth, camera, seen.depth, mask, config.visibility_tolerance)
         out[(direct.visible > 0.5) & (out > 0)] = SEEN
         maps.append(out)
     return torch.cat(maps)
+
+
+KEPT_YAWS = (-100.0, -60.0, -30.0, 30.0, 60.0, 100.0)
+KEPT_PITCH = 5.0
+
+
+@torch.no_grad()
+def kept_labels(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, target: Target, config: TuningConfig,
+                light: Light | None = None, grid: Tensor | None = None) -> list[Label]:
+    """Views of the head as it is, from all around, to be trusted where neither photo nor mirrored photo say anything.
+
+    Texels of a plane lie one behind the other in the head: what is learned of a face goes through to the hair behind it, as streaks.
+    """
+    place = generator.config
+    cameras = torch.cat([Camera.orbit(yaw, pitch, place.orbit_radius, place.orbit_pivot).vector()
+                         for yaw, pitch in zip(KEPT_YAWS, itertools.cycle((KEPT_PITCH, -KEPT_PITCH)))]).to(target.camera)
+    mirror = config.mirrored and target.mirror_weight > 0
+    maps = origins(generator, planes, target, cameras, config, mirror, light, config.grazing)
+    views = (generator.view(planes, ws, camera, grid=grid) for camera in cameras.split(1))
+    return [Label(view.image, eroded((where == INVENTED).float(), 1), camera, depth=view.image_depth)
+            for view, where, camera in zip(views, maps.split(1), cameras.split(1), strict=True)]
 
 
 @torch.no_grad()

@@ -19,11 +19,12 @@ from .events import Event
 from .light import Lamp, fit_lamp
 from .look import AgingGrid, look
 from .offset import PlanesOffset
+from .reading import points_difference
 from .symmetry import compare_with_mirror
 from .target import Target, opacity_difference, to_preview
 
-CAMERA_LIMITS = (12.0, 9.0, 0.06, 0.06, 0.1)
-"""How far yaw and pitch (degrees), crop offset (shares of the width) and log zoom may move."""
+CAMERA_LIMITS = (12.0, 9.0, 0.06, 0.06, 0.1, 15.0)
+"""How far yaw and pitch (degrees), crop offset (shares of the width), log zoom and roll (degrees) may move."""
 LIGHT_EVERY = 12
 """The light of one side is fitted anew after so many steps."""
 
@@ -51,12 +52,12 @@ def adjusted_camera(camera: Tensor, move: Tensor) -> Tensor:
     """A camera turned about the world's centre and with its picture shifted and zoomed.
 
     Args:
-        camera: ``[1, 25]``; move: ``[5]`` unlimited numbers, squashed into ``CAMERA_LIMITS``.
+        camera: ``[1, 25]``; move: ``[6]`` unlimited numbers, squashed into ``CAMERA_LIMITS``.
     """
-    yaw, pitch, dx, dy, zoom = torch.tanh(move) * move.new_tensor(CAMERA_LIMITS)
+    yaw, pitch, dx, dy, zoom, roll = torch.tanh(move) * move.new_tensor(CAMERA_LIMITS)
     cam = Camera.from_vector(camera)
     # The x axis of the camera is the one to tilt about; the world's y axis the one to pan about.
-    turn = _rotation(cam.cam2world[0, :3, 0], -torch.deg2rad(pitch))
+    turn = _rotation(cam.cam2world[0, :3, 2], torch.deg2rad(roll)) @ _rotation(cam.cam2world[0, :3, 0], -torch.deg2rad(pitch))
     turn = _rotation(move.new_tensor([0.0, 1, 0]), torch.deg2rad(yaw)) @ turn
     full = F.pad(turn, (0, 1, 0, 1)) + torch.diag(move.new_tensor([0.0, 0, 0, 1]))
     scale = torch.exp(zoom)
@@ -85,7 +86,7 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
     mean, std = latent_statistics(generator, target.camera)
     rows = 1 if pivot.space == "w" else generator.config.num_ws
     offset = ((state.ws - mean) / std)[:, :rows].clone().requires_grad_(True)
-    move = torch.zeros(5, device=generator.device, requires_grad=pivot.optimize_camera)
+    move = torch.zeros(6, device=generator.device, requires_grad=pivot.optimize_camera)
     groups = [{"params": [offset], "rate": pivot.learning_rate}]
     if pivot.optimize_camera:
         groups.append({"params": [move], "rate": pivot.camera_rate})
@@ -104,6 +105,7 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         ws = (mean + std * (offset + noise)).expand(-1, generator.config.num_ws, -1)
         camera = adjusted_camera(target.camera, move) if pivot.optimize_camera else target.camera
         part = 2 if share < pivot.coarse_share else 1
+        with_points = target.matte and pivot.points_weight > 0 and share < pivot.points_share  # framed as the second look expects heads
         photo, mirror = target.with_camera(camera), None
         if pivot.mirror and target.mirror_weight > 0 and step % pivot.mirror_every == 0:
             if traits is not None:  # the mirrored photo is the same face under the mirrored lamps
@@ -115,7 +117,7 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
                 mirror = light.mirrored_photo(seen, depth).with_camera(photo.mirrored().camera), ws
             else:
                 mirror = photo.mirrored(), ws
-        losses, out = _losses(generator, ws, photo, mirror, part, config, perceptual, rng, grid)
+        losses, out = _losses(generator, ws, photo, mirror, part, with_points, config, perceptual, rng, grid)
         losses["prior"] = pivot.prior_weight * latent_distance(ws, mean, std)
         optimizer.zero_grad()
         sum(losses.values()).backward()
@@ -127,7 +129,7 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         yield Event("pivot", step + 1, pivot.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
 
 
-def _losses(generator: TriPlaneGenerator, ws: Tensor, target: Target, mirror: tuple[Target, Tensor] | None, part: int,
+def _losses(generator: TriPlaneGenerator, ws: Tensor, target: Target, mirror: tuple[Target, Tensor] | None, part: int, with_points: bool,
             config: InversionConfig, perceptual: PerceptualLoss, rng: torch.Generator,
             grid: AgingGrid) -> tuple[dict[str, Tensor], Synthesized]:
     """Losses of the photo's view and, if there is a ``mirror`` (a view and the code that it shows), of that; and the photo's view as it is.
@@ -141,6 +143,8 @@ def _losses(generator: TriPlaneGenerator, ws: Tensor, target: Target, mirror: tu
     out, (image, mask) = look(generator, planes, ws, target.camera, (target.image, target.mask), stride, rng, samples=samples, grid=density)
     losses = {"perceptual": perceptual(out.image, image), "pixel": (out.image - image).abs().mean(),
               "opacity": opacity_difference(out, replace(target, mask=mask))}
+    if with_points:
+        losses["points"] = pivot.points_weight * points_difference(out.image, image)
     if mirror is not None:
         other, code = mirror
         shown = planes if code is ws else generator.planes(code, resolution=resolution)

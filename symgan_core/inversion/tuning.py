@@ -15,7 +15,7 @@ from ..losses import PerceptualLoss, contextual_loss, depth_drift, patch_feature
 from .config import InversionConfig, TuningConfig
 from .events import Event
 from .growth import grow_matter
-from .labels import Label, MirrorEvidence, mirror_evidence, mirror_label, neighbour_label
+from .labels import Label, MirrorEvidence, kept_labels, mirror_evidence, mirror_label, neighbour_label
 from .light import Light, rendered_light
 from .look import AgingGrid, look
 from .offset import PlanesOffset
@@ -41,6 +41,7 @@ class _Views:
 
     references: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
+    kept: list[Label] = field(default_factory=list)
     light: Light | None = None
     """Where the generator knows it."""
     evidence: MirrorEvidence | None = None
@@ -80,7 +81,9 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         views.untouched = painted
     if tuning.mirrored and tuning.match_light and target.mirror_weight > 0:
         views.light = rendered_light(base, painted, still)
-    if tuning.depth:
+    if tuning.keep_weight:
+        views.kept = kept_labels(base, painted, ws, target, tuning, views.light, still)
+    elif tuning.depth:
         views.references = _reference_depths(base, painted, still, config, rng)
     try:
         for step in range(tuning.steps):
@@ -195,21 +198,33 @@ def _extra_losses(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, view
         seen = label.image, label.trust
         out, (image, trust) = look(generator, planes, ws, label.camera, seen, stride, rng, rng, samples, density)
         label = replace(label, image=image, trust=trust)
-        # Untrusted pixels take the render itself, so that windows of the perceptual loss across the border cost nothing.
-        aim = torch.where(label.trust > 0.5, label.image, out.image.detach())
-        pixel = ((out.image - label.image).abs() * label.trust).mean()
         if label.mirrored:
             term = tuning.contextual_weight * _contextual(out, label)
             if tuning.mirror_pixels:
-                term = term + perceptual(out.image, aim) + pixel
+                term = term + _difference(out, image, trust, perceptual)
             losses["mirrored"] = tuning.extra_every * tuning.mirror_weight * term
         else:
-            losses["neighbour"] = tuning.extra_every * tuning.neighbour_weight * (perceptual(out.image, aim) + pixel)
+            losses["neighbour"] = tuning.extra_every * tuning.neighbour_weight * _difference(out, image, trust, perceptual)
+    if views.kept:
+        label = views.kept[turn % len(views.kept)]
+        seen = label.image, label.trust, label.depth
+        out, (image, trust, depth) = look(generator, planes, ws, label.camera, seen, stride, rng, rng, samples, density)
+        losses["kept"] = tuning.extra_every * tuning.keep_weight * _difference(out, image, trust, perceptual)
+        if tuning.depth:
+            now = out.image_depth
+            losses["depth"] = tuning.extra_every * tuning.depth_weight * depth_drift(now, resized(depth, now.shape[-1]))
     if views.references:
         camera, depth = views.references[turn % len(views.references)]
         now = generator.render(planes, camera, _depth_resolution(generator), samples=samples, grid=density).depth
         losses["depth"] = tuning.extra_every * tuning.depth_weight * depth_drift(now, depth)
     return losses
+
+
+def _difference(out: Synthesized, image: Tensor, trust: Tensor, perceptual: PerceptualLoss) -> Tensor:
+    """Of a render and a label, where that may be trusted."""
+    # Elsewhere the aim is the render itself, so that windows of the perceptual loss across the border cost nothing.
+    aim = torch.where(trust > 0.5, image, out.image.detach())
+    return perceptual(out.image, aim) + ((out.image - image).abs() * trust).mean()
 
 
 def _contextual(out: Synthesized, label: Label) -> Tensor:

@@ -2,7 +2,7 @@
 
 import torch
 
-from symgan_core.generator import Rendered
+from symgan_core.generator import Rendered, Synthesized
 from symgan_core.geometry import camera_rays
 from symgan_core.inversion.config import TuningConfig
 from symgan_core.inversion.target import Target
@@ -30,6 +30,10 @@ class SphereGenerator:
     def render(self, planes, camera, *_, **__):
         depth = sphere_depth(camera)
         return Rendered(torch.zeros(1, 3, SIZE, SIZE), depth, (depth < 3).float())
+
+    def view(self, planes, ws, camera, **__):
+        seen = self.render(planes, camera)
+        return Synthesized(seen.features, seen.features, seen.depth, seen.opacity)
 
 
 def points_seen(camera: torch.Tensor) -> torch.Tensor:

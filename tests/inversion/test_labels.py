@@ -5,7 +5,7 @@ import torch
 
 from symgan_core.geometry import Camera
 from symgan_core.inversion.config import TuningConfig
-from symgan_core.inversion.labels import MIRRORED, SEEN, mirror_evidence, mirror_label, neighbour_label, origins
+from symgan_core.inversion.labels import MIRRORED, SEEN, kept_labels, mirror_evidence, mirror_label, neighbour_label, origins
 from symgan_core.inversion.symmetry import face_region
 from tests.inversion.sphere import RADIUS, SIZE, WITHOUT, SphereGenerator, painted, points_seen, sphere_depth
 
@@ -88,3 +88,29 @@ def test_origins_say_what_is_seen_mirrored_and_invented() -> None:
     hidden = (towards < -0.1) & (found > 0)
     assert (found[hidden] == SEEN).float().mean() < 0.05 and (found == MIRRORED).sum() > 50 and x[found == MIRRORED].max() < 0
     assert (origins(SphereGenerator(), None, target, view, TuningConfig(), mirror=False) != MIRRORED).all()
+
+
+def test_what_the_photo_shows_at_a_grazing_angle_is_left_as_it_was() -> None:
+    target, view = painted(Camera.orbit(0, 0).vector(), mole=False), Camera.orbit(40, 0).vector()
+    towards = points_seen(view) / RADIUS @ Camera.from_vector(target.camera).position()[0] / 2.7
+    head = sphere_depth(view)[0, 0] < 3
+    grazing, well = head & (towards > 0.5) & (towards < 0.6), head & (towards > 0.75)
+    for least, trusted in ((0.0, True), (0.68, False)):
+        config = TuningConfig(grazing=least)
+        trust = neighbour_label(SphereGenerator(), None, target, sphere_depth(target.camera), view, config).trust[0, 0]
+        found = origins(SphereGenerator(), None, target, view, config, grazing=least)[0, 0]
+        shares = trust[grazing].mean(), (found[grazing] == SEEN).float().mean()
+        assert min(shares) > 0.9 if trusted else max(shares) < 0.1, shares
+        assert trust[well].mean() > 0.9 and (found[well] == SEEN).float().mean() > 0.95
+
+
+def test_views_that_are_kept_are_trusted_where_nothing_is_known() -> None:
+    target = painted(Camera.orbit(40, 0).vector(), mole=False)
+    labels = kept_labels(SphereGenerator(), None, None, target, TuningConfig())
+    for label in labels:
+        towards = points_seen(label.camera) / RADIUS @ Camera.from_vector(target.camera).position()[0] / 2.7
+        head = label.depth[0, 0] < 3
+        assert label.trust[0, 0][~head | (towards > 0.55)].max() == 0
+        assert torch.equal(label.depth, sphere_depth(label.camera))
+    behind = labels[0]  # from the right, nearly all of what the photo hides
+    assert behind.trust.sum() > 0.5 * (behind.depth < 3).sum()

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -22,10 +23,10 @@ from symgan_core.inversion import (
 )
 from symgan_core.inversion.config import PRESETS
 from symgan_core.inversion.growth import grow_matter, holes, spread_depth
-from symgan_core.inversion.labels import MIRRORED
-from symgan_core.inversion.pivot import CAMERA_LIMITS, adjusted_camera
-from symgan_core.inversion.tuning import near_enough, to_be_painted
-from symgan_core.losses import PerceptualLoss
+from symgan_core.inversion.labels import MIRRORED, kept_labels
+from symgan_core.inversion.pivot import CAMERA_LIMITS, State, adjusted_camera
+from symgan_core.inversion.tuning import near_enough, to_be_painted, tune_generator
+from symgan_core.losses import PerceptualLoss, load_perceptual
 
 
 def short(method: str = "spi", first: int = 4, second: int = 4, **options: bool):
@@ -170,11 +171,33 @@ def test_camera_moves_only_if_asked_and_within_limits(tiny: TriPlaneGenerator) -
     moved = free.portrait().report["camera_moved"]
     assert moved["yaw"] != 0 and abs(moved["yaw"]) <= CAMERA_LIMITS[0]
     base = Camera.orbit(20, 10).vector()
-    assert torch.allclose(adjusted_camera(base, torch.zeros(5)), base, atol=1e-6)
-    far = Camera.from_vector(adjusted_camera(base, torch.tensor([9.0, 0, 0, 0, 0])))
+    assert torch.allclose(adjusted_camera(base, torch.zeros(6)), base, atol=1e-6)
+    far = Camera.from_vector(adjusted_camera(base, torch.tensor([9.0, 0, 0, 0, 0, 0])))
     assert far.yaw_pitch()[0] == pytest.approx(20 + CAMERA_LIMITS[0], abs=0.3)
-    up = Camera.from_vector(adjusted_camera(Camera.orbit(0, 10).vector(), torch.tensor([0.0, 9, 0, 0, 0])))
+    up = Camera.from_vector(adjusted_camera(Camera.orbit(0, 10).vector(), torch.tensor([0.0, 9, 0, 0, 0, 0])))
     assert up.yaw_pitch()[1] == pytest.approx(10 + CAMERA_LIMITS[1], abs=0.1)
+    level, rolled = (Camera.from_vector(adjusted_camera(base, torch.tensor([0.0, 0, 0, 0, 0, roll]))) for roll in (0.0, 9.0))
+    assert rolled.yaw_pitch() == pytest.approx(level.yaw_pitch(), abs=0.1)
+    turn = (rolled.cam2world[0, :3, :2] * level.cam2world[0, :3, :2]).sum(0)
+    assert turn.tolist() == pytest.approx([math.cos(math.radians(CAMERA_LIMITS[5]))] * 2, abs=1e-3)
+
+
+def test_what_the_photo_hides_stays_as_it_was_where_that_is_asked(tiny: TriPlaneGenerator) -> None:
+    image, mask, camera = photo_of(tiny, 0)
+    target, changes = make_target(image // 2, camera, mask, tiny), []
+    ws = tiny.mapping(torch.randn(1, 16, generator=torch.Generator().manual_seed(5)), target.camera)
+    for weight in (0.0, 4.0):
+        config = short(second=30)
+        tuning = replace(config.tuning, keep_weight=weight, depth=False, grow=False, palette=False, parts=())
+        state = State(tiny, ws, target.camera)
+        rng, perceptual = torch.Generator().manual_seed(0), load_perceptual(tiny.device)
+        list(tune_generator(state, target, replace(config, tuning=tuning), perceptual, rng, {}))
+        planes, away = tiny.planes(ws), []
+        for label in kept_labels(tiny, planes, ws, target, tuning):
+            image = tiny.view(planes + state.offset.total(), ws, label.camera).image
+            away.append(((image - label.image).abs() * label.trust).sum() / label.trust.sum())
+        changes.append(float(torch.stack(away).mean()))
+    assert changes[1] < 0.7 * changes[0], changes
 
 
 def test_save_and_load_give_the_same_picture(tiny: TriPlaneGenerator, tmp_path) -> None:
