@@ -123,8 +123,7 @@ def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, camera
     return torch.cat(maps)
 
 
-KEPT_YAWS = (-100.0, -60.0, -30.0, 30.0, 60.0, 100.0)
-KEPT_PITCH = 5.0
+KEPT_YAWS, KEPT_PITCH = (-90.0, -40.0, 40.0, 90.0), 5.0
 
 
 @torch.no_grad()
@@ -139,9 +138,12 @@ def kept_labels(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, target
                          for yaw, pitch in zip(KEPT_YAWS, itertools.cycle((KEPT_PITCH, -KEPT_PITCH)))]).to(target.camera)
     mirror = config.mirrored and target.mirror_weight > 0
     maps = origins(generator, planes, target, cameras, config, mirror, light, config.grazing)
-    views = (generator.view(planes, ws, camera, grid=grid) for camera in cameras.split(1))
-    return [Label(view.image, eroded((where == INVENTED).float(), 1), camera, depth=view.image_depth)
-            for view, where, camera in zip(views, maps.split(1), cameras.split(1), strict=True)]
+    labels = []
+    for where, camera in zip(maps.split(1), cameras.split(1), strict=True):
+        seen = generator.render(planes, camera, grid=grid)
+        image = generator.super_resolve(seen, ws)
+        labels.append(Label(image, eroded((where == INVENTED).float(), 1), camera, depth=seen.depth))
+    return labels
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 import torch
 
-from symgan_core.generator import Rendered, Synthesized
+from symgan_core.generator import Rendered
 from symgan_core.geometry import camera_rays
 from symgan_core.inversion.config import TuningConfig
 from symgan_core.inversion.target import Target
@@ -31,9 +31,8 @@ class SphereGenerator:
         depth = sphere_depth(camera)
         return Rendered(torch.zeros(1, 3, SIZE, SIZE), depth, (depth < 3).float())
 
-    def view(self, planes, ws, camera, **__):
-        seen = self.render(planes, camera)
-        return Synthesized(seen.features, seen.features, seen.depth, seen.opacity)
+    def super_resolve(self, rendered, ws):
+        return rendered.features
 
 
 def points_seen(camera: torch.Tensor) -> torch.Tensor:
