@@ -31,7 +31,7 @@ These people do not exist. The pictures were rendered by `training/heads` from C
 """
 
 
-def make_gallery(root: Path = Path("examples"), preset: str = "fast") -> None:
+def make_gallery(root: Path = Path("examples"), preset: str = "balanced") -> None:
     """Write a folder a person, the manifest and the licence."""
     pack, generator = HeadPack(), load_generator("builtin", "cpu")
     renderer = HeadRenderer(pack)

@@ -197,7 +197,7 @@ def test_what_the_photo_hides_stays_as_it_was_where_that_is_asked(tiny: TriPlane
             image = tiny.view(planes + state.offset.total(), ws, label.camera).image
             away.append(((image - label.image).abs() * label.trust).sum() / label.trust.sum())
         changes.append(float(torch.stack(away).mean()))
-    assert changes[1] < 0.7 * changes[0], changes
+    assert changes[1] < 0.8 * changes[0], changes
 
 
 def test_save_and_load_give_the_same_picture(tiny: TriPlaneGenerator, tmp_path) -> None:
