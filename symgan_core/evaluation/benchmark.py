@@ -22,7 +22,7 @@ from ..losses import load_perceptual
 from .metrics import mean_metrics, picture_metrics, shading_error
 from .sheet import Sheet
 
-OTHER_VIEWS = {"mirror", "neighbour", "mirrored", "depth"}
+OTHER_VIEWS = {"mirror", "neighbour", "mirrored", "kept", "depth"}
 """Losses that take a render of their own."""
 FIELDS = ("images", "masks", "depths", "depth_offset", "cameras", "input_view", "names")
 
@@ -108,13 +108,18 @@ def evaluate_one(arrays: dict[str, np.ndarray], index: int, method: str, preset:
     target = make_target(arrays["images"][index, given], arrays["cameras"][index, given], arrays["masks"][index, given], generator)
     inversion = Inversion(target, generator, config, seed)
     begin = time.monotonic()
-    renders = sum(1 + len(OTHER_VIEWS & event.losses.keys()) for event in inversion if event.losses)
+    renders = sum(_renders(event.losses) for event in inversion if event.losses)
     seconds = time.monotonic() - begin
     portrait = inversion.portrait()
     views = [_score_view(portrait, generator, arrays, index, view) for view in range(arrays["images"].shape[1])]
     novel = [v for i, v in enumerate(views) if i != given]
     return portrait, {"input": views[given]["view"], "novel": mean_metrics([v["view"] for v in novel]),
                       "hidden": mean_metrics([v["hidden"] for v in novel]), "seconds": round(seconds, 2), "renders": renders}
+
+
+def _renders(losses: dict[str, float]) -> int:
+    """Views that a step has rendered. The depth term has none of its own where views are kept: it looks at those."""
+    return 1 + len(OTHER_VIEWS & losses.keys()) - ({"kept", "depth"} <= losses.keys())
 
 
 def _score_view(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict[str, np.ndarray], index: int,

@@ -20,6 +20,7 @@ from ..weights import read_shipped
 from .frames import compose_frames, cut_squares, points_to_photo, relative_frame
 from .network import conv_block
 
+CPU = torch.device("cpu")
 INPUT = 128
 MAP = 64
 REGIONS = ("background", "skin", "hair", "eyes", "mouth", "brows", "nose", "ears", "neck", "clothing", "glasses", "hat")
@@ -137,12 +138,12 @@ def mean_places(heat: Tensor) -> Tensor:
     return torch.stack([chance.sum(2) @ line, chance.sum(3) @ line], -1)
 
 
-@lru_cache(maxsize=1)
-def load_close_network() -> CloseNetwork:
+@lru_cache(maxsize=2)
+def load_close_network(device: torch.device = CPU) -> CloseNetwork:
     """The shipped network, in evaluation mode. Raises CheckpointError if its file is damaged."""
     network = CloseNetwork()
     network.load_state_dict(read_shipped(WEIGHTS))
-    return network.eval().requires_grad_(False)
+    return network.to(device).eval().requires_grad_(False)
 
 
 @dataclass(frozen=True, eq=False)

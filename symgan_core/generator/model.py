@@ -55,7 +55,7 @@ class TriPlaneGenerator(nn.Module):
     Deterministic unless ``jitter`` is given. ``chunk_rays`` bounds the memory of rendering.
     """
 
-    chunk_rays = 16384
+    chunk_rays = 8192
     half_precision = False
     """Super-resolve in half precision wherever no gradient is asked for: ``float16`` on CUDA (the official networks were trained with it),
     ``bfloat16`` on a CPU. Pays on CUDA, and on processors with AMX (``half_precision_pays``)."""
@@ -235,10 +235,9 @@ class TriPlaneGenerator(nn.Module):
         ``depths [1, M, S]``."""
         origins, directions = pixel_rays(camera, places[None])
         depth_range = self._depth_range(origins)
-        return self._joined(
-            march(*self.query_rays(planes, *(x[:, i: i + self.chunk_rays] for x in (origins, directions, depths))), depth_range,
-                  self.config.white_back)
-            for i in range(0, len(places), self.chunk_rays))
+        step = 4 * self.chunk_rays  # samples a ray are few here; and each chunk's gradient is one more pass over whole planes
+        chunks = zip(*(x.split(step, 1) for x in (origins, directions, depths)), strict=True)
+        return self._joined(march(*self.query_rays(planes, *chunk), depth_range, self.config.white_back) for chunk in chunks)
 
     def _grid_weights(self, grid: Tensor, camera: Tensor, resolution: int, count: int) -> Tensor:
         """``[1, count - 1, R, R]`` weights of the intervals between evenly spread samples of the density ``grid [1, 1, D, D, D]``."""

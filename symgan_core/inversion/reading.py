@@ -18,7 +18,7 @@ def points_difference(image: Tensor, photo: Tensor) -> Tensor:
     Args:
         image, photo: ``[1, 3, H, W]`` in [-1, 1], framed as the built-in generator frames heads. The gradient is the image's.
     """
-    network = load_close_network().to(image.device)
+    network = load_close_network(image.device)
     crops = torch.cat([image.clamp(-1, 1), photo])
     reading = network(F.interpolate(crops, (INPUT, INPUT), mode="bilinear", antialias=crops.shape[-1] > INPUT, align_corners=False))
     points, shown = reading.points[0], torch.sigmoid(reading.visible[1].detach())

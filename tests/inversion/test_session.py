@@ -64,7 +64,7 @@ def test_each_method_runs_and_comes_closer(tiny: TriPlaneGenerator, method: str)
 
 def test_spi_uses_every_part_on_a_side_view(tiny: TriPlaneGenerator) -> None:
     names = set().union(*(e.losses for e in start(tiny, short("spi", 3, 14))))
-    assert {"mirror", "neighbour", "mirrored", "depth", "opacity", "prior"} <= names
+    assert {"mirror", "points", "neighbour", "mirrored", "kept", "depth", "opacity", "prior"} <= names
 
 
 @pytest.mark.parametrize(("method", "parts"), [("spi", {"superresolution"}), ("pti", {"backbone", "decoder", "superresolution"})])
