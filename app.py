@@ -12,12 +12,13 @@ import gradio as gr
 
 from demo import build, read_settings
 from demo.layout import CSS
-from symgan_core.memory import keep_freed_memory
+from symgan_core.memory import import_ahead, keep_freed_memory
 
 
 def main() -> None:
     """Serve the page until stopped."""
     keep_freed_memory()
+    import_ahead()
     settings = read_settings()
     page = build(settings).queue(max_size=settings.queue_size, default_concurrency_limit=2)
     page.launch(

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from symgan_core.editing import Direction, list_directions
 from symgan_core.errors import SymganError
@@ -68,7 +67,6 @@ class Studio:
 
     def __post_init__(self) -> None:
         self.generator = load_generator(self.settings.generator, self.settings.device)
-        torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # a process's first optimiser imports for a second: now, while nobody waits
         self.provider = load_provider()
         self.shares = ShareStore(self.settings.shares, self.settings.share_days)
         self.examples: list[Example] = list_examples()
