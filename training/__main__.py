@@ -46,6 +46,7 @@ def main() -> None:
         if name == "views":
             command.add_argument("out", type=Path, help="the .npz file to write; --people says how many, --seed which")
             command.add_argument("--one-lamp", action="store_true", help="light from one side, given views from both: the light test")
+            command.add_argument("--unseen", action="store_true", help="with shapes, skins and hair textures that no pool holds")
             command.set_defaults(people=16, seed=77)
         if name == "reader":
             command.add_argument("out", type=Path, help="the .safetensors file to write; --people says from how many portraits")
@@ -132,7 +133,7 @@ def _export(args: argparse.Namespace) -> None:
 def _views(args: argparse.Namespace) -> None:
     from .views import write_views
 
-    write_views(args.out, args.people, args.seed, args.one_lamp)
+    write_views(args.out, args.people, args.seed, args.one_lamp, args.unseen)
 
 
 def _measure(args: argparse.Namespace) -> None:

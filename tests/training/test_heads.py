@@ -234,6 +234,24 @@ def test_one_lamp_leaves_a_dark_side(tmp_path) -> None:
     assert 25 <= yaws[0] <= 45 and -45 <= yaws[1] <= -25
 
 
+def test_unseen_parts_are_new_for_each_person_and_as_symmetric_as_before(pack: HeadPack) -> None:
+    from training.unseen import UnseenPack
+
+    own, rng, skin, hair = UnseenPack(), np.random.default_rng(3), f"skins/{pack.skin_names[0]}.jpg", f"hair/{HAIR[0]}"
+    base, shapes, skins = pack.compose({}), [], []
+    for _ in range(2):
+        own.renew(rng)
+        shapes.append(own.compose({}))
+        skins.append(own.colour(skin))
+    assert 0.03 < np.abs(shapes[0] - base).max() < 0.6 and np.abs(shapes[0] - shapes[1]).max() > 0.03
+    crooked = [np.abs(x[pack.mirror] * [-1, 1, 1] - x).max() for x in (shapes[0], base)]
+    assert crooked[0] < crooked[1] + 0.01
+    ratios = [x / pack.colour(skin).clip(1e-6) for x in skins]
+    assert 0.03 < np.abs(ratios[0] - 1).mean() < 0.3 and np.abs(ratios[0] - ratios[1]).mean() > 0.03
+    assert np.abs(own.card(hair)[0] - pack.card(hair)[0]).mean() > 0.05
+    assert np.array_equal(own.colour("teeth.jpg"), pack.colour("teeth.jpg"))
+
+
 def test_a_background_leaves_no_white_rim() -> None:
     from training.heads.backgrounds import draw_background, over_background
 
