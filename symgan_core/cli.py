@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     convert.add_argument("source", type=Path)
     convert.add_argument("out", type=Path)
 
-    evaluate = commands.add_parser("evaluate", help="score methods on a multi-view file")
+    evaluate = commands.add_parser("evaluate", help="score methods on a multi-view file, or on a photo or a folder of photos")
     evaluate.add_argument("data", type=Path)
     evaluate.add_argument("--methods", nargs="+", default=["spi", "pti", "w_plus", "w"])
     evaluate.add_argument("--preset", default="balanced")
@@ -156,11 +156,14 @@ def _evaluate(args: argparse.Namespace) -> None:
     generator = load_generator(args.generator, args.device)
     result = evaluate(args.data, args.methods, generator, args.preset, args.limit, args.out,
                       progress=lambda method, name: print(f"{method}: {name}", file=sys.stderr))
-    print("| method | input psnr | novel psnr | novel haarpsi | hidden haarpsi | depth | seconds |\n|---|---|---|---|---|---|---|")
-    for method, scores in result["methods"].items():
-        m = scores["mean"]
-        novel, hidden = m["novel"], m["hidden"]
-        values = (m["input"]["psnr"], novel["psnr"], novel["haarpsi"], hidden["haarpsi"], novel["depth_l1"], m["seconds"])
+    columns = (("input", "psnr"), ("novel", "psnr"), ("novel", "haarpsi"), ("hidden", "haarpsi"), ("novel", "depth_l1"),
+               ("turned", "psnr"), ("turned", "haarpsi"))
+    means = {method: scores["mean"] for method, scores in result["methods"].items()}
+    shown = [(part, key) for part, key in columns if any(part in mean for mean in means.values())]
+    print("| method | " + " | ".join(f"{part} {'depth' if key == 'depth_l1' else key}" for part, key in shown) + " | seconds |")
+    print("|---" * (len(shown) + 2) + "|")
+    for method, mean in means.items():
+        values = [*(mean[part][key] for part, key in shown), mean["seconds"]]
         print(f"| {method} | " + " | ".join("–" if v is None else f"{v:.4g}" for v in values) + " |")
 
 

@@ -14,7 +14,7 @@ ALLOWED = {
     "faces": {"errors", "geometry", "weights"},
     "losses": {"errors", "geometry"}, "inversion": {"errors", "geometry", "generator", "faces", "losses"},
     "editing": {"errors", "generator", "inversion"}, "export": {"errors", "generator", "geometry", "inversion"},
-    "evaluation": {"errors", "generator", "geometry", "inversion", "losses"},
+    "evaluation": {"errors", "generator", "faces", "geometry", "inversion", "losses"},
 }
 
 

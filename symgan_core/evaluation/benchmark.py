@@ -1,4 +1,4 @@
-"""``evaluate``: run methods on a multi-view file, with one view given, and score all views."""
+"""``evaluate``: run methods on a multi-view file, with one view given, and score all views; or on photos, for which there is no truth."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,10 @@ from torch.nn import functional as F
 from ..errors import RequestError
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, unproject, warp_to_view
-from ..inversion import METHODS, Inversion, Portrait3D, face_region, make_target, settings, to_uint8
+from ..inversion import METHODS, Inversion, Portrait3D, Target, face_region, make_target, settings, to_uint8
 from ..losses import load_perceptual
 from .metrics import mean_metrics, picture_metrics, shading_error
+from .photos import find_photos, score_photo, start_photo
 from .sheet import Sheet
 
 OTHER_VIEWS = {"mirror", "neighbour", "mirrored", "kept", "depth"}
@@ -42,6 +45,7 @@ def evaluate(data: str | Path, methods: list[str], generator: TriPlaneGenerator,
     """Score methods; the given view alone is shown to them.
 
     Args:
+        data: a multi-view file; or a picture, or a folder of pictures, which have no truth (``photos.py``).
         limit: only the first so many people.
         out: JSON file, rewritten after each person; a cut run goes on where it was. Beside it a picture sheet is written.
         progress: called with method and name before each run.
@@ -49,35 +53,81 @@ def evaluate(data: str | Path, methods: list[str], generator: TriPlaneGenerator,
     unknown = [m for m in methods if m not in METHODS]
     if unknown:
         raise RequestError(f"There is no method '{unknown[0]}'.", f"Choose among: {', '.join(METHODS)}.")
-    arrays = read_multiview(data)
+    data = Path(data)
+    cases = _people(read_multiview(data), generator) if data.suffix == ".npz" else _photos(data, generator)
+    cases = cases[: limit or None]
     network = load_perceptual(generator.device).name
     result: dict[str, Any] = {
         "methods": {}, "lpips_network": network if network.startswith("lpips") else None, "optimised": network,
-        "device": str(generator.device), "preset": preset, "run": _fingerprint(Path(data), generator, seed)}
+        "device": str(generator.device), "preset": preset, "run": _fingerprint(data, generator, seed)}
     out = Path(out) if out else None
     known = _earlier(out, result) if out else {}
     sheet = Sheet(out.with_name(f"{out.stem}-views")) if out else None
-    names = [str(n) for n in arrays["names"]][: limit or None]
     for method in methods:
         each: dict[str, Any] = {}
-        for index, name in enumerate(names):
-            if name in known.get(method, {}) and sheet and sheet.has(name, method):
-                each[name] = known[method][name]
+        for case in cases:
+            if case.name in known.get(method, {}) and sheet and sheet.has(case.name, method):
+                each[case.name] = known[method][case.name]
             else:
                 if progress:
-                    progress(method, name)
-                portrait, each[name] = evaluate_one(arrays, index, method, preset, generator, seed)
+                    progress(method, case.name)
+                portrait, each[case.name] = _run(case, method, preset, seed)
                 if sheet:
-                    given = int(arrays["input_view"][index])
-                    views = zip(*(arrays[field][index] for field in ("images", "cameras", "masks")), strict=True)
-                    pictures = [to_uint8(make_target(*view, generator).image) for view in views]  # on the methods' background
-                    sheet.truth(name, np.stack(pictures), arrays["cameras"][index], given)
-                    sheet.method(name, method, portrait)
+                    sheet.truth(case.name, *case.shown())
+                    sheet.method(case.name, method, portrait)
             result["methods"][method] = {"mean": _mean(list(each.values())), "each": each}
             if out and sheet:
                 out.write_text(json.dumps(result, indent=1) + "\n")
-                sheet.write(out.with_name(f"{out.stem}-sheet.jpg"), names, methods)
+                sheet.write(out.with_name(f"{out.stem}-sheet.jpg"), [c.name for c in cases], methods)
     return result
+
+
+@dataclass(frozen=True)
+class _Case:
+    """Somebody to be inverted: how to start, how to score, and what a sheet shows as true (``Sheet.truth``)."""
+
+    name: str
+    start: Callable[[str, str, int], Inversion]
+    """With a method, a preset and a seed."""
+    score: Callable[[Portrait3D, Inversion], dict[str, Any]]
+    shown: Callable[[], tuple[np.ndarray, np.ndarray, int]]
+
+
+def _run(case: _Case, method: str, preset: str, seed: int) -> tuple[Portrait3D, dict[str, Any]]:
+    inversion = case.start(method, preset, seed)
+    begin = time.monotonic()
+    renders = sum(_renders(event.losses) for event in inversion if event.losses)
+    seconds = time.monotonic() - begin
+    portrait = inversion.portrait()
+    return portrait, case.score(portrait, inversion) | {"seconds": round(seconds, 2), "renders": renders}
+
+
+def _people(arrays: dict[str, np.ndarray], generator: TriPlaneGenerator) -> list[_Case]:
+    def case(index: int) -> _Case:
+        given, targets = int(arrays["input_view"][index]), partial(_target, arrays, index, generator=generator)
+
+        def shown() -> tuple[np.ndarray, np.ndarray, int]:
+            pictures = [to_uint8(targets(view).image) for view in range(arrays["images"].shape[1])]  # on the methods' background
+            return np.stack(pictures), arrays["cameras"][index], given
+
+        def start(method: str, preset: str, seed: int) -> Inversion:
+            return Inversion(targets(given), generator, settings(method, preset), seed)
+
+        return _Case(str(arrays["names"][index]), start,
+                     lambda portrait, _: _score_person(portrait, generator, arrays, index), shown)
+
+    return [case(index) for index in range(len(arrays["names"]))]
+
+
+def _photos(place: Path, generator: TriPlaneGenerator) -> list[_Case]:
+    def case(photo: Path) -> _Case:
+        def shown() -> tuple[np.ndarray, np.ndarray, int]:
+            target = start_photo(photo, generator, "w", "fast", 0).target
+            return to_uint8(target.image)[None], target.camera.cpu().numpy(), 0
+
+        return _Case(photo.stem, partial(start_photo, photo, generator), score_photo, shown)
+
+    return [case(photo) for photo in find_photos(place)]
 
 
 def _fingerprint(data: Path, generator: TriPlaneGenerator, seed: int) -> dict[str, Any]:
@@ -86,7 +136,9 @@ def _fingerprint(data: Path, generator: TriPlaneGenerator, seed: int) -> dict[st
     for name, value in generator.state_dict().items():
         weights.update(name.encode())
         weights.update(value.cpu().contiguous().numpy().tobytes())
-    return {"data": hashlib.sha256(data.read_bytes()).hexdigest()[:16], "generator": weights.hexdigest()[:16], "seed": seed,
+    files = [data] if data.suffix == ".npz" else find_photos(data)
+    content = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files))
+    return {"data": content.hexdigest()[:16], "generator": weights.hexdigest()[:16], "seed": seed,
             "threads": torch.get_num_threads()}
 
 
@@ -100,21 +152,16 @@ def _earlier(out: Path, result: dict[str, Any]) -> dict[str, dict[str, Any]]:
         return {}
 
 
-def evaluate_one(arrays: dict[str, np.ndarray], index: int, method: str, preset: str, generator: TriPlaneGenerator,
-                 seed: int = 0) -> tuple[Portrait3D, dict[str, Any]]:
-    """Invert one person's given view and score every view."""
+def _target(arrays: dict[str, np.ndarray], index: int, view: int, generator: TriPlaneGenerator) -> Target:
+    return make_target(*(arrays[field][index, view] for field in ("images", "cameras", "masks")), generator)
+
+
+def _score_person(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict[str, np.ndarray], index: int) -> dict[str, Any]:
     given = int(arrays["input_view"][index])
-    config = settings(method, preset)
-    target = make_target(arrays["images"][index, given], arrays["cameras"][index, given], arrays["masks"][index, given], generator)
-    inversion = Inversion(target, generator, config, seed)
-    begin = time.monotonic()
-    renders = sum(_renders(event.losses) for event in inversion if event.losses)
-    seconds = time.monotonic() - begin
-    portrait = inversion.portrait()
     views = [_score_view(portrait, generator, arrays, index, view) for view in range(arrays["images"].shape[1])]
     novel = [v for i, v in enumerate(views) if i != given]
-    return portrait, {"input": views[given]["view"], "novel": mean_metrics([v["view"] for v in novel]),
-                      "hidden": mean_metrics([v["hidden"] for v in novel]), "seconds": round(seconds, 2), "renders": renders}
+    return {"input": views[given]["view"], "novel": mean_metrics([v["view"] for v in novel]),
+            "hidden": mean_metrics([v["hidden"] for v in novel])}
 
 
 def _renders(losses: dict[str, float]) -> int:
@@ -125,14 +172,14 @@ def _renders(losses: dict[str, float]) -> int:
 def _score_view(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict[str, np.ndarray], index: int,
                 view: int) -> dict[str, dict[str, float | None]]:
     given = int(arrays["input_view"][index])
-    truth = make_target(arrays["images"][index, view], arrays["cameras"][index, view], arrays["masks"][index, view], generator)
+    truth = _target(arrays, index, view, generator)
     out = portrait.render(truth.camera)
     size = out.image.shape[-2:]
     depth = depth_along_rays(arrays, index, view).to(generator.device)
     depths = F.interpolate(out.image_depth, depth.shape[-2:], mode="bilinear")
     both = torch.isfinite(depth) & (F.interpolate(out.image_opacity, depth.shape[-2:], mode="bilinear") > 0.5)
     error = round(float((depths - depth)[both].abs().mean()), 5) if both.any() else None
-    source = make_target(arrays["images"][index, given], arrays["cameras"][index, given], arrays["masks"][index, given], generator)
+    source = _target(arrays, index, given, generator)
     source_depth = depth_along_rays(arrays, index, given).nan_to_num(9.0).to(generator.device)
     filled = depth.nan_to_num(9.0)
     warp = warp_to_view(source.image, source.camera, source_depth, truth.camera, filled, source.mask, 0.02)
@@ -154,7 +201,8 @@ def depth_along_rays(arrays: dict[str, np.ndarray], index: int, view: int) -> Te
 
 
 def _mean(each: list[dict[str, Any]]) -> dict[str, Any]:
-    out: dict[str, Any] = {part: mean_metrics([e[part] for e in each]) for part in ("input", "novel", "hidden")}
+    parts = [part for part in ("input", "novel", "hidden", "turned") if part in each[0]]
+    out: dict[str, Any] = {part: mean_metrics([e[part] for e in each]) for part in parts}
     for part in ("seconds", "renders"):
         out[part] = round(sum(e[part] for e in each) / len(each), 2)
     return out

@@ -79,6 +79,20 @@ def test_a_cut_run_goes_on_and_a_changed_one_begins_anew(tiny: TriPlaneGenerator
         assert np.asarray(sheet)[:, :800].std() > 20
 
 
+def test_photos_without_truth_are_scored_by_the_photo_and_by_their_turned_views(tiny: TriPlaneGenerator, astronaut, tmp_path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    with pytest.raises(RequestError):
+        evaluate(folder, ["w"], tiny, "fast")
+    Image.fromarray(astronaut).save(folder / "astronaut.png")
+    result = evaluate(folder, ["w"], tiny, "fast", out=tmp_path / "photos.json")
+    found = json.loads((tmp_path / "photos.json").read_text())["methods"]["w"]["each"]["astronaut"]
+    assert found == result["methods"]["w"]["each"]["astronaut"] and {"input", "turned", "seconds", "renders"} == found.keys()
+    # What a view shows of the same volume agrees with it far better than a mean face with a photo.
+    assert found["turned"]["psnr"] > found["input"]["psnr"] + 3 and found["renders"] == 36
+    assert (tmp_path / "photos-sheet.jpg").is_file()
+
+
 def test_metrics_of_equal_and_of_different_pictures() -> None:
     a = torch.rand(1, 3, 192, 192, generator=torch.Generator().manual_seed(0)) * 2 - 1
     same, other = picture_metrics(a, a), picture_metrics(a, -a)
