@@ -154,8 +154,16 @@ def _evaluate(args: argparse.Namespace) -> None:
     from .generator import load_generator
 
     generator = load_generator(args.generator, args.device)
-    result = evaluate(args.data, args.methods, generator, args.preset, args.limit, args.out,
-                      progress=lambda method, name: print(f"{method}: {name}", file=sys.stderr))
+    bar = _Bar()
+
+    def progress(method: str, name: str, done: int, total: int) -> None:
+        if bar.live:
+            bar.show(f"{method}: {name:12}", done, total)
+        else:  # a log
+            print(f"{method}: {name} ({done + 1} of {total})", file=sys.stderr)
+
+    result = evaluate(args.data, args.methods, generator, args.preset, args.limit, args.out, progress=progress)
+    bar.close()
     columns = (("input", "psnr"), ("novel", "psnr"), ("novel", "haarpsi"), ("hidden", "haarpsi"), ("novel", "depth_l1"),
                ("turned", "psnr"), ("turned", "haarpsi"))
     means = {method: scores["mean"] for method, scores in result["methods"].items()}
@@ -204,13 +212,13 @@ class _Bar:
     """A progress line on stderr, where there is a terminal."""
 
     def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
+        self.live = sys.stderr.isatty()
 
     def show(self, stage: str, step: int, total: int) -> None:
-        if self._live:
+        if self.live:
             filled = 30 * step // max(total, 1)
             print(f"\r{stage:8} [{'#' * filled}{'.' * (30 - filled)}] {step}/{total} ", end="", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        if self._live:
+        if self.live:
             print(file=sys.stderr)

@@ -41,14 +41,14 @@ def read_multiview(path: str | Path) -> dict[str, np.ndarray]:
 
 def evaluate(data: str | Path, methods: list[str], generator: TriPlaneGenerator, preset: str = "balanced",
              limit: int | None = None, out: str | Path | None = None, seed: int = 0,
-             progress: Callable[[str, str], None] | None = None) -> dict[str, Any]:
+             progress: Callable[[str, str, int, int], None] | None = None) -> dict[str, Any]:
     """Score methods; the given view alone is shown to them.
 
     Args:
         data: a multi-view file; or a picture, or a folder of pictures, which have no truth (``photos.py``).
         limit: only the first so many people.
         out: JSON file, rewritten after each person; a cut run goes on where it was. Beside it a picture sheet is written.
-        progress: called with method and name before each run.
+        progress: called before each run with method, name, how many runs are over, and how many there are.
     """
     unknown = [m for m in methods if m not in METHODS]
     if unknown:
@@ -63,14 +63,14 @@ def evaluate(data: str | Path, methods: list[str], generator: TriPlaneGenerator,
     out = Path(out) if out else None
     known = _earlier(out, result) if out else {}
     sheet = Sheet(out.with_name(f"{out.stem}-views")) if out else None
-    for method in methods:
+    for done, method in enumerate(methods):
         each: dict[str, Any] = {}
         for case in cases:
             if case.name in known.get(method, {}) and sheet and sheet.has(case.name, method):
                 each[case.name] = known[method][case.name]
             else:
                 if progress:
-                    progress(method, case.name)
+                    progress(method, case.name, done * len(cases) + len(each), len(methods) * len(cases))
                 portrait, each[case.name] = _run(case, method, preset, seed)
                 if sheet:
                     sheet.truth(case.name, *case.shown())

@@ -40,11 +40,11 @@ def write_set(generator: TriPlaneGenerator, path, people: int = 2) -> None:
 
 def test_evaluate_scores_every_part(tiny: TriPlaneGenerator, tmp_path) -> None:
     write_set(tiny, tmp_path / "set.npz")
-    seen: list[tuple[str, str]] = []
+    seen: list[tuple[str, str, int, int]] = []
     result = evaluate(tmp_path / "set.npz", ["w", "w_plus"], tiny, "fast", limit=1, out=tmp_path / "o.json",
                       progress=lambda *a: seen.append(a))
     assert json.loads((tmp_path / "o.json").read_text()) == result
-    assert seen == [("w", "p0"), ("w_plus", "p0")]
+    assert seen == [("w", "p0", 0, 2), ("w_plus", "p0", 1, 2)]
     for method in ("w", "w_plus"):
         one = result["methods"][method]["each"]["p0"]
         assert one["seconds"] > 0 and one["renders"] >= settings(method, "fast").pivot.steps
@@ -68,12 +68,12 @@ def test_a_cut_run_goes_on_and_a_changed_one_begins_anew(tiny: TriPlaneGenerator
 
     first = run(limit=1)
     second = run()
-    assert runs == [("w", "p1")] and second["methods"]["w"]["each"]["p0"] == first["methods"]["w"]["each"]["p0"]
+    assert runs == [("w", "p1", 1, 2)] and second["methods"]["w"]["each"]["p0"] == first["methods"]["w"]["each"]["p0"]
     run(seed=1, limit=1)
-    assert runs == [("w", "p0")]
+    assert runs == [("w", "p0", 0, 1)]
     out.write_text("{cut")
     run(limit=1)
-    assert runs == [("w", "p0")]
+    assert runs == [("w", "p0", 0, 1)]
     with Image.open(tmp_path / "o-sheet.jpg") as sheet:
         assert sheet.size == (6 * 160, 2 * 160)  # one person: the truth and a method, five views and the depth
         assert np.asarray(sheet)[:, :800].std() > 20
