@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+from torch.nn import functional as F
 
 from .heads import HeadPack
 
@@ -34,7 +36,8 @@ class UnseenPack(HeadPack):
 
     def compose(self, weights: dict[str, float]) -> Array:
         """As ``HeadPack`` has it, with the swellings; the face stays symmetric where it was."""
-        vertices, out = super().compose(weights), super().compose(weights)
+        vertices = super().compose(weights)
+        out = vertices.copy()
         flip = np.array([-1, 1, 1], np.float32)
         for centre, size, move in zip(self._centres, self._sizes, self._moves, strict=True):
             for c, m in ((centre, move), (centre * flip, move * flip)):
@@ -65,11 +68,8 @@ class UnseenPack(HeadPack):
 
     def _mottled(self, height: int, width: int) -> Array:
         coarse = 1 + MOTTLE * self._rng.normal(size=(24, 24, 3)) * np.array([0.6, 1, 1])
-        y, x = (np.linspace(0, 22.999, n) for n in (height, width))
-        j, i = y.astype(int), x.astype(int)
-        b, a = (y - j)[:, None, None], (x - i)[None, :, None]
-        rows = [(1 - a) * coarse[j + k][:, i] + a * coarse[j + k][:, i + 1] for k in (0, 1)]
-        out = ((1 - b) * rows[0] + b * rows[1]).astype(np.float32)
+        fine = F.interpolate(torch.from_numpy(coarse).permute(2, 0, 1)[None], (height, width), mode="bilinear", align_corners=True)
+        out = fine[0].permute(1, 2, 0).float().numpy()
         for v, u, r in zip(self._rng.integers(height, size=FRECKLES), self._rng.integers(width, size=FRECKLES),
                            self._rng.integers(2, 5, FRECKLES), strict=True):
             box = slice(max(v - r, 0), v + r), slice(max(u - r, 0), u + r)

@@ -54,26 +54,28 @@ def evaluate(data: str | Path, methods: list[str], generator: TriPlaneGenerator,
     if unknown:
         raise RequestError(f"There is no method '{unknown[0]}'.", f"Choose among: {', '.join(METHODS)}.")
     data = Path(data)
-    cases = _people(read_multiview(data), generator) if data.suffix == ".npz" else _photos(data, generator)
-    cases = cases[: limit or None]
+    known_truth = data.suffix == ".npz"
+    files = [data] if known_truth else find_photos(data)
+    cases = (_people(read_multiview(data), generator) if known_truth else _photos(files, generator))[: limit or None]
     network = load_perceptual(generator.device).name
     result: dict[str, Any] = {
         "methods": {}, "lpips_network": network if network.startswith("lpips") else None, "optimised": network,
-        "device": str(generator.device), "preset": preset, "run": _fingerprint(data, generator, seed)}
+        "device": str(generator.device), "preset": preset, "run": _fingerprint(files, generator, seed)}
     out = Path(out) if out else None
     known = _earlier(out, result) if out else {}
     sheet = Sheet(out.with_name(f"{out.stem}-views")) if out else None
-    for done, method in enumerate(methods):
+    for turn, method in enumerate(methods):
         each: dict[str, Any] = {}
         for case in cases:
             if case.name in known.get(method, {}) and sheet and sheet.has(case.name, method):
                 each[case.name] = known[method][case.name]
             else:
                 if progress:
-                    progress(method, case.name, done * len(cases) + len(each), len(methods) * len(cases))
-                portrait, each[case.name] = _run(case, method, preset, seed)
+                    progress(method, case.name, turn * len(cases) + len(each), len(methods) * len(cases))
+                inversion = case.start(method, preset, seed)
+                portrait, each[case.name] = _run(case, inversion)
                 if sheet:
-                    sheet.truth(case.name, *case.shown())
+                    sheet.truth(case.name, *case.shown(inversion))
                     sheet.method(case.name, method, portrait)
             result["methods"][method] = {"mean": _mean(list(each.values())), "each": each}
             if out and sheet:
@@ -90,11 +92,10 @@ class _Case:
     start: Callable[[str, str, int], Inversion]
     """With a method, a preset and a seed."""
     score: Callable[[Portrait3D, Inversion], dict[str, Any]]
-    shown: Callable[[], tuple[np.ndarray, np.ndarray, int]]
+    shown: Callable[[Inversion], tuple[np.ndarray, np.ndarray, int]]
 
 
-def _run(case: _Case, method: str, preset: str, seed: int) -> tuple[Portrait3D, dict[str, Any]]:
-    inversion = case.start(method, preset, seed)
+def _run(case: _Case, inversion: Inversion) -> tuple[Portrait3D, dict[str, Any]]:
     begin = time.monotonic()
     renders = sum(_renders(event.losses) for event in inversion if event.losses)
     seconds = time.monotonic() - begin
@@ -106,7 +107,7 @@ def _people(arrays: dict[str, np.ndarray], generator: TriPlaneGenerator) -> list
     def case(index: int) -> _Case:
         given, targets = int(arrays["input_view"][index]), partial(_target, arrays, index, generator=generator)
 
-        def shown() -> tuple[np.ndarray, np.ndarray, int]:
+        def shown(_: Inversion) -> tuple[np.ndarray, np.ndarray, int]:
             pictures = [to_uint8(targets(view).image) for view in range(arrays["images"].shape[1])]  # on the methods' background
             return np.stack(pictures), arrays["cameras"][index], given
 
@@ -119,27 +120,25 @@ def _people(arrays: dict[str, np.ndarray], generator: TriPlaneGenerator) -> list
     return [case(index) for index in range(len(arrays["names"]))]
 
 
-def _photos(place: Path, generator: TriPlaneGenerator) -> list[_Case]:
-    def case(photo: Path) -> _Case:
-        def shown() -> tuple[np.ndarray, np.ndarray, int]:
-            target = start_photo(photo, generator, "w", "fast", 0).target
-            return to_uint8(target.image)[None], target.camera.cpu().numpy(), 0
+def _photos(files: list[Path], generator: TriPlaneGenerator) -> list[_Case]:
+    def shown(inversion: Inversion) -> tuple[np.ndarray, np.ndarray, int]:
+        target = inversion.target
+        return to_uint8(target.image)[None], target.camera.cpu().numpy(), 0
 
-        return _Case(photo.stem, partial(start_photo, photo, generator), score_photo, shown)
+    stems = [file.stem for file in files]
+    return [_Case(file.stem if stems.count(file.stem) == 1 else file.name, partial(start_photo, file, generator), score_photo, shown)
+            for file in files]
 
-    return [case(photo) for photo in find_photos(place)]
 
-
-def _fingerprint(data: Path, generator: TriPlaneGenerator, seed: int) -> dict[str, Any]:
+def _fingerprint(files: list[Path], generator: TriPlaneGenerator, seed: int) -> dict[str, Any]:
     """What figures have to have in common to stand in one table."""
-    weights = hashlib.sha256()
+    weights, data = hashlib.sha256(), hashlib.sha256()
     for name, value in generator.state_dict().items():
         weights.update(name.encode())
         weights.update(value.cpu().contiguous().numpy().tobytes())
-    files = [data] if data.suffix == ".npz" else find_photos(data)
-    content = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files))
-    return {"data": content.hexdigest()[:16], "generator": weights.hexdigest()[:16], "seed": seed,
-            "threads": torch.get_num_threads()}
+    for file in files:
+        data.update(file.read_bytes())
+    return {"data": data.hexdigest()[:16], "generator": weights.hexdigest()[:16], "seed": seed, "threads": torch.get_num_threads()}
 
 
 def _earlier(out: Path, result: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -104,11 +104,11 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
                 "perceptual": tuning.perceptual_weight * perceptual(out.image, image),
                 "pixel": tuning.pixel_weight * difference.abs().mean() + 4 * difference.square().mean(),
                 "opacity": tuning.opacity_weight * opacity_difference(out, replace(target, mask=mask))}
-            turn, extra = step // tuning.extra_every, step % tuning.extra_every == 0
-            if extra:
+            if step % tuning.extra_every == 0:
+                turn = step // tuning.extra_every
                 losses |= _extra_losses(generator, planes, ws, views, turn, stride, density, config, perceptual, rng)
-            if state.offset and extra:
-                losses["smooth"] = tuning.extra_every * tuning.smooth_weight / spread * total_variation(state.offset.levels[0])
+                if state.offset:
+                    losses["smooth"] = tuning.extra_every * tuning.smooth_weight / spread * total_variation(state.offset.levels[0])
             optimizer.zero_grad()
             sum(losses.values()).backward()
             optimizer.step()
