@@ -12,14 +12,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from symgan_core.faces.closeup import INPUT, LANDMARKS, MAP, REGIONS, W_DIM, WEIGHTS, CloseNetwork, CloseReading, describe, read_twice
-from symgan_core.faces.frames import points_in_squares, points_to_photo
+from symgan_core.faces.closeup import (
+    INPUT,
+    LANDMARKS,
+    MAP,
+    REGIONS,
+    W_DIM,
+    WEIGHTS,
+    CloseNetwork,
+    CloseReading,
+    describe,
+    face_squares,
+    read_twice,
+)
+from symgan_core.faces.frames import compose_frames, points_in_squares, points_to_photo, relative_frame
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera, project
 from symgan_core.weights import read_shipped, write_shipped
 
 from .descent import descend, descend_for
 from .faces import backgrounds, distort
+from .grimaces import Slits, blurred, creases, folds, grimaces, pulled, slits, teeth
 from .heads import HeadPack, person_from_code
 from .heads.backgrounds import draw_background
 from .heads.landmarks import landmarks
@@ -32,9 +45,7 @@ HELD = 16
 """One person in so many is kept back for the test."""
 HIDDEN = 0.025
 """A point that lies so much deeper than what the picture shows there is hidden, in scene units."""
-HAIR, CLOTHING = REGIONS.index("hair"), REGIONS.index("clothing")
-PULL_WIDTH = 0.05
-"""Standard deviation of what a pull at a face moves, in crop widths."""
+HAIR, CLOTHING, MOUTH = (REGIONS.index(n) for n in ("hair", "clothing", "mouth"))
 
 
 def points_of(pack: HeadPack, code: np.ndarray) -> np.ndarray:
@@ -68,27 +79,40 @@ class Crops:
         of = self.test if kept_back else self.train
         rows = of[self.rng.integers(0, len(of), count)]
         who, arrays = (rows[:, 0], rows[:, 1]), self.pool.arrays
-        frames = jitter(count, 0.2 if gently else 1.0)
-        # Every other pixel will do: half of the crops are blurred at random anyway.
-        rgb = torch.from_numpy(arrays["rgb"][who][:, ::2, ::2]).permute(0, 3, 1, 2).float() / 127.5 - 1
-        alpha = torch.from_numpy(arrays["alpha"][who][:, ::2, ::2])[:, None].float() / 255
+        rgb = torch.from_numpy(arrays["rgb"][who]).permute(0, 3, 1, 2).float() / 127.5 - 1
+        alpha = torch.from_numpy(arrays["alpha"][who])[:, None].float() / 255
         region = torch.from_numpy(arrays["region"][who])
         points, depth = project(self.points[rows[:, 0]], torch.from_numpy(arrays["cameras"][who]))
         visible = seen(points, depth - 2.7, torch.from_numpy(arrays["depth"][who]).float())
-        pulls = grimaces(points_to_photo(points, frames), 0.0 if gently else 1.0)
-        head = place_in(torch.cat([rgb, alpha], 1), frames, pulls)
-        kinds = place_in(region[:, None].float(), frames, pulls, MAP, "nearest")[:, 0].long()
+        frames = jitter(count, 0.2 if gently else 1.0)
+        if not gently:  # half of the looks are closer ones
+            near = torch.arange(count) % 2 == 0
+            squares = face_squares(points_to_photo(points, frames))
+            squares = compose_frames(squares, jitter(count))  # off by what the look from afar leaves
+            frames[near] = relative_frame(squares, frames)[near]
+        sides = frames[:, :2].norm(dim=1)
+        placed = points_to_photo(points, frames)
+        gaps = slits(placed, (visible & inside(placed)).float(), 0.0 if gently else 1.0)
+        placed = gaps.moved_points(placed)
+        pulls = grimaces(placed, sides, 0.0 if gently else 1.0)
+        head, parted, deep = place_in(torch.cat([rgb, alpha], 1), frames, pulls, gaps)
+        kinds, open_mouths, _ = place_in(region[:, None].float(), frames, pulls, gaps, MAP, "nearest")
+        kinds = torch.where(open_mouths, torch.full_like(kinds, MOUTH), kinds)[:, 0].long()
         hair = F.interpolate((kinds == HAIR)[:, None].float(), (INPUT, INPUT), mode="bilinear")
-        behind, body = shoulders(self._background(rgb), frames)
+        behind, body = shoulders(self._background(rgb[:, :, ::2, ::2]), frames)
         # Colours come over white: taken out here, so that the edge has no halo.
         cover = head[:, 3:]
         colour = head[:, :3] - (1 - cover)
+        points = pulled(placed, pulls)
+        if not gently:
+            points, dark = creases(points, (visible & inside(points)).float(), INPUT)
+            bright = (colour * cover).mean((1, 2, 3), keepdim=True) / cover.mean((1, 2, 3), keepdim=True).clamp(min=0.05)
+            colour = torch.lerp(colour, teeth(deep, bright) * cover, blurred(parted.float()))
+            colour = (colour + cover) * folds(count, INPUT) * dark - cover
         crops = colour * strands(hair) + behind * (1 - cover)
         wearing, covered = (F.avg_pool2d(x, INPUT // MAP)[:, 0] > 0.5 for x in (body, cover))
         kinds = torch.where((kinds == 0) & wearing & ~covered, torch.full_like(kinds, CLOTHING), kinds)
-        points = pulled(points_to_photo(points, frames), pulls)
-        inside = ((points > 0) & (points < 1)).all(-1)
-        truth = CloseReading(points, (visible & inside).float(), self.angles[rows[:, 0], rows[:, 1]], frames, kinds)
+        truth = CloseReading(points, (visible & inside(points)).float(), self.angles[rows[:, 0], rows[:, 1]], frames, kinds)
         return (toned if gently else distort)(crops.clamp(-1, 1)), truth, self.w[rows[:, 0]]
 
     def _background(self, pictures: Tensor) -> Tensor:
@@ -106,35 +130,6 @@ def jitter(count: int, size: float = 1.0) -> Tensor:
     return torch.stack([scale * angle.cos(), scale * angle.sin(), centre[:, 0], centre[:, 1]], 1)
 
 
-def grimaces(points: Tensor, size: float) -> Tensor:
-    """``[B, 8, 4]``: where (x, y) faces are pulled, and by how much, in crops with ``points [B, 68, 2]``.
-
-    Our people smile little and their features sit where the mesh has them; faces in photos do not keep to that.
-    """
-    count = len(points)
-    centres = points[torch.arange(count)[:, None], torch.randint(0, LANDMARKS, (count, 6))]
-    amounts = torch.randn(count, 6, 2).clamp(-2, 2) * 0.012
-    corners = points[:, [48, 54]]
-    across = (corners[:, 1] - corners[:, 0])[:, None] * torch.empty(count, 1, 1).uniform_(-0.1, 0.3)
-    lift = torch.stack([torch.zeros(count), torch.empty(count).uniform_(-0.02, 0.01)], 1)[:, None]
-    smile = torch.cat([lift - across, lift + across], 1)
-    return torch.cat([torch.cat([centres, corners], 1), size * torch.cat([amounts, smile], 1)], 2)
-
-
-def pulled(points: Tensor, pulls: Tensor, back: bool = False) -> Tensor:
-    """Points ``[B, P, 2]`` after the pulls ``[B, K, 4]``, which fade over ``PULL_WIDTH``; ``back``: where they were before."""
-    def shift(at: Tensor) -> Tensor:
-        squared = (at[:, :, None] - pulls[:, None, :, :2]).square().sum(-1)
-        return torch.exp(-squared / (2 * PULL_WIDTH**2)) @ pulls[..., 2:]
-
-    if not back:
-        return points + shift(points)
-    found = points
-    for _ in range(3):  # a fixed point: pulls are smaller than they are wide
-        found = points - shift(found)
-    return found
-
-
 def _places(side: int) -> Tensor:
     """``[1, side * side, 2]``: centres of pixels, (x, y) in [0, 1]."""
     line = (torch.arange(side) + 0.5) / side
@@ -142,22 +137,31 @@ def _places(side: int) -> Tensor:
     return torch.stack([u, v], -1).reshape(1, -1, 2)
 
 
-def place_in(pictures: Tensor, frames: Tensor, pulls: Tensor | None = None, side: int = INPUT, mode: str = "bilinear") -> Tensor:
-    """Aligned pictures ``[B, C, *, *]`` as they lie in crops; beyond them, their border goes on below and nothing comes elsewhere."""
-    places = _places(side).expand(len(frames), -1, -1)
-    if pulls is not None:  # smooth: every fourth pixel of a side will do
-        few = _places(side // 4).expand(len(frames), -1, -1)
-        moved = (pulled(few, pulls, back=True) - few).transpose(1, 2).reshape(len(frames), 2, side // 4, side // 4)
-        places = places + F.interpolate(moved, (side, side), mode="bilinear").flatten(2).transpose(1, 2)
-    local = points_in_squares(places, frames)
+def inside(points: Tensor) -> Tensor:
+    """Whether points ``[..., 2]`` lie within the crop."""
+    return ((points > 0) & (points < 1)).all(-1)
+
+
+def place_in(pictures: Tensor, frames: Tensor, pulls: Tensor, gaps: Slits, side: int = INPUT,
+             mode: str = "bilinear") -> tuple[Tensor, Tensor, Tensor]:
+    """Aligned pictures ``[B, C, *, *]`` as they lie in crops; beyond them, their border goes on below and nothing comes elsewhere.
+
+    Returns them, and ``[B, 1, side, side]`` each: whether lips parted there, and how far down between them that is.
+    """
+    # Pulls are smooth: every fourth pixel of a side will do.
+    few = _places(side // 4).expand(len(frames), -1, -1)
+    shift = (pulled(few, pulls, back=True) - few).transpose(1, 2).reshape(len(frames), 2, side // 4, side // 4)
+    places = _places(side) + F.interpolate(shift, (side, side), mode="bilinear").flatten(2).transpose(1, 2)
+    parted, deep = (x.reshape(len(frames), 1, side, side) for x in gaps.opened(places))
+    local = points_in_squares(gaps.moved(places, back=True), frames)
     grid = local.reshape(len(frames), side, side, 2) * 2 - 1
     out = F.grid_sample(pictures, grid, mode, padding_mode="border", align_corners=False)
     beyond = ((grid[..., 1] < -1) | (grid[..., 0].abs() > 1))[:, None].expand_as(out).clone()
     if out.shape[1] > 1:
         out[:, :3] = torch.where(beyond[:, :3], torch.ones(()), out[:, :3])  # white, as everything without a head is in the pool
         out[:, 3:] = out[:, 3:] * ~beyond[:, 3:]
-        return out
-    return out * ~beyond
+        return out, parted, deep
+    return out * ~beyond, parted, deep
 
 
 def seen(points: Tensor, depth: Tensor, surface: Tensor) -> Tensor:
@@ -172,12 +176,12 @@ def shoulders(behind: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
     """The background with a body in clothes in it, and where that is ``[B, 1, S, S]``; seven of ten have one."""
     count, side = len(behind), behind.shape[-1]
     line = (torch.arange(side) + 0.5) / side
-    x = (line[None, None, :] - frames[:, 2, None, None]).abs()
+    sides = frames[:, :2].norm(dim=1)[:, None, None]
+    x, y = (line[None, None, :] - frames[:, 2, None, None]).abs() / sides, (line[None, :, None] - frames[:, 3, None, None]) / sides
     some = torch.rand(4, count, 1, 1)
     neck, slope = 0.08 + 0.1 * some[0], 0.15 + 1.2 * some[1] ** 2
-    top = frames[:, 3, None, None] + 0.27 + 0.14 * some[2]
-    edge = top + slope * (x - neck).clamp(min=0) + 0.9 * (x - 0.2 - 0.25 * some[3]).clamp(min=0) ** 1.5
-    body = (line[None, :, None] > edge)[:, None].float() * (torch.rand(count, 1, 1, 1) < 0.7)
+    edge = 0.27 + 0.14 * some[2] + slope * (x - neck).clamp(min=0) + 0.9 * (x - 0.2 - 0.25 * some[3]).clamp(min=0) ** 1.5
+    body = (y > edge)[:, None].float() * (torch.rand(count, 1, 1, 1) < 0.7)
     body = F.avg_pool2d(F.pad(body, (1, 1, 1, 1), mode="replicate"), 3, 1)
     cloth = (torch.rand(count, 3, 1, 1) * 2 - 1) * torch.rand(count, 1, 1, 1).sqrt()
     for size, most in ((4, 0.5), (24, 0.35), (64, 0.25)):
@@ -232,7 +236,7 @@ def losses(reading: CloseReading, truth: CloseReading, kinds: Tensor) -> dict[st
         "points": 40 * (away * (0.25 + 0.75 * truth.visible)).mean(),
         "visible": 0.2 * F.binary_cross_entropy_with_logits(reading.visible, truth.visible),
         "angles": (reading.angles - truth.angles).abs().mean() / 10,
-        "frame": 6 * (reading.frame - truth.frame).abs().mean(),
+        "frame": 6 * ((reading.frame - truth.frame).abs().mean(1) / truth.frame[:, :2].norm(dim=1)).mean(),
         "regions": F.cross_entropy(reading.regions, truth.regions, kinds),
     }
 
@@ -304,13 +308,13 @@ def judge(network: CloseNetwork, crops: Crops, count: int = 640) -> str:
     reading = CloseReading(*(torch.cat(x) for x in zip(*(read_twice(network, p) for p, *_ in parts), strict=True)))
     truth = CloseReading(*(torch.cat(x) for x in zip(*(t for _, t, _ in parts), strict=True)))
     eyes = (truth.points[:, 36:42].mean(1) - truth.points[:, 42:48].mean(1)).norm(dim=1)
-    near = truth.angles[:, 0].abs() < 45
     away = (reading.points - truth.points).norm(dim=-1)
-    error = (away / eyes[:, None])[near][truth.visible[near] > 0].mean()
-    side = away[truth.visible > 0].mean()
+    near = torch.arange(len(away)) % 2 == 0  # every other look is a closer one
+    errors = [float((away / eyes[:, None])[rows][truth.visible[rows] > 0].mean())
+              for rows in ((truth.angles[:, 0].abs() < 45) & part for part in (near, ~near))]
     kinds = reading.regions.argmax(1)
     iou = {n: float(((kinds == i) & (truth.regions == i)).sum() / ((kinds == i) | (truth.regions == i)).sum().clamp(min=1))
            for i, n in enumerate(REGIONS)}
     yaw, pitch = (reading.angles - truth.angles).abs().mean(0).tolist()
-    return (f"kept back: points {100 * error:.2f} % of the eye distance ({100 * side:.2f} % of the crop), yaw {yaw:.2f} pitch {pitch:.2f} "
-            "degrees, IoU " + ", ".join(f"{n} {v:.2f}" for n, v in iou.items()))
+    return (f"kept back: points {100 * errors[0]:.2f} % of the eye distance from near, {100 * errors[1]:.2f} % from afar, yaw {yaw:.2f} "
+            f"pitch {pitch:.2f} degrees, IoU " + ", ".join(f"{n} {v:.2f}" for n, v in iou.items()))

@@ -68,15 +68,14 @@ def sample_sheet(path: Path, people: int = 64, seed: int = 0, columns: int = 8, 
     from PIL import Image
 
     from symgan_core.generator import load_generator
-    from symgan_core.geometry import Camera
-    from symgan_core.inversion import to_uint8
+    from symgan_core.inversion import Portrait3D, to_uint8
 
     generator = load_generator("builtin", "cpu")
     z = torch.randn(people, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
     cells = []
     for ws in generator.mapping(z, generator.frontal_camera().expand(people, -1)).split(1):
-        planes = generator.planes(ws)
-        views = [to_uint8(generator.view(planes, ws, Camera.orbit(yaw, 0).vector()).image) for yaw in (-50, 0, 50)]
+        head = Portrait3D(generator, ws, generator.frontal_camera())  # as users are shown heads
+        views = [to_uint8(head.render(yaw=yaw).image) for yaw in (-50, 0, 50)]
         cells.append(np.concatenate([np.asarray(Image.fromarray(v).resize((size, size), Image.Resampling.BOX)) for v in views], 1))
     rows = [np.concatenate(cells[i: i + columns], 1) for i in range(0, people, columns)]
     path.parent.mkdir(parents=True, exist_ok=True)

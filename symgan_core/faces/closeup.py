@@ -138,6 +138,17 @@ def mean_places(heat: Tensor) -> Tensor:
     return torch.stack([chance.sum(2) @ line, chance.sum(3) @ line], -1)
 
 
+FACE_WIDTH = 1.4
+"""The closer look at a face takes in so much more than its points."""
+
+
+def face_squares(points: Tensor) -> Tensor:
+    """``[B, 4]`` (a, b, x, y): upright squares around faces with ``points [B, 68, 2]``, in the points' units."""
+    low, high = points.amin(1), points.amax(1)
+    side = FACE_WIDTH * (high - low).amax(1)
+    return torch.stack([side, torch.zeros_like(side), *((low + high) / 2).unbind(1)], 1)
+
+
 @lru_cache(maxsize=2)
 def load_close_network(device: torch.device = CPU) -> CloseNetwork:
     """The shipped network, in evaluation mode. Raises CheckpointError if its file is damaged."""
@@ -190,14 +201,25 @@ def read_twice(network: CloseNetwork, crops: Tensor) -> CloseReading:
 
 
 @torch.no_grad()
-def look_closer(image: Tensor, frame: Tensor | None = None) -> Closeup:
-    """Read one square. ``image [1, 3, H, W]`` in [-1, 1]; ``frame [4]`` (a, b, x, y) in its pixels, by default all of a square picture."""
+def look_closer(image: Tensor, frame: Tensor | None = None, points_too: bool = True) -> Closeup:
+    """Read one square, and then the face in it once more from nearer, for its points and pose.
+
+    Args:
+        image: ``[1, 3, H, W]`` in [-1, 1].
+        frame: ``[4]`` (a, b, x, y) in its pixels, by default all of a square picture.
+        points_too: the nearer look; left out where it is not the points that matter.
+    """
     side = image.shape[-1]
     square = image.new_tensor([[side, 0, side / 2, side / 2]]) if frame is None else frame[None].float()
     network = load_close_network()
     crop = cut_squares(image, square, INPUT)
     reading = read_twice(network, crop)
-    return Closeup(points_to_photo(reading.points, square)[0].numpy(), torch.sigmoid(reading.visible[0]).numpy(),
-                   float(reading.angles[0, 0]), float(reading.angles[0, 1]), compose_frames(square, reading.frame)[0].numpy(),
+    points, visible, angles = points_to_photo(reading.points, square), reading.visible, reading.angles
+    if points_too:
+        face = compose_frames(square, face_squares(reading.points))
+        nearer = read_twice(network, cut_squares(image, face, INPUT))
+        points, visible, angles = points_to_photo(nearer.points, face), nearer.visible, (angles + nearer.angles) / 2
+    return Closeup(points[0].numpy(), torch.sigmoid(visible[0]).numpy(),
+                   float(angles[0, 0]), float(angles[0, 1]), compose_frames(square, reading.frame)[0].numpy(),
                    reading.regions[0].softmax(0), square[0],
                    network.code(describe(crop, reading))[0])

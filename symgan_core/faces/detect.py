@@ -210,7 +210,7 @@ def _steady_face(image: Tensor, square: Tensor, accept: float) -> _Candidate | N
 
 def _closer(image: Tensor, face: _Candidate) -> Face:
     """The face after a second look at its crop, and a third at the crop that the second proposes."""
-    close = look_closer(image, torch.from_numpy(face.frame))
+    close = look_closer(image, torch.from_numpy(face.frame), points_too=False)
     close = look_closer(image, torch.from_numpy(close.frame))
     p = close.landmarks
     points = np.stack([(p[36] + p[39]) / 2, (p[42] + p[45]) / 2, p[30], p[48], p[54], p[8]])

@@ -33,6 +33,8 @@ class PivotConfig:
     """Yaw, pitch, crop offset and zoom move with the code, within limits (arXiv 2210.07301)."""
     camera_rate: float = 0.03
     """Adam rate of the camera, in shares of its limits."""
+    camera_from_points: bool = True
+    """Before the first step, the camera is moved to where the points of the face lie as they do in the photo (``pose.py``)."""
     from_guess: bool = False
     """Begin at the encoder's guess, where the generator has an encoder; else at the mean."""
     points_weight: float = 5.0
@@ -141,7 +143,7 @@ class InversionConfig:
 _NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "match_light": False, "depth": False, "keep_weight": 0.0,
               "grazing": 0.0}
 _ALL = ("backbone", "decoder", "superresolution")
-_PLAIN = PivotConfig(mirror=False, points_weight=0.0)
+_PLAIN = PivotConfig(mirror=False, points_weight=0.0, camera_from_points=False)
 _PTI = InversionConfig("pti", pivot=replace(_PLAIN, space="w"), tuning=TuningConfig(
     parts=_ALL, offset_rate=0.0, grow=False, palette=False, pixel_weight=1.0, opacity_weight=1.0, rim=0, stop_at_lpips=0.05, **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
@@ -155,7 +157,7 @@ METHODS: dict[str, InversionConfig] = {
     "spi_paper": InversionConfig(
         "spi_paper", fixed_steps=True, draft=False,
         pivot=PivotConfig(steps=500, learning_rate=0.02, mirror_every=1, coarse_share=0.0, prior_weight=0.0, match_light=False,
-                          points_weight=0.0),
+                          points_weight=0.0, camera_from_points=False),
         tuning=TuningConfig(
             steps=1000, learning_rate=3e-4, parts=_ALL, offset_rate=0.0, grow=False, palette=False, pixel_weight=1.0, opacity_weight=1.0,
             rim=0, stop_at_lpips=0.05, keep_weight=0.0, grazing=0.0,

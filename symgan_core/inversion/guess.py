@@ -31,7 +31,7 @@ def guess_code(target: Target, generator: TriPlaneGenerator) -> Tensor | None:
     traits = traits_of(generator.config)
     if traits is None:
         return None
-    seen = look_closer(target.image.cpu())
+    seen = look_closer(target.image.cpu(), points_too=False)
     return decided(seen.w, seen.regions, target, generator, traits).to(generator.device)
 
 
@@ -74,4 +74,4 @@ def outline_difference(w: Tensor, regions: Tensor, target: Target, generator: Tr
     grid = generator.density_volume(planes, config.density_grid // 2, config.box_warp)[:, None]
     image = generator.view(planes, ws, target.camera, INPUT, samples=DRAFT, grid=grid).image.clamp(-1, 1).cpu()
     there = [REGIONS.index(name) for name in OUTLINE]
-    return float((look_closer(image).regions - regions)[there].abs().mean())
+    return float((look_closer(image, points_too=False).regions - regions)[there].abs().mean())

@@ -8,23 +8,20 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..generator import Synthesized, TriPlaneGenerator
 from ..generator.traits import traits_of
-from ..geometry import Camera
 from ..losses import PerceptualLoss, latent_distance
 from .config import InversionConfig
 from .events import Event
 from .light import Lamp, fit_lamp
 from .look import AgingGrid, look
 from .offset import PlanesOffset
+from .pose import adjusted_camera, camera_from_points
 from .reading import points_difference
 from .symmetry import compare_with_mirror
 from .target import Target, opacity_difference, to_preview
 
-CAMERA_LIMITS = (12.0, 9.0, 0.06, 0.06, 0.1, 15.0)
-"""How far yaw and pitch (degrees), crop offset (shares of the width), log zoom and roll (degrees) may move."""
 LIGHT_EVERY = 12
 """The light of one side is fitted anew after so many steps."""
 
@@ -48,33 +45,6 @@ def latent_statistics(generator: TriPlaneGenerator, camera: Tensor, count: int =
     return w.mean(0), w.std(0).clamp(min=1e-3)
 
 
-def adjusted_camera(camera: Tensor, move: Tensor) -> Tensor:
-    """A camera turned about the world's centre and with its picture shifted and zoomed.
-
-    Args:
-        camera: ``[1, 25]``; move: ``[6]`` unlimited numbers, squashed into ``CAMERA_LIMITS``.
-    """
-    yaw, pitch, dx, dy, zoom, roll = torch.tanh(move) * move.new_tensor(CAMERA_LIMITS)
-    cam = Camera.from_vector(camera)
-    # The x axis of the camera is the one to tilt about; the world's y axis the one to pan about.
-    turn = _rotation(cam.cam2world[0, :3, 2], torch.deg2rad(roll)) @ _rotation(cam.cam2world[0, :3, 0], -torch.deg2rad(pitch))
-    turn = _rotation(move.new_tensor([0.0, 1, 0]), torch.deg2rad(yaw)) @ turn
-    full = F.pad(turn, (0, 1, 0, 1)) + torch.diag(move.new_tensor([0.0, 0, 0, 1]))
-    scale = torch.exp(zoom)
-    k = cam.intrinsics[0]
-    row0 = torch.stack([k[0, 0] * scale, k[0, 1], k[0, 2] + dx])
-    row1 = torch.stack([k[1, 0], k[1, 1] * scale, k[1, 2] + dy])
-    return Camera((full @ cam.cam2world[0])[None], torch.stack([row0, row1, k[2]])[None]).vector()
-
-
-def _rotation(axis: Tensor, angle: Tensor) -> Tensor:
-    """Rodrigues' formula, ``[3, 3]``."""
-    x, y, z = axis
-    zero = torch.zeros_like(x)
-    k = torch.stack([torch.stack([zero, -z, y]), torch.stack([z, zero, -x]), torch.stack([-y, x, zero])])
-    return torch.eye(3, device=axis.device) + angle.sin() * k + (1 - angle.cos()) * (k @ k)
-
-
 def find_pivot(state: State, target: Target, config: InversionConfig, perceptual: PerceptualLoss,
                rng: torch.Generator) -> Iterator[Event]:
     """Optimise ``state.ws`` (and ``state.camera``) step by step; an event a step.
@@ -86,7 +56,11 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
     mean, std = latent_statistics(generator, target.camera)
     rows = 1 if pivot.space == "w" else generator.config.num_ws
     offset = ((state.ws - mean) / std)[:, :rows].clone().requires_grad_(True)
-    move = torch.zeros(6, device=generator.device, requires_grad=pivot.optimize_camera)
+    move = torch.zeros(6, device=generator.device)
+    if pivot.optimize_camera:
+        if pivot.camera_from_points and target.matte:  # framed as the second look expects heads
+            move = camera_from_points(generator, state.ws, target.camera, target.image)
+        move.requires_grad_(True)
     groups = [{"params": [offset], "rate": pivot.learning_rate}]
     if pivot.optimize_camera:
         groups.append({"params": [move], "rate": pivot.camera_rate})

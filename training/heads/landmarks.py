@@ -56,24 +56,30 @@ def _eye(pack: HeadPack, v: Array) -> Array:
     """42-47: inner corner, two on the upper lid, outer corner, two on the lower lid."""
     rim = next(e for e in (_edge(pack, 3), _edge(pack, 4)) if v[e, 0].mean() > 0)
     x = v[rim, 0]
-    inner, outer = rim[np.argmin(x)], rim[np.argmax(x)]
-    line = v[inner, 1] + (x - x.min()) / np.ptp(x) * (v[outer, 1] - v[inner, 1])
+    inner, outer = v[rim[np.argmin(x)]], v[rim[np.argmax(x)]]
+    line = inner[1] + (x - x.min()) / np.ptp(x) * (outer[1] - inner[1])
     up, low = rim[v[rim, 1] > line], rim[v[rim, 1] < line]
     at = [x.min() + np.ptp(x) * t for t in (0.33, 0.67)]
-    return np.array([inner, _nearest(v, up, at[0]), _nearest(v, up, at[1]), outer, _nearest(v, low, at[1]), _nearest(v, low, at[0])])
+    lids = [v[_nearest(v, among, at[n])] for among, n in ((up, 0), (up, 1), (low, 1), (low, 0))]
+    # The rim touches the eyeball. What is seen lies in front of it, and the inner corner where the tear duct ends.
+    return np.array([_foremost(pack, v, *place[:2]) for place in (inner - [0.12 * np.ptp(x), 0, 0], *lids[:2], outer, *lids[2:])])
+
+
+def _foremost(pack: HeadPack, v: Array, x: float, y: float) -> int:
+    """The vertex of the skin that is seen at (x, y) from in front."""
+    away = np.hypot(*(v[: pack.n_skin, :2] - [x, y]).T)
+    return int(np.argmax(np.where(away < 0.03, v[: pack.n_skin, 2] - 3 * away, -np.inf)))
 
 
 def _brow(pack: HeadPack, v: Array) -> Array:
     """22-26: along the middle of the brow, from the nose outwards."""
     points = pack.proxies["eyebrow001"].fit(v)
     points = points[points[:, 0] > 0]
-    skin = np.arange(pack.n_skin)
-    skin = skin[(v[skin, 2] > 0.9) & (v[skin, 0] > 0)]
     out = []
     for t in (0.06, 0.28, 0.5, 0.72, 0.94):
         x = points[:, 0].min() + t * np.ptp(points[:, 0])
         near = points[np.abs(points[:, 0] - x) < 0.04]
-        out.append(_nearest(v, skin, x, float(near[:, 1].mean())))
+        out.append(_foremost(pack, v, x, float(near[:, 1].mean())))
     return np.array(out)
 
 
@@ -84,10 +90,12 @@ def _nose(pack: HeadPack, v: Array) -> Array:
     skin = np.flatnonzero((np.abs(v[: pack.n_skin, 0]) < 1e-3) & (v[: pack.n_skin, 2] > 1.2))
     top = v[glabella, 1] - 0.16 * (v[glabella, 1] - v[tip, 1])
     bridge = [_nearest(v, skin, 0, top + t * (v[tip, 1] - top)) for t in (0, 1 / 3, 2 / 3)]
-    base = middle[np.argmin(v[middle, 1])]
-    wing = pack.nose[(v[pack.nose, 1] < v[tip, 1]) & (v[pack.nose, 0] > 0) & (v[pack.nose, 0] < 0.16)]
-    outer = wing[np.argmax(v[wing, 0] + 0.3 * v[wing, 2])]
-    between = _nearest(v, wing[v[wing, 1] < v[base, 1] + 0.06], float(v[outer, 0]) * 0.5, float(v[base, 1]))
+    below = middle[v[middle, 1] < v[tip, 1]]
+    base = below[np.argmin(v[below, 2])]  # where the nose meets the lip, the profile is deepest
+    x, rise = v[pack.nose, 0], v[pack.nose, 1] - v[base, 1]
+    wing = pack.nose[(rise > 0) & (rise < 0.07) & (x > 0) & (x < 0.16)]
+    outer = wing[np.argmax(v[wing, 0])]
+    between = _nearest(v, wing, float(v[outer, 0]) * 0.5, float(v[base, 1]))
     return np.array([*bridge, tip, -1, -1, base, between, outer])
 
 
@@ -96,9 +104,11 @@ def _lips(pack: HeadPack, v: Array) -> tuple[Array, Array]:
     mask, uv = pack.mask("lips"), pack.head["skin_uv"]
     height, width = mask.shape
     red = mask[(uv[:, 1] * height).astype(int).clip(0, height - 1), (uv[:, 0] * width).astype(int).clip(0, width - 1)] > 0.5
-    lips, rim = np.unique(pack.head["skin_vid"].astype(np.int64)[red]), _edge(pack, 2)
+    corners, kinds = pack.skin_corners, pack.head["skin_tri_region"]
+    # What reaches into the mouth lies deeper than what is seen: from the side it would be beside the lips.
+    lips = np.setdiff1d(pack.head["skin_vid"].astype(np.int64)[red], corners[kinds == 2])
     corner = lips[np.argmax(v[lips, 0])]
-    reach, seam = v[corner, 0], float(v[rim, 1].mean())
+    reach, seam = v[corner, 0], float(v[_edge(pack, 2), 1].mean())
 
     def extreme(among: Array, share: float, sense: int) -> int:
         near = among[np.abs(v[among, 0] - share * reach) < 0.035]
@@ -107,9 +117,9 @@ def _lips(pack: HeadPack, v: Array) -> tuple[Array, Array]:
 
     outer = [extreme(lips, 0, 1), extreme(lips, 0.28, 1), extreme(lips, 0.66, 1), corner,
              extreme(lips, 0.66, -1), extreme(lips, 0.28, -1), extreme(lips, 0, -1)]
-    upper, lower = rim[v[rim, 1] >= seam], rim[v[rim, 1] < seam]
-    inner_corner = _nearest(v, rim, 0.88 * reach)
-    inner = [_nearest(v, upper, 0), _nearest(v, upper, 0.35 * reach), inner_corner, _nearest(v, lower, 0.35 * reach), _nearest(v, lower, 0)]
+    upper, lower = lips[v[lips, 1] >= seam], lips[v[lips, 1] < seam]
+    inner = [extreme(upper, 0, -1), extreme(upper, 0.35, -1), _nearest(v, lips, 0.88 * reach, float(v[corner, 1])),
+             extreme(lower, 0.35, 1), extreme(lower, 0, 1)]
     return np.array(outer), np.array(inner)
 
 
@@ -121,7 +131,7 @@ def _jaw(pack: HeadPack, v: Array) -> Array:
     x, y, z = v[: pack.n_skin].T
     # The lower, the further in front: the outline must not slip from the jaw to the throat.
     low = np.clip((v[tip, 1] - y) / (v[tip, 1] - v[chin, 1]), 0, 1)
-    face = np.flatnonzero((y > v[chin, 1] - 0.02) & (x >= 0) & (z > 0.45 + 0.55 * low**3))
+    face = np.flatnonzero((y > v[chin, 1] - 0.02) & (x >= 0) & (z > 0.7 + 0.3 * low**3))
     face = np.setdiff1d(face, ear)
     centre, out = np.array([0.0, v[tip, 1]]), [chin]
     start = np.arctan2(top - centre[1], 0.75)

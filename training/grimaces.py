@@ -1,0 +1,198 @@
+"""Expressions that the meshes lack, laid over rendered crops: faces pulled here and there, broad and lopsided smiles with teeth, squints
+and closed eyes, and the folds that come with them. Each is a map of places, so points, pictures and regions move alike."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from symgan_core.faces.closeup import LANDMARKS
+
+PULL_WIDTH = 0.05
+"""Standard deviation of what a pull at a face moves, in sides of its frame."""
+SMILE_WIDTH = 1.4
+"""Corners of the mouth go far and take so much more along."""
+EYES = ((36, 39, 37, 38, 41, 40), (42, 45, 43, 44, 47, 46))
+"""Points of a slit: its two ends, two of its upper and two of its lower edge."""
+MOUTH = (60, 64, 61, 63, 67, 65)
+_SLITS = (*EYES, MOUTH)
+_MARGINS = (0.45, 0.45, 0.3)
+"""How far beyond its edges a slit moves things, in its own lengths."""
+
+
+def grimaces(points: Tensor, sides: Tensor, size: float) -> Tensor:
+    """``[B, 8, 5]``: where (x, y) faces are pulled, by how much, and how wide, in crops with ``points [B, 68, 2]``.
+
+    ``sides [B]``: of the heads' frames. Our people smile little and their features sit where the mesh has them; faces in photos do not keep
+    to that.
+    """
+    count = len(points)
+    centres = points[torch.arange(count)[:, None], torch.randint(0, LANDMARKS, (count, 6))]
+    sides = sides[:, None, None]
+    amounts = torch.randn(count, 6, 2).clamp(-2, 2) * 0.012 * sides
+    corners = points[:, [48, 54]]
+    width = (corners[:, 1] - corners[:, 0])[:, None]
+    across = width * torch.tensor([-1.0, 1.0])[:, None] * (torch.empty(count, 1, 1).uniform_(-0.1, 0.4) + 0.06 * torch.randn(count, 2, 1))
+    lift = (torch.empty(count, 1, 1).uniform_(-0.03, 0.01) + 0.008 * torch.randn(count, 2, 1)) * sides
+    smile = across + torch.cat([torch.zeros(count, 2, 1), lift], 2)
+    width = PULL_WIDTH * sides * torch.tensor([1.0] * 6 + [SMILE_WIDTH] * 2)[:, None]
+    return torch.cat([torch.cat([centres, corners], 1), size * torch.cat([amounts, smile], 1), width], 2)
+
+
+def pulled(points: Tensor, pulls: Tensor, back: bool = False) -> Tensor:
+    """Points ``[B, P, 2]`` after the pulls ``[B, K, 5]`` (``grimaces``); ``back``: where they were before."""
+    def shift(at: Tensor) -> Tensor:
+        squared = (at[:, :, None] - pulls[:, None, :, :2]).square().sum(-1)
+        return torch.exp(-squared / (2 * pulls[:, None, :, 4].square())) @ pulls[..., 2:4]
+
+    if not back:
+        return points + shift(points)
+    found = points
+    for _ in range(4):  # a fixed point: pulls are smaller than they are wide
+        found = points - shift(found)
+    return found
+
+
+class Slits(NamedTuple):
+    """Both eyes and the mouth of ``B`` crops as slits that may close or open.
+
+    Along a slit runs t from 0 to 1; its edges lie at 4 t (1 - t) (a + b t) above the line between its ends.
+
+    ``start, axis [B, 3, 2]`` (ends are start and start + axis); ``before, after [B, 3, 2, 2]``: (a, b) of the upper and the lower edge,
+    in units of the slit's length.
+    """
+
+    start: Tensor
+    axis: Tensor
+    before: Tensor
+    after: Tensor
+
+    def _local(self, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """t and height of places ``[B, N, 2]``, each ``[B, 3, N]``; edges there ``[B, 3, 2 (before, after), 2 (upper, lower), N]``."""
+        away = places[:, None] - self.start[:, :, None]
+        squared = self.axis.square().sum(-1)[..., None]
+        x, y = self.axis[..., :1], self.axis[..., 1:]
+        t, h = (away[..., 0] * x + away[..., 1] * y) / squared, (away[..., 0] * y - away[..., 1] * x) / squared
+        line = torch.stack([self.before, self.after], 2)
+        bow = (4 * t * (1 - t)).clamp(min=0)
+        return t, h, bow[:, :, None, None] * (line[..., :1] + line[..., 1:] * t[:, :, None, None])
+
+    def moved(self, places: Tensor, back: bool = False) -> Tensor:
+        """Where places ``[B, N, 2]`` come to lie; ``back``: where what lies there came from. What is within a slit stays."""
+        _, h, edges = self._local(places)
+        old, new = edges.flip(2).unbind(2) if back else edges.unbind(2)
+        margin = h.new_tensor(_MARGINS)[None, :, None]
+        top, bottom = torch.maximum(old[:, :, 0], new[:, :, 0]) + margin, torch.minimum(old[:, :, 1], new[:, :, 1]) - margin
+        above = new[:, :, 0] + (h - old[:, :, 0]) * (top - new[:, :, 0]) / (top - old[:, :, 0])
+        below = new[:, :, 1] + (h - old[:, :, 1]) * (new[:, :, 1] - bottom) / (old[:, :, 1] - bottom)
+        to = torch.where((h >= old[:, :, 0]) & (h < top), above, torch.where((h <= old[:, :, 1]) & (h > bottom), below, h))
+        across = torch.stack([self.axis[..., 1], -self.axis[..., 0]], -1)
+        return places + ((to - h)[..., None] * across[:, :, None]).sum(1)
+
+    def moved_points(self, points: Tensor) -> Tensor:
+        """``[B, 68, 2]``: where a face's points come to lie; those of an edge stay on it, even where both edges are one line."""
+        out = self.moved(points)
+        t, _, edges = self._local(points)
+        for slit, numbers in enumerate(_SLITS):
+            for side in (0, 1):
+                edge = list(numbers[2 + 2 * side: 4 + 2 * side])
+                x, y = self.axis[:, slit, None].unbind(-1)
+                along, height = t[:, slit, edge], edges[:, slit, 1, side][:, edge]
+                out[:, edge] = self.start[:, slit, None] + torch.stack([along * x + height * y, along * y - height * x], -1)
+        return out
+
+    def opened(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """For places ``[B, N, 2]``: whether they lie in the mouth as it opened, and how far down in it (0 to 1)."""
+        _, h, edges = self._local(places)
+        upper, lower = edges[:, 2, 1].unbind(1)
+        gap = (upper - lower).clamp(min=1e-4)
+        wide = (self.after[:, 2, 0, 0] > self.before[:, 2, 0, 0])[:, None]
+        return wide & (h[:, 2] < upper) & (h[:, 2] > lower), ((upper - h[:, 2]) / gap).clamp(0, 1)
+
+
+def slits(points: Tensor, visible: Tensor, size: float) -> Slits:
+    """Eyes that squint or close, and lips that part, in crops with ``points [B, 68, 2]`` of which ``visible [B, 68]`` can be seen."""
+    count, which = len(points), torch.tensor(_SLITS)
+    ends = points[:, which[:, :2]]
+    start, axis = ends[:, :, 0], ends[:, :, 1] - ends[:, :, 0]
+    squared = axis.square().sum(-1).clamp(min=1e-6)[..., None]
+    away = points[:, which[:, 2:]] - start[:, :, None]
+    t = ((away * axis[:, :, None]).sum(-1) / squared).clamp(0.1, 0.9)
+    h = (away[..., 0] * axis[..., 1:] - away[..., 1] * axis[..., :1]) / squared
+    level = (h / (4 * t * (1 - t))).unflatten(-1, (2, 2))  # of upper and lower edge, at two places each
+    t = t.unflatten(-1, (2, 2))
+    apart = (t[..., 1] - t[..., 0]).clamp(min=0.1)
+    slope = (level[..., 1] - level[..., 0]) / apart
+    before = torch.stack([level[..., 0] - slope * t[..., 0], slope], -1)
+    gap = before[:, :, :1] - before[:, :, 1:]
+    kind = torch.rand(count, 1)
+    shut = torch.where(kind < 0.22, torch.empty(count, 2).uniform_(0.85, 1), torch.empty(count, 2).uniform_(0, 0.75))
+    shut = torch.where(kind < 0.5, shut[:, :1] + 0.1 * (shut - shut[:, :1]), torch.zeros(count, 2))
+    from_above = torch.empty(count, 1).uniform_(0.45, 1)
+    parts = torch.where(torch.rand(count, 1) < 0.4, torch.empty(count, 1).uniform_(0.02, 0.24), torch.zeros(count, 1))
+    seen = (visible[:, which.flatten()].unflatten(1, (3, 6)).amin(2) > 0.5) & (squared[..., 0] > 0.03**2)
+    change = torch.zeros_like(before)
+    change[:, :2, 0] = -(shut * from_above)[..., None] * gap[:, :2, 0]
+    change[:, :2, 1] = (shut * (1 - from_above))[..., None] * gap[:, :2, 0]
+    change[:, 2, 0, 0], change[:, 2, 1, 0] = 0.3 * parts[:, 0], -0.7 * parts[:, 0]
+    return Slits(start, axis, before, before + size * seen[..., None, None] * change)
+
+
+def creases(points: Tensor, visible: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Smiles whose line goes on beyond the lips, and lids that meet beyond the white of the eye: points ``[B, 68, 2]`` with the outer
+    corners at the lines' ends, and factors ``[B, 1, side, side]`` that darken what lies under them. ``visible [B, 68]``: 0 or 1."""
+    count, outer, inner = len(points), [48, 54, 36, 45], [54, 48, 39, 42]
+    corners = points[:, outer]
+    across = corners - points[:, inner]
+    up = torch.stack([across[..., 1], -across[..., 0]], -1) * torch.tensor([-1.0, 1, -1, 1])[:, None]
+    often, rise, fall = (torch.tensor(x)[:, None] for x in ([0.35, 0.35, 0.6, 0.6], [0.2, 0.2, 0.08, 0.08], [-0.05, -0.05, -0.08, -0.08]))
+    shared = torch.rand(count, 2, 1).repeat_interleave(2, 1)  # what both corners of a mouth or a pair of eyes have in common
+    some = (torch.rand(count, 4, 1) < often) * visible[:, outer, None] * (0.7 * shared + 0.3 * torch.rand(count, 4, 1))
+    ends = corners + some * (0.3 * across + up * (fall + (rise - fall) * torch.rand(count, 2, 1).repeat_interleave(2, 1)))
+    line = (torch.arange(side) + 0.5) / side
+    v, u = torch.meshgrid(line, line, indexing="ij")
+    away = torch.stack([u, v], -1)[None, None] - corners[:, :, None, None]
+    run = (ends - corners)[:, :, None, None]
+    t = ((away * run).sum(-1) / run.square().sum(-1).clamp(min=1e-8)).clamp(0, 1)
+    distance = (away - t[..., None] * run).norm(dim=-1) / across.norm(dim=-1).clamp(min=1e-3)[..., None, None]
+    depth = torch.empty(count, 4, 1, 1).uniform_(0.2, 0.7) * (some[..., None] > 0)
+    dark = (1 - depth * torch.exp(-(distance / torch.empty(count, 4, 1, 1).uniform_(0.02, 0.07)).square())).prod(1, keepdim=True)
+    out = points.clone()
+    out[:, outer] = ends
+    return out, dark
+
+
+def teeth(deep: Tensor, bright: Tensor) -> Tensor:
+    """Colours ``[B, 3, S, S]`` in [-1, 1] of opened mouths: teeth above, dark below. ``deep [B, 1, S, S]``: 0 at the upper lip to 1;
+    ``bright [B, 1, 1, 1]``: of the face, in [-1, 1]."""
+    count = len(deep)
+    ivory = (0.55 + 0.45 * bright + 0.35 * torch.rand(count, 1, 1, 1)) * torch.tensor([1.0, 0.95, 0.86])[None, :, None, None]
+    dark = torch.rand(count, 1, 1, 1) * 0.5 * torch.tensor([0.8, 0.4, 0.4])[None, :, None, None] - 0.9
+    to = torch.empty(count, 1, 1, 1).uniform_(0.2, 1.3)
+    return torch.where(deep < to, ivory, dark).clamp(-1, 1)
+
+
+def folds(count: int, side: int, most: int = 3) -> Tensor:
+    """Factors ``[count, 1, side, side]``: a few thin arcs, mostly darker: folds of the skin and single strands of hair."""
+    line = (torch.arange(side) + 0.5) / side
+    out = torch.ones(count, 1, side, side)
+    for _ in range(most):
+        middle, angle = torch.empty(count, 2, 1, 1).uniform_(0.15, 0.85), torch.rand(count, 1, 1) * 2 * math.pi
+        radius, half = torch.empty(count, 1, 1).uniform_(0.05, 0.4), torch.empty(count, 1, 1).uniform_(0.02, 0.1)
+        x = line[None, None, :] - middle[:, 0] + radius * angle.cos()
+        y = line[None, :, None] - middle[:, 1] + radius * angle.sin()
+        distance = (x.square() + y.square()).sqrt()
+        along = ((x - radius * angle.cos()).square() + (y - radius * angle.sin()).square()) / half.square()
+        width = torch.empty(count, 1, 1).uniform_(0.003, 0.012)
+        depth = torch.empty(count, 1, 1).uniform_(-0.15, 0.4) * (torch.rand(count, 1, 1) < 0.6)
+        out = out * (1 - depth * torch.exp(-((distance - radius) / width).square() - along))[:, None]
+    return out
+
+
+def blurred(mask: Tensor) -> Tensor:
+    """A mask ``[B, 1, S, S]`` with an edge of a pixel."""
+    return F.avg_pool2d(F.pad(mask, (1, 1, 1, 1), mode="replicate"), 3, 1)
