@@ -39,6 +39,8 @@ def main() -> None:
             command.add_argument("--adversarial", action="store_true", help="the adversarial phase: a critic of patches joins now")
             command.add_argument("--start", type=Path, help="a generator file to go on from, e.g. the shipped one; --run may be empty")
             command.add_argument("--warp", type=Path, help="a file of `align`: where features lie, for a run that begins")
+        if name == "closeup":
+            command.add_argument("--start", type=Path, help="weights to go on from, e.g. the shipped ones")
         if name == "align":
             command.add_argument("out", type=Path, help="the .safetensors file to write")
             command.add_argument("--start", type=Path, help="a generator file whose faces are to stay in place; hair alone moves")
@@ -121,7 +123,7 @@ def _closeup(args: argparse.Namespace) -> None:
     from .closeup import train
     from .pool import Pool
 
-    train(Pool.open(args.pool), args.minutes, seed=args.seed)
+    train(Pool.open(args.pool), args.minutes, seed=args.seed, start=args.start)
 
 
 def _export(args: argparse.Namespace) -> None:
