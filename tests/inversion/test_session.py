@@ -24,7 +24,8 @@ from symgan_core.inversion import (
 from symgan_core.inversion.config import PRESETS
 from symgan_core.inversion.growth import grow_matter, holes, spread_depth
 from symgan_core.inversion.labels import MIRRORED, kept_labels
-from symgan_core.inversion.pivot import CAMERA_LIMITS, State, adjusted_camera
+from symgan_core.inversion.pivot import State
+from symgan_core.inversion.pose import CAMERA_LIMITS, adjusted_camera
 from symgan_core.inversion.tuning import near_enough, to_be_painted, tune_generator
 from symgan_core.losses import PerceptualLoss, load_perceptual
 
