@@ -182,7 +182,7 @@ def shoulders(behind: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
     neck, slope = 0.08 + 0.1 * some[0], 0.15 + 1.2 * some[1] ** 2
     edge = 0.27 + 0.14 * some[2] + slope * (x - neck).clamp(min=0) + 0.9 * (x - 0.2 - 0.25 * some[3]).clamp(min=0) ** 1.5
     body = (y > edge)[:, None].float() * (torch.rand(count, 1, 1, 1) < 0.7)
-    body = F.avg_pool2d(F.pad(body, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    body = blurred(body)
     cloth = (torch.rand(count, 3, 1, 1) * 2 - 1) * torch.rand(count, 1, 1, 1).sqrt()
     for size, most in ((4, 0.5), (24, 0.35), (64, 0.25)):
         weave = F.interpolate(torch.randn(count, 1, size, size), (side, side), mode="bilinear")

@@ -73,10 +73,7 @@ class Slits(NamedTuple):
 
     def _local(self, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """t and height of places ``[B, N, 2]``, each ``[B, 3, N]``; edges there ``[B, 3, 2 (before, after), 2 (upper, lower), N]``."""
-        away = places[:, None] - self.start[:, :, None]
-        squared = self.axis.square().sum(-1)[..., None]
-        x, y = self.axis[..., :1], self.axis[..., 1:]
-        t, h = (away[..., 0] * x + away[..., 1] * y) / squared, (away[..., 0] * y - away[..., 1] * x) / squared
+        t, h = _along(places[:, None], self.start, self.axis)
         line = torch.stack([self.before, self.after], 2)
         bow = (4 * t * (1 - t)).clamp(min=0)
         return t, h, bow[:, :, None, None] * (line[..., :1] + line[..., 1:] * t[:, :, None, None])
@@ -114,15 +111,20 @@ class Slits(NamedTuple):
         return wide & (h[:, 2] < upper) & (h[:, 2] > lower), ((upper - h[:, 2]) / gap).clamp(0, 1)
 
 
+def _along(places: Tensor, start: Tensor, axis: Tensor) -> tuple[Tensor, Tensor]:
+    """t and height ``[B, 3, N]`` of places ``[B, 3 or 1, N, 2]`` beside slits, in units of each slit's length."""
+    away, x, y = places - start[:, :, None], axis[..., :1], axis[..., 1:]
+    squared = (x * x + y * y).clamp(min=1e-6)
+    return (away[..., 0] * x + away[..., 1] * y) / squared, (away[..., 0] * y - away[..., 1] * x) / squared
+
+
 def slits(points: Tensor, visible: Tensor, size: float) -> Slits:
     """Eyes that squint or close, and lips that part, in crops with ``points [B, 68, 2]`` of which ``visible [B, 68]`` can be seen."""
     count, which = len(points), torch.tensor(_SLITS)
     ends = points[:, which[:, :2]]
     start, axis = ends[:, :, 0], ends[:, :, 1] - ends[:, :, 0]
-    squared = axis.square().sum(-1).clamp(min=1e-6)[..., None]
-    away = points[:, which[:, 2:]] - start[:, :, None]
-    t = ((away * axis[:, :, None]).sum(-1) / squared).clamp(0.1, 0.9)
-    h = (away[..., 0] * axis[..., 1:] - away[..., 1] * axis[..., :1]) / squared
+    t, h = _along(points[:, which[:, 2:]], start, axis)
+    t = t.clamp(0.1, 0.9)
     level = (h / (4 * t * (1 - t))).unflatten(-1, (2, 2))  # of upper and lower edge, at two places each
     t = t.unflatten(-1, (2, 2))
     apart = (t[..., 1] - t[..., 0]).clamp(min=0.1)
@@ -134,7 +136,7 @@ def slits(points: Tensor, visible: Tensor, size: float) -> Slits:
     shut = torch.where(kind < 0.5, shut[:, :1] + 0.1 * (shut - shut[:, :1]), torch.zeros(count, 2))
     from_above = torch.empty(count, 1).uniform_(0.45, 1)
     parts = torch.where(torch.rand(count, 1) < 0.4, torch.empty(count, 1).uniform_(0.02, 0.24), torch.zeros(count, 1))
-    seen = (visible[:, which.flatten()].unflatten(1, (3, 6)).amin(2) > 0.5) & (squared[..., 0] > 0.03**2)
+    seen = (visible[:, which.flatten()].unflatten(1, (3, 6)).amin(2) > 0.5) & (axis.square().sum(-1) > 0.03**2)
     change = torch.zeros_like(before)
     change[:, :2, 0] = -(shut * from_above)[..., None] * gap[:, :2, 0]
     change[:, :2, 1] = (shut * (1 - from_above))[..., None] * gap[:, :2, 0]

@@ -85,11 +85,12 @@ def _fit(places: Tensor, wanted: Tensor, weights: Tensor, camera: Tensor, move: 
     def off(at: Tensor) -> Tensor:
         return project(places[None], adjusted_camera(camera, at))[0][0] - wanted
 
+    stay = move.new_tensor(STAY)
     for _ in range(STEPS):
         left = off(move)
         weight = (weights / (1 + (left.norm(dim=1) / OUTLIER).square()))[:, None, None]
         slope = torch.autograd.functional.jacobian(off, move, vectorize=True)
-        normal = (weight * slope).flatten(0, 1).T @ slope.flatten(0, 1) + torch.diag(move.new_tensor(STAY))
-        move = move - torch.linalg.solve(normal, (weight * slope).flatten(0, 1).T @ left.flatten() + move.new_tensor(STAY) * move)
+        pull = (weight * slope).flatten(0, 1).T
+        move = move - torch.linalg.solve(pull @ slope.flatten(0, 1) + torch.diag(stay), pull @ left.flatten() + stay * move)
         move = move.clamp(-2, 2)  # within its limits a move has a gradient
     return move
