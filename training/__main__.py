@@ -38,6 +38,8 @@ def main() -> None:
         if name == "train":
             command.add_argument("--adversarial", action="store_true", help="the adversarial phase: a critic of patches joins now")
             command.add_argument("--start", type=Path, help="a generator file to go on from, e.g. the shipped one; --run may be empty")
+            command.add_argument("--bfloat16", action="store_true", help="for processors that compute in it, and GPUs")
+            command.add_argument("--rate", type=float, help="the learning rate to begin with; less than usual where --start has learned already")
             command.add_argument("--warp", type=Path, help="a file of `align`: where features lie, for a run that begins")
         if name == "closeup":
             command.add_argument("--start", type=Path, help="weights to go on from, e.g. the shipped ones")
@@ -71,7 +73,7 @@ def _render(args: argparse.Namespace) -> None:
     from .pool import Pool, start_workers
 
     pool = Pool.open(args.pool, args.people)
-    start_workers(pool, args.workers, args.seed + len(pool.ready()))
+    start_workers(pool, args.workers, args.seed + len(pool.ready()), forever=False)
     end = time.monotonic() + 60 * args.minutes
     while time.monotonic() < end and len(pool.ready()) < pool.heads:
         time.sleep(2)
@@ -89,7 +91,8 @@ def _train(args: argparse.Namespace) -> None:
 
     pool = Pool.open(args.pool, args.people)
     start_workers(pool, args.workers, args.seed + 1000 + len(pool.ready()))
-    config = TrainConfig()
+    config = replace(TrainConfig(), decay_share=1.0, learning_rate=args.rate) if args.rate else TrainConfig()
+    config = replace(config, bfloat16=args.bfloat16)
     if args.adversarial:  # a gentle last phase: a third of the rate, falling from the start
         config = replace(config, adversarial_from_step=0, learning_rate=config.learning_rate / 3, decay_share=1.0)
     Trainer(pool, args.run, str(resolve_device(args.device)), config, seed=args.seed, start=args.start, warp=args.warp).run(

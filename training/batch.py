@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from symgan_core.geometry import pixel_rays, project
 from symgan_core.geometry.cameras import Camera
 
+from .heads import REGIONS
 from .pool import RESOLUTION, Pool
 
 HALF = RESOLUTION // 2
@@ -19,6 +20,8 @@ HALF = RESOLUTION // 2
 RIM = 4
 """So many of those beside the head, rays look for matter where its edge is: samples spread over the whole ray miss a rim of a pixel."""
 RIM_INTEREST = 40
+FEATURES, FEATURE_INTEREST = [REGIONS.index(n) for n in ("eyes", "mouth", "brows")], 300
+"""What faces are known by is a hundredth of a picture: chosen so much more often than the pool's interest has it."""
 
 
 class Pixels(NamedTuple):
@@ -49,6 +52,7 @@ class Batch:
             return torch.from_numpy(pool.arrays[name][rows]).to(device).flatten(0, 1)
 
         self.cameras, self.rgb, self.alpha, self.interest = (load(n) for n in ("cameras", "rgb", "alpha", "interest"))
+        self.interest = self.interest + FEATURE_INTEREST * torch.isin(load("region"), torch.tensor(FEATURES, device=device))
         depth = load("depth").float()
         self.depth = finer(depth)
         """``[B * V, RESOLUTION, RESOLUTION]``: z along the camera's axis minus 2.7."""

@@ -23,6 +23,7 @@ from symgan_core.faces.closeup import (
     CloseReading,
     describe,
     face_squares,
+    heat_line,
     read_twice,
 )
 from symgan_core.faces.frames import compose_frames, points_in_squares, points_to_photo, relative_frame
@@ -45,6 +46,8 @@ HELD = 16
 """One person in so many is kept back for the test."""
 HIDDEN = 0.025
 """A point that lies so much deeper than what the picture shows there is hidden, in scene units."""
+SPOT = 0.035
+"""Standard deviation of a point's spot in its map, in sides of the crop."""
 HAIR, CLOTHING, MOUTH = (REGIONS.index(n) for n in ("hair", "clothing", "mouth"))
 
 
@@ -228,12 +231,26 @@ def trait_weights(generator: TriPlaneGenerator, yaw: float = 25.0) -> Tensor:
     return (effect / effect.mean()).clamp(0.03, 8)
 
 
-def losses(reading: CloseReading, truth: CloseReading, kinds: Tensor) -> dict[str, Tensor]:
-    """``kinds [12]``: weights of the regions."""
+def spread(heat: Tensor, points: Tensor) -> Tensor:
+    """``[B, P]``: how far maps ``[B, P, S, S]`` (logits) are from a small spot around ``points [B, P, 2]`` (Kullback-Leibler).
+
+    A mean alone can come from anywhere: maps that nothing holds together say where a point is by what they have all over the face, and on a
+    real face that mean is drawn inwards.
+    """
+    line = heat_line(heat)
+    across, down = (torch.softmax(-(line - points[..., i, None]).square() / (2 * SPOT**2), -1) for i in (0, 1))
+    aim = down[..., None] * across[..., None, :]
+    return F.kl_div(heat.flatten(2).log_softmax(-1), aim.flatten(2), reduction="none").sum(-1)
+
+
+def losses(reading: CloseReading, heat: Tensor, truth: CloseReading, kinds: Tensor) -> dict[str, Tensor]:
+    """``heat [B, 68, S, S]``: what the points are means of; ``kinds [12]``: weights of the regions."""
+    sure = 0.25 + 0.75 * truth.visible
     away = (reading.points - truth.points).abs().sum(-1)
     away[:, :17] *= 0.4  # along the jaw, a point's place is a convention
     return {
-        "points": 40 * (away * (0.25 + 0.75 * truth.visible)).mean(),
+        "points": 40 * (away * sure).mean(),
+        "spots": 0.15 * (spread(heat, truth.points) * sure).mean(),
         "visible": 0.2 * F.binary_cross_entropy_with_logits(reading.visible, truth.visible),
         "angles": (reading.angles - truth.angles).abs().mean() / 10,
         "frame": 6 * ((reading.frame - truth.frame).abs().mean(1) / truth.frame[:, :2].norm(dim=1)).mean(),
@@ -252,7 +269,7 @@ def train(pool: Pool, minutes: float, batch: int = 32, rate: float = 3e-3, out: 
 
     def parts() -> dict[str, Tensor]:
         pictures, truth, _ = crops.draw(batch)
-        return losses(network(pictures.contiguous(memory_format=torch.channels_last)), truth, kinds)
+        return losses(*network.read(pictures.contiguous(memory_format=torch.channels_last)), truth, kinds)
 
     def save() -> None:
         write_shipped(network.state_dict(), out)

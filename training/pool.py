@@ -14,7 +14,7 @@ import numpy as np
 from symgan_core.geometry import DEFAULT_FOCAL, Camera
 
 from .heads import HeadPack, HeadRenderer, draw_codes, person_from_code, trait_statistics, traits
-from .heads.people import Z_DIM
+from .heads.people import CODE, Z_DIM
 
 RESOLUTION = 256
 VIEWS = 4
@@ -28,6 +28,9 @@ _ARRAYS = {
     "region": ((VIEWS, RESOLUTION // 2, RESOLUTION // 2), np.uint8),
     "valid": ((), np.uint8),
 }
+
+EXPRESSIONS = {"mouth_open": (0.4, 1.0, 3.6), "smile": (0.25, 0.5, 2.6), "brow_raise": (0.3, 0.5, 3.5), "eye_opening": (0.25, -3.0, 3.0)}
+"""Attributes of z: which share of a pool's people has one drawn anew, evenly between which numbers."""
 
 
 @dataclass
@@ -46,6 +49,8 @@ class Pool:
         info = folder / "pool.json"
         if info.exists():
             heads = json.loads(info.read_text())["heads"]
+        else:  # written once: others may be reading
+            info.write_text(json.dumps({"heads": heads}))
         arrays = {}
         for name, (shape, dtype) in _ARRAYS.items():
             path = folder / f"{name}.npy"
@@ -53,7 +58,6 @@ class Pool:
                 arrays[name] = np.load(path, mmap_mode="r+")
             else:
                 arrays[name] = np.lib.format.open_memmap(path, "w+", dtype, (heads, *shape))
-        info.write_text(json.dumps({"heads": heads}))
         return cls(folder, heads, arrays)
 
     def ready(self) -> np.ndarray:
@@ -70,17 +74,25 @@ class Pool:
             out[n, :width] = ((traits(pack, person_from_code(pack, self.arrays["codes"][n])) - mean) / scale)[:width]
         return out
 
-    def fill(self, seed: int, start: int, step: int, count: int | None = None, wanted: Callable[[], bool] = lambda: True) -> None:
-        """Render people into the places start, start + step, ... and around again; ``count`` people, or for as long as they are wanted."""
+    def fill(self, seed: int, start: int, count: int | None = None, wanted: Callable[[], bool] = lambda: True) -> None:
+        """Render people into the places from start on and around again; ``count`` people, or for as long as they are wanted."""
         rng = np.random.default_rng(seed)
         renderer = HeadRenderer(HeadPack(), RESOLUTION)
         place, done = start % self.heads, 0
         while (count is None or done < count) and wanted():
             self._write(place, rng, renderer)
-            place, done = (place + step) % self.heads, done + 1
+            place, done = (place + 1) % self.heads, done + 1
+
+    def complete(self, seed: int, start: int, wanted: Callable[[], bool] = lambda: True) -> None:
+        """Render people into all places that have none, from start on and around, for as long as they are wanted."""
+        rng = np.random.default_rng(seed)
+        renderer = HeadRenderer(HeadPack(), RESOLUTION)
+        for place in (np.arange(self.heads) + start) % self.heads:
+            if not self.arrays["valid"][place] and wanted():
+                self._write(int(place), rng, renderer)
 
     def _write(self, place: int, rng: np.random.Generator, renderer: HeadRenderer) -> None:
-        code = draw_codes(rng, 1)[0]
+        code = expressive(draw_codes(rng, 1)[0], rng)
         person = person_from_code(renderer.pack, code)
         parts = renderer.build(person)
         a = self.arrays
@@ -94,6 +106,16 @@ class Pool:
             a["interest"][place, v] = interest_map(view.rgb, view.alpha, view.region)
         a["codes"][place] = code
         a["valid"][place] = 1
+
+
+def expressive(code: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """``code [Z_DIM]``, often with a stronger expression than N(0, I) would give it: a tenth of people open their mouths by themselves, too
+    few for teeth to be learned."""
+    code = code.copy()
+    for name, (share, low, high) in EXPRESSIONS.items():
+        if rng.random() < share:
+            code[CODE[name].start] = rng.uniform(low, high)
+    return code
 
 
 def draw_camera(rng: np.random.Generator, view: int) -> Camera:
@@ -113,20 +135,22 @@ def interest_map(rgb: np.ndarray, alpha: np.ndarray, region: np.ndarray) -> np.n
     return np.clip(weight, 1, 255).astype(np.uint8)
 
 
-def _work(folder: str, seed: int, start: int, step: int) -> None:
+def _work(folder: str, seed: int, start: int, forever: bool) -> None:
     os.nice(10)
-    # A parent that is killed does not take its daemons along.
-    Pool.open(folder).fill(seed, start, step, wanted=multiprocessing.parent_process().is_alive)
+    pool, wanted = Pool.open(folder), multiprocessing.parent_process().is_alive  # a parent that is killed leaves its daemons behind
+    pool.complete(seed, start, wanted)
+    if forever:
+        pool.fill(seed + 500, start, wanted=wanted)
 
 
-def start_workers(pool: Pool, workers: int, seed: int) -> list[multiprocessing.Process]:
-    """Daemon processes that keep rendering until this process ends."""
+def start_workers(pool: Pool, workers: int, seed: int, forever: bool = True) -> list[multiprocessing.Process]:
+    """Daemon processes that render until the pool is full, or go on replacing people until this process ends."""
     context = multiprocessing.get_context("spawn")
     stride = max(1, pool.heads // max(workers, 1))
     begin = len(pool.ready())
     out = []
     for n in range(workers):
-        process = context.Process(target=_work, args=(str(pool.folder), seed + n, begin + n * stride, 1), daemon=True)
+        process = context.Process(target=_work, args=(str(pool.folder), seed + n, begin + n * stride, forever), daemon=True)
         process.start()
         out.append(process)
     return out

@@ -133,17 +133,21 @@ class _Moved(torch.autograd.Function):
 class PlaneSampler:
     """Asks the planes of people ``ws [B, num_ws, w_dim]`` about points, again and again, with gradients to all weights and to ws.
 
-    The points themselves get no gradient.
+    The points themselves get no gradient. ``bfloat16``: the backbone's convolutions compute in it.
     """
 
-    def __init__(self, generator: TriPlaneGenerator, ws: Tensor, resolution: int | None = None):
+    def __init__(self, generator: TriPlaneGenerator, ws: Tensor, resolution: int | None = None, bfloat16: bool = False):
         self.generator = generator
         self.fast = ws.device.type == "cpu"
         if not self.fast:
-            self.planes = generator.planes(ws, resolution=resolution)
+            with torch.autocast(ws.device.type, torch.bfloat16, enabled=bfloat16):
+                planes = generator.planes(ws, resolution=resolution)
+            self.planes = planes.float()
             return
         nb.set_num_threads(min(torch.get_num_threads(), nb.config.NUMBA_NUM_THREADS))
-        self.planes = generator.backbone.canonical(ws, resolution=resolution).permute(0, 1, 3, 4, 2).contiguous()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            planes = generator.backbone.canonical(ws, resolution=resolution)
+        self.planes = planes.float().permute(0, 1, 3, 4, 2).contiguous()
         if generator.backbone.warp is not None:
             where = generator.backbone.warp.places(ws[:, 0], self.planes.shape[2])
             self.planes = _Moved.apply(self.planes, self._texels(where, self.planes.shape[2]))

@@ -101,7 +101,7 @@ class Trainer:
         views = np.stack([self.rng.permutation(VIEWS)[: config.views] for _ in numbers])
         batch = Batch(self.pool, numbers, views, self.device)
         ws = self.ws_of(numbers)
-        sampler = PlaneSampler(self.generator, ws, self.plane_size())
+        sampler = PlaneSampler(self.generator, ws, self.plane_size(), config.bfloat16)
         losses = self._space_losses(sampler, batch)
         if self.step_number >= config.patch_from_step:
             losses |= self._patch_losses(sampler, batch)

@@ -75,6 +75,10 @@ class CloseNetwork(nn.Module):
         self.code = CodeReader()
 
     def forward(self, x: Tensor) -> CloseReading:
+        return self.read(x)[0]
+
+    def read(self, x: Tensor) -> tuple[CloseReading, Tensor]:
+        """The reading, and where each point may be ``[B, 68, 32, 32]`` (logits; ``mean_places``)."""
         levels = []
         for block in self.down:
             x = block(x)
@@ -84,8 +88,8 @@ class CloseNetwork(nn.Module):
         x = self.deep(x) + self.context(trunk)[:, :, None, None]
         for level, across, up in zip((levels[3], levels[2], levels[1]), self.across, self.up, strict=True):
             x = up(F.interpolate(x, scale_factor=2, mode="nearest")) + across(level)
-        return CloseReading(mean_places(self.places(self.fine(x))), visible, angles * 45, frame * 0.5 + frame.new_tensor([1, 0, 0.5, 0.5]),
-                            self.kinds(x))
+        heat = self.places(self.fine(x))
+        return CloseReading(mean_places(heat), visible, angles * 45, frame * 0.5 + frame.new_tensor([1, 0, 0.5, 0.5]), self.kinds(x)), heat
 
 
 class CodeReader(nn.Module):
@@ -131,9 +135,14 @@ def describe(crops: Tensor, reading: CloseReading) -> Tensor:
     return torch.cat(parts, 1)
 
 
+def heat_line(heat: Tensor) -> Tensor:
+    """``[S]``: places of the columns or rows of maps ``[..., S, S]``; they reach a little beyond the crop."""
+    return torch.linspace(-0.08, 1.08, heat.shape[-1], device=heat.device)
+
+
 def mean_places(heat: Tensor) -> Tensor:
-    """Mean places ``[B, P, 2]`` (x, y) under the softmax of ``[B, P, S, S]``; the grid reaches a little beyond the crop."""
-    line = torch.linspace(-0.08, 1.08, heat.shape[-1], device=heat.device)
+    """Mean places ``[B, P, 2]`` (x, y) under the softmax of ``[B, P, S, S]``."""
+    line = heat_line(heat)
     chance = heat.flatten(2).softmax(-1).view_as(heat)
     return torch.stack([chance.sum(2) @ line, chance.sum(3) @ line], -1)
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from symgan_core.faces.closeup import MAP, REGIONS, CloseNetwork, describe, face_squares, mean_places
+from symgan_core.faces.closeup import MAP, REGIONS, CloseNetwork, describe, face_squares, heat_line, mean_places
 from symgan_core.generator import TriPlaneGenerator
 from tests.training.learning import learning_curve
-from training.closeup import Crops, losses, place_in, seen, shoulders, strands, train_code, trait_weights
+from training.closeup import SPOT, Crops, losses, place_in, seen, shoulders, spread, strands, train_code, trait_weights
 from training.grimaces import MOUTH, Slits, creases, folds, grimaces, pulled, slits, teeth
 from training.mapping import SHIFT
 
@@ -17,7 +17,7 @@ def crops(tmp_path_factory) -> Crops:
     from training.pool import Pool
 
     pool = Pool.open(tmp_path_factory.mktemp("pool"), 3)
-    pool.fill(seed=1, start=0, step=1, count=3)
+    pool.fill(seed=1, start=0, count=3)
     return Crops(pool, backdrops=4)
 
 
@@ -78,6 +78,21 @@ def test_mean_places_are_where_the_heat_is() -> None:
     assert mean_places(heat)[0, 1].tolist() == pytest.approx([-0.08, 1.08], abs=1e-3)
 
 
+def test_a_map_is_held_to_a_spot_at_its_point() -> None:
+    line = heat_line(torch.zeros(32, 32))
+    point = torch.tensor([[[0.3, 0.6]]])
+
+    def spot(x: float, y: float, size: float) -> torch.Tensor:
+        squares = (line - x).square() + (line[:, None] - y).square()
+        return -squares[None, None] / (2 * size**2)
+
+    there, beside, wide = (float(spread(heat, point)[0, 0]) for heat in (spot(0.3, 0.6, SPOT), spot(0.4, 0.6, SPOT), spot(0.3, 0.6, 0.2)))
+    assert there == pytest.approx(0, abs=1e-4) and beside > 1 and wide > 1
+    apart = torch.logaddexp(spot(0.1, 0.6, SPOT), spot(0.5, 0.6, SPOT))  # its mean is right, and that is not enough
+    assert mean_places(apart)[0, 0].tolist() == pytest.approx([0.3, 0.6], abs=0.01)
+    assert float(spread(apart, point)[0, 0]) > 2
+
+
 def test_traits_that_change_nothing_weigh_least(tiny: TriPlaneGenerator) -> None:
     for name, weight in tiny.named_parameters():
         if name.endswith("affine.weight"):
@@ -93,7 +108,7 @@ def test_the_network_learns(crops: Crops) -> None:
 
     def parts() -> dict[str, torch.Tensor]:
         pictures, truth, _ = crops.draw(8)
-        return losses(network(pictures), truth, torch.ones(len(REGIONS)))
+        return losses(*network.read(pictures), truth, torch.ones(len(REGIONS)))
 
     history = learning_curve(network, parts, steps=10, rate=3e-3)
     assert np.mean(history[-3:]) < 0.85 * np.mean(history[:2])

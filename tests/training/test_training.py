@@ -12,9 +12,10 @@ from symgan_core.generator import BUILTIN, TriPlaneGenerator, save_generator
 from symgan_core.generator.synthesis import MappingNetwork
 from symgan_core.geometry import Camera, project
 from tests.conftest import TINY
-from training.batch import Batch, beside, finer, place_samples
-from training.heads import HeadPack, draw_codes, person_from_code, trait_layout
+from training.batch import FEATURES, Batch, beside, finer, place_samples
+from training.heads import CODE, HeadPack, draw_codes, person_from_code, trait_layout
 from training.heads.people import Z_DIM
+from training.pool import EXPRESSIONS, expressive
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def pool(tmp_path_factory):
     from training.pool import Pool
 
     pool = Pool.open(tmp_path_factory.mktemp("pool"), 4)
-    pool.fill(seed=0, start=0, step=1, count=4)
+    pool.fill(seed=0, start=0, count=4)
     return pool
 
 
@@ -47,18 +48,18 @@ def test_training_learns_saves_and_resumes(pool, tmp_path) -> None:
     trainer = small_trainer(pool, tmp_path)
     assert [trainer.plane_size() for trainer.step_number in (0, 3, 6)] == [4, 8, 16]
     trainer.step_number = 0
-    losses = [trainer.step(pool.ready()) for _ in range(40)]
+    losses = [trainer.step(pool.ready()) for _ in range(80)]
     for name in ("point", "colour"):
         assert np.mean([x[name] for x in losses[-5:]]) < 0.85 * np.mean([x[name] for x in losses[:3]]), name
     trainer.save()
     assert max(p.stat().st_size for p in tmp_path.iterdir()) < 16 * 2**20
     again = small_trainer(pool, tmp_path)
-    assert again.step_number == 40
+    assert again.step_number == 80
     for (name, a), b in zip(again.generator.named_parameters(), trainer.generator.parameters(), strict=True):
         assert torch.equal(a, b), name
     moments = [opt.state_dict()["state"][0]["exp_avg"] for opt in (again.optimizer, trainer.optimizer)]
     assert torch.equal(*moments)
-    assert json.loads((tmp_path / "state.json").read_text())["step"] == 40 and (tmp_path / "sheet.png").exists()
+    assert json.loads((tmp_path / "state.json").read_text())["step"] == 80 and (tmp_path / "sheet.png").exists()
 
 
 def test_training_goes_on_from_a_shipped_file(pool, tmp_path) -> None:
@@ -122,6 +123,41 @@ def test_rays_beside_the_head_look_where_its_edge_is(pool) -> None:
     drawn = rim[row[0], column[0]].float().mean()
     interest = batch.interest[0].repeat_interleave(2, 0).repeat_interleave(2, 1)
     assert drawn > 2 * (rim * interest).sum() / interest.sum()
+
+
+def test_a_pool_is_completed_and_then_left_alone(tmp_path) -> None:
+    from training.pool import Pool
+
+    pool = Pool.open(tmp_path, 3)
+    pool.fill(seed=2, start=1, count=1)
+    assert pool.ready().tolist() == [1]
+    first = pool.arrays["codes"][1].copy()
+    pool.complete(seed=3, start=2)
+    assert pool.ready().tolist() == [0, 1, 2] and (pool.arrays["codes"][1] == first).all()
+    assert (Pool.open(tmp_path).arrays["codes"] == pool.arrays["codes"]).all()
+
+
+def test_features_are_looked_at_most(pool) -> None:
+    numbers, views = pool.ready()[:2], np.zeros((2, 1), int)
+    batch = Batch(pool, numbers, views, torch.device("cpu"))
+    region = torch.from_numpy(pool.arrays["region"][numbers, 0])
+    row, column = batch.choose(4000)
+    kinds = region[torch.arange(2)[:, None], row // 2, column // 2]
+    for n in FEATURES:
+        there, chosen = (region == n).flatten(1).float().mean(1), (kinds == n).float().mean(1)
+        assert (chosen[there > 0] > 5 * there[there > 0]).all(), n
+
+
+def test_some_people_of_a_pool_make_faces() -> None:
+    rng = np.random.default_rng(0)
+    codes = draw_codes(rng, 600)
+    moved = np.stack([expressive(code, rng) for code in codes])
+    own = {name: CODE[name].start for name in EXPRESSIONS}
+    assert (np.delete(moved, list(own.values()), 1) == np.delete(codes, list(own.values()), 1)).all()
+    for name, (share, low, high) in EXPRESSIONS.items():
+        changed = moved[:, own[name]][moved[:, own[name]] != codes[:, own[name]]]
+        assert abs(len(changed) / 600 - share) < 0.08 and low <= changed.min() and changed.max() <= high
+    assert (moved[:, own["mouth_open"]] > 1).mean() > 2 * (codes[:, own["mouth_open"]] > 1).mean()
 
 
 def test_finer_depth_is_linear_along_a_surface_and_keeps_its_edges() -> None:
