@@ -1,7 +1,9 @@
 """The page: reads settings, builds, launches. A Hugging Face Space runs this file."""
 
+import argparse
 import os
 import sys
+from dataclasses import fields
 
 # Before torch is imported: see symgan_core/__main__.py.
 os.environ.setdefault("OMP_WAIT_POLICY", "active" if sys.platform == "linux" else "passive")
@@ -10,16 +12,23 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from demo import build, read_settings
+from demo import Settings, build, read_settings
 from demo.layout import CSS
 from symgan_core.memory import import_ahead, keep_freed_memory
 
 
 def main() -> None:
     """Serve the page until stopped."""
+    variables = ", ".join(f"SYMGAN_{field.name.upper()}" for field in fields(Settings))
+    parser = argparse.ArgumentParser(description="The symgan page.", epilog=f"Settings come from the environment: {variables}.")
+    if parser.parse_known_args()[1]:
+        parser.error(f"takes no arguments. {parser.epilog}")
+    try:
+        settings = read_settings()
+    except ValueError as error:
+        parser.error(str(error))
     keep_freed_memory()
     import_ahead()
-    settings = read_settings()
     page = build(settings).queue(max_size=settings.queue_size, default_concurrency_limit=2)
     page.launch(
         server_name=settings.host, server_port=settings.port, max_file_size=settings.max_upload, show_error=False,

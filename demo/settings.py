@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 
@@ -31,16 +31,27 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from the environment; on a Space the page listens to all and shares go to /data where that is mounted."""
+    """Settings from the environment; on a Space the page listens to all and shares go to /data where that is mounted.
+
+    Raises ValueError, naming the variable, where a number is none.
+    """
     space = "SPACE_ID" in environment
     data = Path("/data")
     values = {
         "host": environment.get("GRADIO_SERVER_NAME", "0.0.0.0" if space else Settings.host),
-        "port": int(environment.get("GRADIO_SERVER_PORT", Settings.port)),
+        "port": _number(environment, "GRADIO_SERVER_PORT", Settings.port),
         "shares": data / "shares" if space and data.is_dir() else Settings.shares}
-    casts = {"shares": Path, "work": Path, "share_days": int, "keep_portraits": int, "queue_size": int, "port": int}
-    for name in Settings.__dataclass_fields__:
-        text = environment.get(f"SYMGAN_{name.upper()}")
-        if text is not None:
-            values[name] = casts.get(name, str)(text)
+    for field in fields(Settings):
+        variable = f"SYMGAN_{field.name.upper()}"
+        if isinstance(field.default, int):
+            values[field.name] = _number(environment, variable, values.get(field.name, field.default))
+        elif variable in environment:
+            values[field.name] = type(field.default)(environment[variable])
     return Settings(**values)
+
+
+def _number(environment: Mapping[str, str], variable: str, default: int) -> int:
+    text = environment.get(variable, str(default))
+    if not text.strip().isdecimal():
+        raise ValueError(f"{variable} is '{text}'; it must be a whole number, such as {default}")
+    return int(text)

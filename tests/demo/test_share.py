@@ -1,5 +1,9 @@
 import json
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -66,6 +70,16 @@ def test_settings_come_from_the_environment() -> None:
     assert read_settings({}) == Settings()
     settings = read_settings({"SYMGAN_SHARE_DAYS": "7", "SYMGAN_DEVICE": "cpu", "SPACE_ID": "a/b", "GRADIO_SERVER_PORT": "1234"})
     assert (settings.share_days, settings.device, settings.host, settings.port) == (7, "cpu", "0.0.0.0", 1234)
+    assert read_settings({"SYMGAN_SHARES": "/x"}).shares == Path("/x")
+
+
+@pytest.mark.parametrize(("arguments", "variables", "said"), [
+    (["--port", "80"], {}, "SYMGAN_PORT"), ([], {"SYMGAN_QUEUE_SIZE": "many"}, "SYMGAN_QUEUE_SIZE is 'many'")])
+def test_the_page_says_what_is_wrong_with_its_settings(arguments: list[str], variables: dict[str, str], said: str) -> None:
+    root = Path(__file__).parents[2]
+    run = subprocess.run([sys.executable, "app.py", *arguments], cwd=root, env=os.environ | variables, capture_output=True, text=True)
+    assert run.returncode == 2 and "Traceback" not in run.stderr
+    assert said in run.stderr
 
 
 def test_gallery_is_complete() -> None:
