@@ -172,6 +172,7 @@ def test_a_crease_ends_where_the_mouth_does() -> None:
     torch.manual_seed(0)
     points = a_face().expand(40, -1, -1).clone()
     points[:, 48], points[:, 54] = torch.tensor([0.4, 0.7]), torch.tensor([0.6, 0.7])
+    points[:, 31], points[:, 33], points[:, 35] = torch.tensor([0.46, 0.58]), torch.tensor([0.5, 0.6]), torch.tensor([0.54, 0.58])
     moved, dark = creases(points, torch.ones(40, 68), 64)
     run = moved - points
     longer = run[:, 54, 0] > 0.005
@@ -181,6 +182,8 @@ def test_a_crease_ends_where_the_mouth_does() -> None:
     assert 0.15 < longer.float().mean() < 0.5 and (run[:, 48, 0] <= 0).all()
     assert torch.equal(run.abs().sum((0, 2)).nonzero()[:, 0], torch.tensor([36, 45, 48, 54]))
     assert (dark.amin((1, 2, 3))[longer] < 0.9).all() and dark.max() <= 1 and (dark[:, :, :16] > 0.99).all()
+    folded = dark[:, 0, 40:43, :27].amin((1, 2)) < 0.97  # from the nose past the mouth, and no point goes along
+    assert 0.2 < folded.float().mean() < 0.8 and (run[folded, 48, 0] == 0).any()
 
 
 def test_teeth_are_brighter_than_what_is_behind_them() -> None:
