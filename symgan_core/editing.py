@@ -63,7 +63,7 @@ BUILTIN_DIRECTIONS = (
     Direction("hair_length", "Hair length", "shorter ↔ longer", 2.0),
     Direction("weight", "Face", "slimmer ↔ fuller", 3.0),
     Direction("light_side", "Light", "from the left ↔ from the right", 2.0),
-    Direction("mouth_open", "Mouth", "closed ↔ open", 5.0),
+    Direction("mouth_open", "Mouth", "closed ↔ open", 4.0),
     Direction("brow_raise", "Brows", "relaxed ↔ raised", 5.0),
     Direction("eye_opening", "Eyes", "narrow ↔ wide", 2.0),
     Direction("face_width", "Width", "narrow ↔ wide", 2.5),

@@ -6,7 +6,16 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from symgan_core.editing import Direction, Directions, directions_for, edit_ws, list_directions, load_directions, save_directions
+from symgan_core.editing import (
+    BUILTIN_DIRECTIONS,
+    Direction,
+    Directions,
+    directions_for,
+    edit_ws,
+    list_directions,
+    load_directions,
+    save_directions,
+)
 from symgan_core.errors import CheckpointError, RequestError
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera
@@ -73,6 +82,11 @@ def test_directions_do_what_their_label_says(builtin: TriPlaneGenerator, people:
     means = {k: sum(v) / len(v) for k, v in changes.items()}
     print(means)
     assert means["skin"] > 0.05 and means["hair"] > 0.05 and means["light"] > 0.05, means
+
+
+def test_the_shipped_directions_are_those_of_the_code(builtin: TriPlaneGenerator) -> None:
+    found = directions_for(builtin)
+    assert found.known == BUILTIN_DIRECTIONS and set(found.vectors) == {d.name for d in BUILTIN_DIRECTIONS}
 
 
 def test_edits_are_checked_add_up_and_vanish_at_zero(builtin: TriPlaneGenerator, people: torch.Tensor) -> None:
