@@ -38,7 +38,7 @@ def main() -> None:
         if name == "train":
             command.add_argument("--adversarial", action="store_true", help="the adversarial phase: a critic of patches joins now")
             command.add_argument("--start", type=Path, help="a generator file to go on from, e.g. the shipped one; --run may be empty")
-            command.add_argument("--bfloat16", action="store_true", help="for processors that compute in it, and GPUs")
+            command.add_argument("--bfloat16", action="store_true", help="for processors and GPUs that compute in it")
             command.add_argument("--rate", type=float, help="the first learning rate; less than usual after --start")
             command.add_argument("--warp", type=Path, help="a file of `align`: where features lie, for a run that begins")
         if name == "closeup":

@@ -138,7 +138,7 @@ class PlaneSampler:
 
     def __init__(self, generator: TriPlaneGenerator, ws: Tensor, resolution: int | None = None, bfloat16: bool = False):
         self.generator = generator
-        self.fast = ws.device.type == "cpu"
+        self.fast = self.runs_fast(ws.device)
         if not self.fast:
             with torch.autocast(ws.device.type, torch.bfloat16, enabled=bfloat16):
                 planes = generator.planes(ws, resolution=resolution)
@@ -151,6 +151,11 @@ class PlaneSampler:
         if generator.backbone.warp is not None:
             where = generator.backbone.warp.places(ws[:, 0], self.planes.shape[2])
             self.planes = _Moved.apply(self.planes, self._texels(where, self.planes.shape[2]))
+
+    @staticmethod
+    def runs_fast(device: torch.device) -> bool:
+        """Whether the kernels above are used."""
+        return device.type == "cpu"
 
     @staticmethod
     def _texels(places: Tensor, size: int) -> Tensor:

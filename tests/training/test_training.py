@@ -234,6 +234,25 @@ def test_the_fast_sampler_is_the_generators_own(plane_warp: tuple[int, int] | No
     assert torch.equal(PlaneSampler(generator, ws).query(points[:1], 1)[0], ours[0][:1])
 
 
+@pytest.mark.parametrize("fast", [True, False])
+def test_bfloat16_changes_the_planes_little_and_not_what_learns(fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from training.sampling import PlaneSampler
+
+    torch.manual_seed(0)
+    generator = TriPlaneGenerator(replace(TINY, plane_warp=(4, 8)))
+    ws, points = torch.randn(2, TINY.num_ws, TINY.w_dim), (torch.rand(2, 300, 3) - 0.5) * 0.9
+    plain = PlaneSampler(generator, ws).query(points)[1]
+    if not fast:  # as on a GPU
+        monkeypatch.setattr(PlaneSampler, "runs_fast", staticmethod(lambda device: False))
+    sampler = PlaneSampler(generator, ws, bfloat16=True)
+    half = sampler.query(points)[1]
+    assert sampler.planes.dtype == torch.float32
+    assert 0 < float((half - plain).norm()) < 0.02 * float(plain.norm())
+    half.sum().backward()
+    gradient = generator.backbone.synthesis.b4.const.grad
+    assert gradient.dtype == torch.float32 and float(gradient.abs().sum()) > 0
+
+
 def test_the_mapping_learns_traits_from_codes_alone(pack: HeadPack) -> None:
     from training.mapping import draw_pairs, explained, train_mapping
 
