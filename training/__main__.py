@@ -91,8 +91,9 @@ def _train(args: argparse.Namespace) -> None:
 
     pool = Pool.open(args.pool, args.people)
     start_workers(pool, args.workers, args.seed + 1000 + len(pool.ready()))
-    config = replace(TrainConfig(), decay_share=1.0, learning_rate=args.rate) if args.rate else TrainConfig()
-    config = replace(config, bfloat16=args.bfloat16)
+    config = TrainConfig(bfloat16=args.bfloat16)
+    if args.rate:
+        config = replace(config, learning_rate=args.rate, decay_share=1.0)
     if args.adversarial:  # a gentle last phase: a third of the rate, falling from the start
         config = replace(config, adversarial_from_step=0, learning_rate=config.learning_rate / 3, decay_share=1.0)
     Trainer(pool, args.run, str(resolve_device(args.device)), config, seed=args.seed, start=args.start, warp=args.warp).run(

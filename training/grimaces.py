@@ -148,14 +148,14 @@ def creases(points: Tensor, visible: Tensor, side: int) -> tuple[Tensor, Tensor]
     """Smiles whose line goes on a little beyond the lips, lids that meet beyond the white of the eye, and folds from the nose past the
     corners of the mouth: points ``[B, 68, 2]`` with the corners at the lines' ends, and factors ``[B, 1, side, side]`` that darken
     what lies under the lines. ``visible [B, 68]``: 0 or 1. A fold moves no point: it is not the mouth."""
-    count, outer, inner = len(points), [48, 54, 36, 45, 39, 42], [54, 48, 39, 42, 36, 45]
-    corners = points[:, outer]
-    across = corners - points[:, inner]
+    count, moving, opposite = len(points), [48, 54, 36, 45, 39, 42], [54, 48, 39, 42, 36, 45]
+    corners = points[:, moving]
+    across = corners - points[:, opposite]
     up = torch.stack([across[..., 1], -across[..., 0]], -1) * torch.tensor([-1.0, 1, -1, 1, 1, -1])[:, None]
     often, reach, rise, fall = (torch.tensor(x).repeat_interleave(2)[:, None] for x in (
         [0.3, 0.75, 0.7], [0.1, 0.35, 0.3], [0.07, 0.08, 0.02], [-0.02, -0.1, -0.12]))
     shared = torch.rand(count, 3, 1).repeat_interleave(2, 1)  # what both corners of a mouth or a pair of eyes have in common
-    some = (torch.rand(count, 6, 1) < often) * visible[:, outer, None] * (0.7 * shared + 0.3 * torch.rand(count, 6, 1))
+    some = (torch.rand(count, 6, 1) < often) * visible[:, moving, None] * (0.7 * shared + 0.3 * torch.rand(count, 6, 1))
     ends = corners + some * (reach * across + up * (fall + (rise - fall) * torch.rand(count, 3, 1).repeat_interleave(2, 1)))
     length = across.norm(dim=-1).clamp(min=1e-3)
     depth = torch.empty(count, 6).uniform_(0.2, 0.7) * (some[..., 0] > 0)
@@ -163,11 +163,11 @@ def creases(points: Tensor, visible: Tensor, side: int) -> tuple[Tensor, Tensor]
     beside = corners[:, :2] + across[:, :2] * torch.empty(count, 2, 1).uniform_(0.04, 0.3)
     wings = points[:, [31, 35]] + (points[:, [31, 35]] - points[:, [33]]) * torch.empty(count, 2, 1).uniform_(0.1, 0.6)
     below = beside - up[:, :2] * torch.empty(count, 2, 1).uniform_(0, 0.25) + across[:, :2] * torch.empty(count, 2, 1).uniform_(-0.1, 0.05)
-    deep = torch.empty(count, 2).uniform_(0.05, 0.7) * (torch.rand(count, 1) < 0.6) * visible[:, outer[:2]]
+    deep = torch.empty(count, 2).uniform_(0.05, 0.7) * (torch.rand(count, 1) < 0.6) * visible[:, moving[:2]]
     wide = length[:, :2] * torch.empty(count, 2).uniform_(0.02, 0.08)
     dark = dark * torch.minimum(line(wings, beside, wide, deep, side), line(beside, below, wide, deep * torch.rand(count, 2), side))
     out = points.clone()
-    out[:, outer] = ends
+    out[:, moving] = ends
     return out, dark
 
 

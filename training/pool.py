@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, cycle, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -74,22 +75,20 @@ class Pool:
             out[n, :width] = ((traits(pack, person_from_code(pack, self.arrays["codes"][n])) - mean) / scale)[:width]
         return out
 
-    def fill(self, seed: int, start: int, count: int | None = None, wanted: Callable[[], bool] = lambda: True) -> None:
-        """Render people into the places from start on and around again; ``count`` people, or for as long as they are wanted."""
-        rng = np.random.default_rng(seed)
-        renderer = HeadRenderer(HeadPack(), RESOLUTION)
-        place, done = start % self.heads, 0
-        while (count is None or done < count) and wanted():
-            self._write(place, rng, renderer)
-            place, done = (place + 1) % self.heads, done + 1
+    def missing(self, start: int) -> Iterator[int]:
+        """Places that have nobody when their turn comes, from start on and around."""
+        return (place for place in self.around(start) if not self.arrays["valid"][place])
 
-    def complete(self, seed: int, start: int, wanted: Callable[[], bool] = lambda: True) -> None:
-        """Render people into all places that have none, from start on and around, for as long as they are wanted."""
+    def around(self, start: int) -> Iterator[int]:
+        """All places once, from start on and around."""
+        return (n % self.heads for n in range(start, start + self.heads))
+
+    def fill(self, seed: int, places: Iterable[int]) -> None:
+        """Render people into places, whoever is there now."""
         rng = np.random.default_rng(seed)
         renderer = HeadRenderer(HeadPack(), RESOLUTION)
-        for place in (np.arange(self.heads) + start) % self.heads:
-            if not self.arrays["valid"][place] and wanted():
-                self._write(int(place), rng, renderer)
+        for place in places:
+            self._write(place, rng, renderer)
 
     def _write(self, place: int, rng: np.random.Generator, renderer: HeadRenderer) -> None:
         code = expressive(draw_codes(rng, 1)[0], rng)
@@ -137,10 +136,12 @@ def interest_map(rgb: np.ndarray, alpha: np.ndarray, region: np.ndarray) -> np.n
 
 def _work(folder: str, seed: int, start: int, forever: bool) -> None:
     os.nice(10)
-    pool, wanted = Pool.open(folder), multiprocessing.parent_process().is_alive  # a parent that is killed leaves its daemons behind
-    pool.complete(seed, start, wanted)
+    pool, parent = Pool.open(folder), multiprocessing.parent_process()
+    places = pool.missing(start)
     if forever:
-        pool.fill(seed + 500, start, wanted=wanted)
+        places = chain(places, cycle(pool.around(start)))
+    # A parent that is killed does not take its daemons along.
+    pool.fill(seed, takewhile(lambda _: parent.is_alive(), places))
 
 
 def start_workers(pool: Pool, workers: int, seed: int, forever: bool = True) -> list[multiprocessing.Process]:

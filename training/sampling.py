@@ -139,15 +139,14 @@ class PlaneSampler:
     def __init__(self, generator: TriPlaneGenerator, ws: Tensor, resolution: int | None = None, bfloat16: bool = False):
         self.generator = generator
         self.fast = self.runs_fast(ws.device)
+        draw = generator.backbone.canonical if self.fast else generator.planes
+        with torch.autocast(ws.device.type, torch.bfloat16, enabled=bfloat16):
+            planes = draw(ws, resolution=resolution)
+        self.planes = planes.float()
         if not self.fast:
-            with torch.autocast(ws.device.type, torch.bfloat16, enabled=bfloat16):
-                planes = generator.planes(ws, resolution=resolution)
-            self.planes = planes.float()
             return
         nb.set_num_threads(min(torch.get_num_threads(), nb.config.NUMBA_NUM_THREADS))
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            planes = generator.backbone.canonical(ws, resolution=resolution)
-        self.planes = planes.float().permute(0, 1, 3, 4, 2).contiguous()
+        self.planes = self.planes.permute(0, 1, 3, 4, 2).contiguous()
         if generator.backbone.warp is not None:
             where = generator.backbone.warp.places(ws[:, 0], self.planes.shape[2])
             self.planes = _Moved.apply(self.planes, self._texels(where, self.planes.shape[2]))

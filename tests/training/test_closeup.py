@@ -17,7 +17,7 @@ def crops(tmp_path_factory) -> Crops:
     from training.pool import Pool
 
     pool = Pool.open(tmp_path_factory.mktemp("pool"), 3)
-    pool.fill(seed=1, start=0, count=3)
+    pool.fill(seed=1, places=range(3))
     return Crops(pool, backdrops=4)
 
 

@@ -13,7 +13,7 @@ def examples(tmp_path_factory) -> Examples:
     from training.pool import Pool
 
     pool = Pool.open(tmp_path_factory.mktemp("pool"), 3)
-    pool.fill(seed=1, start=0, count=3)
+    pool.fill(seed=1, places=range(3))
     return Examples(pool)
 
 

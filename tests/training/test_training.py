@@ -28,7 +28,7 @@ def pool(tmp_path_factory):
     from training.pool import Pool
 
     pool = Pool.open(tmp_path_factory.mktemp("pool"), 4)
-    pool.fill(seed=0, start=0, count=4)
+    pool.fill(seed=0, places=range(4))
     return pool
 
 
@@ -129,10 +129,10 @@ def test_a_pool_is_completed_and_then_left_alone(tmp_path) -> None:
     from training.pool import Pool
 
     pool = Pool.open(tmp_path, 3)
-    pool.fill(seed=2, start=1, count=1)
+    pool.fill(seed=2, places=[1])
     assert pool.ready().tolist() == [1]
     first = pool.arrays["codes"][1].copy()
-    pool.complete(seed=3, start=2)
+    pool.fill(seed=3, places=pool.missing(2))
     assert pool.ready().tolist() == [0, 1, 2] and (pool.arrays["codes"][1] == first).all()
     assert (Pool.open(tmp_path).arrays["codes"] == pool.arrays["codes"]).all()
 
