@@ -78,7 +78,7 @@ class CloseNetwork(nn.Module):
         return self.read(x)[0]
 
     def read(self, x: Tensor) -> tuple[CloseReading, Tensor]:
-        """The reading, and where each point may be ``[B, 68, 32, 32]`` (logits; ``mean_places``)."""
+        """The reading, and where each point may be ``[B, 68, 32, 32]`` (logits; ``places_of``)."""
         levels = []
         for block in self.down:
             x = block(x)
@@ -89,7 +89,7 @@ class CloseNetwork(nn.Module):
         for level, across, up in zip((levels[3], levels[2], levels[1]), self.across, self.up, strict=True):
             x = up(F.interpolate(x, scale_factor=2, mode="nearest")) + across(level)
         heat = self.places(self.fine(x))
-        return CloseReading(mean_places(heat), visible, angles * 45, frame * 0.5 + frame.new_tensor([1, 0, 0.5, 0.5]), self.kinds(x)), heat
+        return CloseReading(places_of(heat), visible, angles * 45, frame * 0.5 + frame.new_tensor([1, 0, 0.5, 0.5]), self.kinds(x)), heat
 
 
 class CodeReader(nn.Module):
@@ -140,10 +140,19 @@ def heat_line(heat: Tensor) -> Tensor:
     return torch.linspace(-0.08, 1.08, heat.shape[-1], device=heat.device)
 
 
-def mean_places(heat: Tensor) -> Tensor:
-    """Mean places ``[B, P, 2]`` (x, y) under the softmax of ``[B, P, S, S]``."""
-    line = heat_line(heat)
-    chance = heat.flatten(2).softmax(-1).view_as(heat)
+AROUND = 0.12
+"""How far around its peak a map is read, in sides of the crop."""
+
+
+def places_of(heat: Tensor) -> Tensor:
+    """Places ``[B, P, 2]`` (x, y): means under the softmax of ``[B, P, S, S]`` around each map's peak.
+
+    What a map holds elsewhere is doubt; on a real face a mean over all of it is drawn inwards.
+    """
+    line, side = heat_line(heat), heat.shape[-1]
+    peak = heat.flatten(2).argmax(-1)
+    beyond = [(line - line[at][..., None]).abs() > AROUND for at in (peak % side, peak // side)]
+    chance = heat.masked_fill(beyond[0][:, :, None] | beyond[1][..., None], -torch.inf).flatten(2).softmax(-1).view_as(heat)
     return torch.stack([chance.sum(2) @ line, chance.sum(3) @ line], -1)
 
 

@@ -94,9 +94,11 @@ class Inversion:
 
     @torch.no_grad()
     def _bust(self) -> Target:
-        generator, state = self._state.generator, self._state
-        draft = generator.render(generator.planes(state.ws), state.camera, generator.config.draft_resolution)
-        return self.target.as_a_bust(draft.opacity)
+        generator, state, size = self._state.generator, self._state, self.target.image.shape[-1]
+        shown = generator.view(generator.planes(state.ws), state.ws, state.camera, generator.config.draft_resolution)
+        square = np.array([shown.image.shape[-1], 0, *(shown.image.shape[-1] / 2,) * 2])
+        body = look_closer(shown.image.clamp(-1, 1).cpu(), points_too=False).share(("neck", "clothing"), square, size)
+        return self.target.as_a_bust(shown.image_opacity, torch.from_numpy(body)[None, None].to(shown.image))
 
     def _timed(self, stage: str, events: Iterator[Event]) -> Iterator[Event]:
         begin = time.monotonic()

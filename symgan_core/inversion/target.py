@@ -40,19 +40,26 @@ class Target:
         """The same photo seen from another camera."""
         return replace(self, camera=camera)
 
-    def as_a_bust(self, opacity: Tensor, reach: float = 0.03) -> Target:
-        """Without the clothes that lie further than ``reach`` picture widths from what the generator shows (``opacity [1, 1, R, R]``).
+    def as_a_bust(self, opacity: Tensor, body: Tensor, reach: float = 0.03) -> Target:
+        """Without the clothes that lie elsewhere than where the generator shows a body.
 
-        A prior of heads has no shoulders: what it would have to make up there stands in the room as a board.
+        A prior of heads has no shoulders: what it would have to make up there stands in the room as a board. And a collar beside the jaw,
+        if it stays, is painted onto the jaw.
+
+        Args:
+            opacity: ``[1, 1, R, R]`` of the generator's view.
+            body: ``[1, 1, H, W]`` in [0, 1]: which of it is neck or clothing. Clothes stay within ``reach`` picture widths of that, and where
+                the generator is solid so far around.
         """
         if self.mask is None or self.clothes is None or not self.matte:
             return self
         size = self.mask.shape[-1]
+        shown = (F.interpolate(opacity, (size, size), mode="bilinear", align_corners=False) > 0.5).float()
         wide = 2 * round(reach * size) + 1
-        shown = F.interpolate(opacity, (size, size), mode="bilinear", align_corners=False)
-        near = F.max_pool2d((shown > 0.5).float(), wide, 1, wide // 2)
+        reached = F.max_pool2d(shown * (body > 0.5), wide, 1, wide // 2)
+        within = 1 - F.max_pool2d(1 - shown, wide, 1, wide // 2)
         soft = round(size / 100) * 2 + 1
-        near = F.avg_pool2d(near, soft, 1, soft // 2, count_include_pad=False)
+        near = F.avg_pool2d(torch.maximum(reached, within), soft, 1, soft // 2, count_include_pad=False)
         keep = 1 - ((self.clothes - 0.3) / 0.3).clamp(0, 1) * (1 - near)
         return replace(self, image=self.image * keep + (1 - keep), mask=self.mask * keep)
 

@@ -311,13 +311,15 @@ def test_clothes_beyond_the_generators_reach_are_left_out(tiny: TriPlaneGenerato
     clothes = np.zeros((32, 32), np.float32)
     clothes[16:] = 1  # the lower half is worn
     target = make_target(image, camera, np.full_like(mask, 255), tiny, clothes)
-    opacity = torch.zeros(1, 1, 16, 16)
+    opacity, body = torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 64, 64)
     opacity[..., :8] = 1  # the generator shows the left half
-    bust = target.as_a_bust(opacity)
-    assert (bust.mask[..., :30, :] == 1).all() and (bust.mask[..., 34:, :30] == 1).all() and (bust.mask[..., 34:, 40:] == 0).all()
+    body[..., 48:, :] = 1  # the lowest quarter is its body
+    bust = target.as_a_bust(opacity, body)
+    assert (bust.mask[..., :30, :] == 1).all() and (bust.mask[..., 34:, :26] == 1).all() and (bust.mask[..., 50:, :30] == 1).all()
+    assert (bust.mask[..., 34:, 40:] == 0).all() and (bust.mask[..., 36:42, 31] == 0).all()  # beside a body; beside a jaw
     assert (bust.image[..., 34:, 40:] == 1).all() and torch.equal(bust.image[..., :30, :], target.image[..., :30, :])
     plain = make_target(image, camera, mask, tiny)
-    assert plain.as_a_bust(opacity) is plain
+    assert plain.as_a_bust(opacity, body) is plain
     assert torch.allclose(target.mirrored().clothes, target.clothes.flip(3))
 
 

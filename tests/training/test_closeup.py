@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from symgan_core.faces.closeup import MAP, REGIONS, CloseNetwork, describe, face_squares, heat_line, mean_places
+from symgan_core.faces.closeup import MAP, REGIONS, CloseNetwork, describe, face_squares, heat_line, places_of
 from symgan_core.generator import TriPlaneGenerator
 from tests.training.learning import learning_curve
 from training.closeup import SPOT, Crops, losses, place_in, seen, shoulders, spread, strands, train_code, trait_weights
@@ -70,12 +70,12 @@ def test_shoulders_are_below_and_strands_in_the_hair_alone() -> None:
     assert (factors[:, :, 20:] == 1).all() and factors[:, :, :20].std() > 0.01
 
 
-def test_mean_places_are_where_the_heat_is() -> None:
+def test_places_of_are_where_the_heat_is() -> None:
     heat = torch.full((1, 2, 32, 32), -20.0)
     heat[0, 0, 4, 20] = heat[0, 1, 31, 0] = 20
-    x, y = mean_places(heat)[0, 0].tolist()
+    x, y = places_of(heat)[0, 0].tolist()
     assert x == pytest.approx(20 / 31 * 1.16 - 0.08, abs=1e-3) and y == pytest.approx(4 / 31 * 1.16 - 0.08, abs=1e-3)
-    assert mean_places(heat)[0, 1].tolist() == pytest.approx([-0.08, 1.08], abs=1e-3)
+    assert places_of(heat)[0, 1].tolist() == pytest.approx([-0.08, 1.08], abs=1e-3)
 
 
 def test_a_map_is_held_to_a_spot_at_its_point() -> None:
@@ -89,7 +89,7 @@ def test_a_map_is_held_to_a_spot_at_its_point() -> None:
     there, beside, wide = (float(spread(heat, point)[0, 0]) for heat in (spot(0.3, 0.6, SPOT), spot(0.4, 0.6, SPOT), spot(0.3, 0.6, 0.2)))
     assert there == pytest.approx(0, abs=1e-4) and beside > 1 and wide > 1
     apart = torch.logaddexp(spot(0.1, 0.6, SPOT), spot(0.5, 0.6, SPOT))  # its mean is right, and that is not enough
-    assert mean_places(apart)[0, 0].tolist() == pytest.approx([0.3, 0.6], abs=0.01)
+    assert places_of(apart)[0, 0].tolist() == pytest.approx([0.3, 0.6], abs=0.01)
     assert float(spread(apart, point)[0, 0]) > 2
 
 
