@@ -31,7 +31,7 @@ def main() -> None:
         command.add_argument("--pool", type=Path, default=Path("scratch/pool"), help="folder of rendered people")
         command.add_argument("--run", type=Path, default=Path("scratch/run"), help="folder of checkpoints, log and sheets")
         command.add_argument("--people", type=int, default=2048, help="size of a new pool")
-        command.add_argument("--workers", type=int, default=1, help="processes that render")
+        command.add_argument("--workers", type=int, default=1, help="processes that render, or draw crops")
         command.add_argument("--minutes", type=float, default=60, help="time budget")
         command.add_argument("--device", default="auto")
         command.add_argument("--seed", type=int, default=0)
@@ -127,7 +127,7 @@ def _closeup(args: argparse.Namespace) -> None:
     from .closeup import train
     from .pool import Pool
 
-    train(Pool.open(args.pool), args.minutes, seed=args.seed, start=args.start)
+    train(Pool.open(args.pool), args.minutes, seed=args.seed, start=args.start, workers=args.workers)
 
 
 def _export(args: argparse.Namespace) -> None:

@@ -4,13 +4,14 @@ backgrounds, with what renders lack painted over them: strands in the hair, shou
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from symgan_core.faces.closeup import (
     INPUT,
@@ -257,17 +258,37 @@ def losses(reading: CloseReading, heat: Tensor, truth: CloseReading, kinds: Tens
     }
 
 
+class Batches(IterableDataset):
+    """Endless ``Crops.draw(size)``, each worker's its own."""
+
+    def __init__(self, crops: Crops, size: int):
+        self.crops, self.size = crops, size
+
+    def __iter__(self) -> Iterator[tuple[Tensor, CloseReading, Tensor]]:
+        if worker := get_worker_info():
+            self.crops.rng = np.random.default_rng(worker.seed)
+        while True:
+            yield self.crops.draw(self.size)
+
+
 def train(pool: Pool, minutes: float, batch: int = 32, rate: float = 3e-3, out: Path = WEIGHTS, seed: int = 0,
-          start: Path | None = None, log: Callable[[str], None] = print) -> CloseNetwork:
-    """Train for a time budget, then the encoder; write the weights (half precision) with their hash. ``start``: weights to go on from."""
+          start: Path | None = None, log: Callable[[str], None] = print, workers: int = 0) -> CloseNetwork:
+    """Train for a time budget, then the encoder; write the weights (half precision) with their hash.
+
+    Args:
+        start: weights to go on from.
+        workers: processes that draw crops, which takes as long as learning from them; 0: none beside this one.
+    """
     crops, network = Crops(pool, seed), CloseNetwork().to(memory_format=torch.channels_last)
     if start:
         network.load_state_dict(read_shipped(start), strict=False)
     kinds = torch.ones(len(REGIONS))
     kinds[[REGIONS.index(n) for n in ("eyes", "mouth", "brows")]] = 2.0
 
+    batches = iter(DataLoader(Batches(crops, batch), batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))
+
     def parts() -> dict[str, Tensor]:
-        pictures, truth, _ = crops.draw(batch)
+        pictures, truth, _ = next(batches)
         return losses(*network.read(pictures.contiguous(memory_format=torch.channels_last)), truth, kinds)
 
     def save() -> None:

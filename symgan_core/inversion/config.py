@@ -77,6 +77,9 @@ class TuningConfig:
     """Begin with matter where the mask has head and the generator leaves a hole (``growth.py``; needs ``offset_rate``)."""
     palette: bool = True
     """Begin with the photo's colours on all of the head, hidden parts too (``palette.py``)."""
+    strands: float = 1.0
+    """Contrast of the strands that hidden hair gets, as a share of the photo's hair's (``strands.py``; 0: none; needs ``keep_weight`` and
+    ``offset_rate``)."""
     stop_at_lpips: float | None = None
     """End the stage when the photo's view is this near (PTI and SPI: 0.05); other perceptual terms have other scales and do not stop."""
     neighbours: bool = True

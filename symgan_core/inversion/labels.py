@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -126,23 +127,36 @@ def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, camera
 KEPT_YAWS, KEPT_PITCH = (-90.0, -40.0, 40.0, 90.0), 5.0
 
 
-@torch.no_grad()
-def kept_labels(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, target: Target, config: TuningConfig,
-                light: Light | None = None, grid: Tensor | None = None) -> list[Label]:
-    """Views of the head as it is, from all around, to be trusted where neither photo nor mirrored photo say anything.
+@dataclass(frozen=True, eq=False)
+class HiddenView:
+    """``camera [1, 25]``, and ``hidden [1, 1, H, W]`` in {0, 1}: where it sees of the head what neither photo nor mirrored photo show."""
 
-    Texels of a plane lie one behind the other in the head: what is learned of a face goes through to the hair behind it, as streaks.
-    """
+    camera: Tensor
+    hidden: Tensor
+
+
+def hidden_views(generator: TriPlaneGenerator, planes: Tensor, target: Target, config: TuningConfig,
+                 light: Light | None = None) -> list[HiddenView]:
+    """Views of the head from all around, and what of them is left to the generator."""
     place = generator.config
     cameras = torch.cat([Camera.orbit(yaw, pitch, place.orbit_radius, place.orbit_pivot).vector()
                          for yaw, pitch in zip(KEPT_YAWS, itertools.cycle((KEPT_PITCH, -KEPT_PITCH)))]).to(target.camera)
     mirror = config.mirrored and target.mirror_weight > 0
     maps = origins(generator, planes, target, cameras, config, mirror, light, config.grazing)
+    return [HiddenView(*view) for view in zip(cameras.split(1), (maps == INVENTED).float().split(1), strict=True)]
+
+
+@torch.no_grad()
+def kept_labels(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, views: Sequence[HiddenView],
+                grid: Tensor | None = None) -> list[Label]:
+    """Those views as they are, to be trusted where nothing else says anything.
+
+    Texels of a plane lie one behind the other in the head: what is learned of a face goes through to the hair behind it, as streaks.
+    """
     labels = []
-    for where, camera in zip(maps.split(1), cameras.split(1), strict=True):
-        seen = generator.render(planes, camera, grid=grid)
-        image = generator.super_resolve(seen, ws)
-        labels.append(Label(image, eroded((where == INVENTED).float(), 1), camera, depth=seen.depth))
+    for view in views:
+        seen = generator.render(planes, view.camera, grid=grid)
+        labels.append(Label(generator.super_resolve(seen, ws), eroded(view.hidden, 1), view.camera, depth=seen.depth))
     return labels
 
 

@@ -48,8 +48,8 @@ class Target:
 
         Args:
             opacity: ``[1, 1, R, R]`` of the generator's view.
-            body: ``[1, 1, H, W]`` in [0, 1]: which of it is neck or clothing. Clothes stay within ``reach`` picture widths of that, and where
-                the generator is solid so far around.
+            body: ``[1, 1, H, W]`` in [0, 1]: which of it is neck or clothing. Clothes stay within ``reach`` picture widths of that, and
+                where the generator is solid so far around.
         """
         if self.mask is None or self.clothes is None or not self.matte:
             return self

@@ -15,12 +15,13 @@ from ..losses import PerceptualLoss, contextual_loss, depth_drift, patch_feature
 from .config import InversionConfig, TuningConfig
 from .events import Event
 from .growth import grow_matter
-from .labels import Label, MirrorEvidence, kept_labels, mirror_evidence, mirror_label, neighbour_label
+from .labels import Label, MirrorEvidence, hidden_views, kept_labels, mirror_evidence, mirror_label, neighbour_label
 from .light import Light, rendered_light
 from .look import AgingGrid, look
 from .offset import PlanesOffset
 from .palette import in_the_photos_colours
 from .pivot import State
+from .strands import hair_strands
 from .symmetry import eroded, resized
 from .target import Target, opacity_difference, to_preview
 
@@ -67,22 +68,26 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     weights = [p for name, p in generator.named_parameters() if name in tuned]
     for weight in weights:
         weight.requires_grad_(True)
-    groups = [{"params": weights, "rate": tuning.learning_rate}] if weights else []
-    if tuning.offset_rate:
-        grown = grow_matter(base, painted, target, still) if tuning.grow else torch.zeros_like(painted)
-        state.offset = PlanesOffset(grown, tuning.offset_levels)
-        spread = float(painted.std())
-        # Adam moves what has a tiny gradient as far as what has a large one: without a floor, texels that no label sees fill with noise.
-        groups.append({"params": state.offset.levels, "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
-    optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99), fused=True)
     views, grid, samples = _Views(), AgingGrid(generator), config.samples(generator)
     stride = config.stride(generator)
     if tuning.fill_hidden:
         views.untouched = painted
     if tuning.mirrored and tuning.match_light and target.mirror_weight > 0:
         views.light = rendered_light(base, painted, still)
-    if tuning.keep_weight:
-        views.kept = kept_labels(base, painted, ws, target, tuning, views.light, still)
+    hidden = hidden_views(base, painted, target, tuning, views.light) if tuning.keep_weight else []
+    groups = [{"params": weights, "rate": tuning.learning_rate}] if weights else []
+    drawn = torch.zeros_like(painted)
+    if tuning.offset_rate:
+        if tuning.strands:
+            drawn = tuning.strands * hair_strands(base, painted, target, hidden, still)
+        grown = grow_matter(base, painted, target, still) if tuning.grow else torch.zeros_like(painted)
+        state.offset = PlanesOffset(grown + drawn, tuning.offset_levels)
+        spread = float(painted.std())
+        # Adam moves what has a tiny gradient as far as what has a large one: without a floor, texels that no label sees fill with noise.
+        groups.append({"params": state.offset.levels, "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
+    optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99), fused=True)
+    if hidden:
+        views.kept = kept_labels(base, painted + drawn, ws, hidden, still)
     elif tuning.depth:
         views.references = _reference_depths(base, painted, still, config, rng)
     try:

@@ -5,7 +5,7 @@ import torch
 
 from symgan_core.geometry import Camera
 from symgan_core.inversion.config import TuningConfig
-from symgan_core.inversion.labels import MIRRORED, SEEN, kept_labels, mirror_evidence, mirror_label, neighbour_label, origins
+from symgan_core.inversion.labels import MIRRORED, SEEN, hidden_views, kept_labels, mirror_evidence, mirror_label, neighbour_label, origins
 from symgan_core.inversion.symmetry import face_region
 from tests.inversion.sphere import RADIUS, SIZE, WITHOUT, SphereGenerator, painted, points_seen, sphere_depth
 
@@ -106,7 +106,7 @@ def test_what_the_photo_shows_at_a_grazing_angle_is_left_as_it_was() -> None:
 
 def test_views_that_are_kept_are_trusted_where_nothing_is_known() -> None:
     target = painted(Camera.orbit(40, 0).vector(), mole=False)
-    labels = kept_labels(SphereGenerator(), None, None, target, TuningConfig())
+    labels = kept_labels(SphereGenerator(), None, None, hidden_views(SphereGenerator(), None, target, TuningConfig()))
     for label in labels:
         towards = points_seen(label.camera) / RADIUS @ Camera.from_vector(target.camera).position()[0] / 2.7
         head = label.depth[0, 0] < 3

@@ -23,7 +23,7 @@ from symgan_core.inversion import (
 )
 from symgan_core.inversion.config import PRESETS
 from symgan_core.inversion.growth import grow_matter, holes, spread_depth
-from symgan_core.inversion.labels import MIRRORED, kept_labels
+from symgan_core.inversion.labels import MIRRORED, hidden_views, kept_labels
 from symgan_core.inversion.pivot import State
 from symgan_core.inversion.pose import CAMERA_LIMITS, adjusted_camera
 from symgan_core.inversion.tuning import near_enough, to_be_painted, tune_generator
@@ -194,7 +194,7 @@ def test_what_the_photo_hides_stays_as_it_was_where_that_is_asked(tiny: TriPlane
         rng, perceptual = torch.Generator().manual_seed(0), load_perceptual(tiny.device)
         list(tune_generator(state, target, replace(config, tuning=tuning), perceptual, rng, {}))
         planes, away = tiny.planes(ws), []
-        for label in kept_labels(tiny, planes, ws, target, tuning):
+        for label in kept_labels(tiny, planes, ws, hidden_views(tiny, planes, target, tuning)):
             image = tiny.view(planes + state.offset.total(), ws, label.camera).image
             away.append(((image - label.image).abs() * label.trust).sum() / label.trust.sum())
         changes.append(float(torch.stack(away).mean()))

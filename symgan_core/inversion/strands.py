@@ -1,0 +1,137 @@
+"""Strands for hair that no photo shows.
+
+A prior's hair is a mean over many heads, smooth where the photo's own has strands: turned to the side, such a head has hair in front and a
+felt cap behind. What hidden strands look like nobody knows; how strong they are, the photo says. So streaks of that contrast are written
+into the plane that is seen from the side, where it holds hidden hair, along the direction of its features that changes brightness alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..faces import look_closer
+from ..generator import TriPlaneGenerator
+from ..generator.decoder import sample_planes
+from ..geometry import unproject
+from .labels import HiddenView
+from .symmetry import box_mean, eroded, mean_within
+from .target import Target
+
+WIDTH = 7
+"""Strands are what differs from the mean over a square of so many pixels a side."""
+SURE = 0.6
+"""Least probability of hair."""
+LEAST = 0.01
+"""A smaller share of the picture is too little hair to say anything."""
+DARKEST = 0.02
+"""Colours are kept so far from 0, where logarithms run away."""
+POINTS = 3000
+"""So many points of the surface say what features do to colours and density."""
+DENSITY, RIDGE = 6.0, 1e-3
+"""Weight of a change of density, in standard deviations of it, and of the change of the features, beside that of colours."""
+OCTAVES = ((2, 24, 0.7), (4, 32, 0.7), (9, 40, 0.5))
+"""Streaks: texels across and along a cell of noise, and their strength."""
+BEND = 0.04
+"""How far strands wander, in half planes."""
+
+
+@torch.no_grad()
+def hair_strands(generator: TriPlaneGenerator, planes: Tensor, target: Target, views: Sequence[HiddenView],
+                 grid: Tensor | None = None) -> Tensor:
+    """An offset on ``planes [1, 3, C, H, W]`` that draws strands of the photo's contrast in the hair that ``views`` see and no photo shows.
+
+    Zero where the second look finds no hair in the photo, where that is as smooth as the generator's, or where colours go through a
+    super-resolution. ``grid``: the planes' density.
+    """
+    offset = torch.zeros_like(planes)
+    if target.mask is None or not target.matte or generator.superresolution is not None:
+        return offset
+    solid = target.mask > 0.9
+    drawn = generator.render(planes, target.camera, target.image.shape[-1], grid=grid).features[:, :3]
+    contrast, own = (strand_contrast(x, (hair_in(x) > SURE) & solid) for x in (target.image, drawn))
+    missing = math.sqrt(max(contrast**2 - own**2, 0.0))
+    side = _side_plane(generator)
+    mask, features = _hidden_hair(generator, planes, views, side, grid)
+    if not missing or not len(features):
+        return offset
+    brighter = missing * _brightness(generator, features)
+    offset[:, side] = 3 * brighter[:, None, None] * (streaks(planes.shape[-1]).to(mask) * mask)[0]  # what is read is the three planes' mean
+    return offset
+
+
+def strand_contrast(image: Tensor, hair: Tensor) -> float:
+    """Standard deviation of the logarithm of brightness around its local mean in ``image [1, 3, H, W]`` where there is ``hair
+    [1, 1, H, W]`` (bool); 0 where there is next to none."""
+    within = hair.float()
+    inner = eroded(within, WIDTH // 2)
+    if inner.mean() < LEAST:
+        return 0.0
+    bright = (image.mean(1, keepdim=True) / 2 + 0.5).clamp(min=DARKEST).log()
+    return float((((bright - mean_within(bright, within, WIDTH)) * inner).square().sum() / inner.sum()).sqrt())
+
+
+def hair_in(image: Tensor) -> Tensor:
+    """``[1, 1, S, S]``: probability of hair in ``image [1, 3, S, S]`` in [-1, 1], as the second look sees it."""
+    size = image.shape[-1]
+    seen = look_closer(image.clamp(-1, 1).cpu(), points_too=False).share(("hair",), np.array([size, 0, size / 2, size / 2]), size)
+    return torch.from_numpy(seen)[None, None].to(image)
+
+
+def streaks(size: int, seed: int = 0) -> Tensor:
+    """``[1, 1, size, size]``: noise of unit deviation, long from top to bottom; always the same.
+
+    A third of that is finer than ``WIDTH``: beside the photo's own hair, what is made up stays in the background.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    out = torch.zeros(1, 1, size, size)
+    for across, along, strength in OCTAVES:
+        cells = torch.randn(1, 1, max(size // along, 2), max(size // across, 2), generator=rng)
+        out = out + strength * F.interpolate(cells, (size, size), mode="bicubic")
+    bend = BEND * F.interpolate(torch.randn(1, 1, 5, 5, generator=rng), (size, size), mode="bicubic")[0, 0]
+    places = F.affine_grid(torch.eye(2, 3)[None], [1, 1, size, size], align_corners=False) + torch.stack([bend, torch.zeros_like(bend)], -1)
+    out = F.grid_sample(out, places, padding_mode="reflection", align_corners=False)
+    return out / out.std()
+
+
+def _side_plane(generator: TriPlaneGenerator) -> int:
+    """The plane that does not ask for x."""
+    return int(generator.projections[:, 0].abs().sum(1).argmin())
+
+
+def _hidden_hair(generator: TriPlaneGenerator, planes: Tensor, views: Sequence[HiddenView], side: int,
+                 grid: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Where the plane ``side`` holds hidden hair, ``[1, 1, R, R]`` with soft edges, and the planes' features there ``[N, C]``."""
+    size, resolution, box = planes.shape[-1], generator.config.draft_resolution, generator.config.box_warp
+    mask, features = planes.new_zeros(1, 1, size, size), [planes.new_zeros(0, planes.shape[2])]
+    for view in views:
+        seen = generator.render(planes, view.camera, resolution, grid=grid)
+        hidden = F.interpolate(view.hidden, (resolution,) * 2, mode="area") > 0.9
+        there = (hair_in(seen.features[:, :3]) > SURE) & hidden & (seen.opacity > 0.9)
+        points = unproject(seen.depth, view.camera)[0][there[0, 0]]
+        features.append(sample_planes(planes, points[None], generator.projections, box)[0])
+        column, row = ((points * (2 / box) @ generator.projections[side] + 1) * (size / 2)).long().clamp(0, size - 1).unbind(1)
+        mask[0, 0, row, column] = 1
+    mask = -F.max_pool2d(-F.max_pool2d(mask, 5, 1, 2), 5, 1, 2)  # between the points too
+    return box_mean(box_mean(mask, 9), 9), torch.cat(features)
+
+
+def _brightness(generator: TriPlaneGenerator, features: Tensor) -> Tensor:
+    """``[C]``: the change of ``features [N, C]`` that adds 1 to the logarithms of all three colours, and the least to density."""
+    features = features[:: max(len(features) // POINTS, 1)]
+    with torch.enable_grad():
+        features = features.clone().requires_grad_(True)
+        sigma, colours = generator.decoder(features[None])
+        said = (*colours[0, :3].clamp(min=DARKEST).log(), sigma[0])
+        *slopes, slope = (torch.autograd.grad(x.sum(), features, retain_graph=True)[0] for x in said)
+    slopes, slope = torch.stack(slopes), slope / sigma.std().clamp(min=1e-3)
+    # Least squares: all slopes @ change = 1, slope @ change = 0.
+    normal = (slopes.transpose(1, 2) @ slopes).sum(0) + DENSITY * slope.T @ slope
+    normal += RIDGE * slopes.square().sum() * torch.eye(features.shape[1], device=features.device)
+    change = torch.linalg.solve(normal, slopes.sum((0, 1)))
+    return change / (slopes @ change).mean()
