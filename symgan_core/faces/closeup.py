@@ -241,3 +241,10 @@ def look_closer(image: Tensor, frame: Tensor | None = None, points_too: bool = T
                    float(angles[0, 0]), float(angles[0, 1]), compose_frames(square, reading.frame)[0].numpy(),
                    reading.regions[0].softmax(0), square[0],
                    network.code(describe(crop, reading))[0])
+
+
+def share_of(names: Sequence[str], image: Tensor) -> Tensor:
+    """``[1, 1, S, S]``: probability of any of these regions in a whole square ``image [1, 3, S, S]``, a render perhaps."""
+    size = image.shape[-1]
+    seen = look_closer(image.clamp(-1, 1).cpu(), points_too=False).share(names, np.array([size, 0, size / 2, size / 2]), size)
+    return torch.from_numpy(seen)[None, None].to(image)

@@ -27,6 +27,7 @@ from ..faces import (
     look_closer,
     nudged,
     read_photo,
+    share_of,
     to_crop,
 )
 from ..generator import TriPlaneGenerator
@@ -94,11 +95,11 @@ class Inversion:
 
     @torch.no_grad()
     def _bust(self) -> Target:
-        generator, state, size = self._state.generator, self._state, self.target.image.shape[-1]
-        shown = generator.view(generator.planes(state.ws), state.ws, state.camera, generator.config.draft_resolution)
-        square = np.array([shown.image.shape[-1], 0, *(shown.image.shape[-1] / 2,) * 2])
-        body = look_closer(shown.image.clamp(-1, 1).cpu(), points_too=False).share(("neck", "clothing"), square, size)
-        return self.target.as_a_bust(shown.image_opacity, torch.from_numpy(body)[None, None].to(shown.image))
+        if self.target.clothes is None or not self.target.matte:
+            return self.target
+        generator, state = self._state.generator, self._state
+        shown = generator.view(generator.planes(state.ws), state.ws, state.camera)
+        return self.target.as_a_bust(shown.image_opacity, share_of(("neck", "clothing"), shown.image))
 
     def _timed(self, stage: str, events: Iterator[Event]) -> Iterator[Event]:
         begin = time.monotonic()

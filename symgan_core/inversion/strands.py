@@ -10,12 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..faces import look_closer
+from ..faces import share_of
 from ..generator import TriPlaneGenerator
 from ..generator.decoder import sample_planes
 from ..geometry import unproject
@@ -23,6 +22,7 @@ from .labels import HiddenView
 from .symmetry import box_mean, eroded, mean_within
 from .target import Target
 
+HAIR = ("hair",)
 WIDTH = 7
 """Strands are what differs from the mean over a square of so many pixels a side."""
 SURE = 0.6
@@ -54,7 +54,7 @@ def hair_strands(generator: TriPlaneGenerator, planes: Tensor, target: Target, v
         return offset
     solid = target.mask > 0.9
     drawn = generator.render(planes, target.camera, target.image.shape[-1], grid=grid).features[:, :3]
-    contrast, own = (strand_contrast(x, (hair_in(x) > SURE) & solid) for x in (target.image, drawn))
+    contrast, own = (strand_contrast(x, (share_of(HAIR, x) > SURE) & solid) for x in (target.image, drawn))
     missing = math.sqrt(max(contrast**2 - own**2, 0.0))
     side = _side_plane(generator)
     mask, features = _hidden_hair(generator, planes, views, side, grid)
@@ -74,13 +74,6 @@ def strand_contrast(image: Tensor, hair: Tensor) -> float:
         return 0.0
     bright = (image.mean(1, keepdim=True) / 2 + 0.5).clamp(min=DARKEST).log()
     return float((((bright - mean_within(bright, within, WIDTH)) * inner).square().sum() / inner.sum()).sqrt())
-
-
-def hair_in(image: Tensor) -> Tensor:
-    """``[1, 1, S, S]``: probability of hair in ``image [1, 3, S, S]`` in [-1, 1], as the second look sees it."""
-    size = image.shape[-1]
-    seen = look_closer(image.clamp(-1, 1).cpu(), points_too=False).share(("hair",), np.array([size, 0, size / 2, size / 2]), size)
-    return torch.from_numpy(seen)[None, None].to(image)
 
 
 def streaks(size: int, seed: int = 0) -> Tensor:
@@ -112,7 +105,7 @@ def _hidden_hair(generator: TriPlaneGenerator, planes: Tensor, views: Sequence[H
     for view in views:
         seen = generator.render(planes, view.camera, resolution, grid=grid)
         hidden = F.interpolate(view.hidden, (resolution,) * 2, mode="area") > 0.9
-        there = (hair_in(seen.features[:, :3]) > SURE) & hidden & (seen.opacity > 0.9)
+        there = (share_of(HAIR, seen.features[:, :3]) > SURE) & hidden & (seen.opacity > 0.9)
         points = unproject(seen.depth, view.camera)[0][there[0, 0]]
         features.append(sample_planes(planes, points[None], generator.projections, box)[0])
         column, row = ((points * (2 / box) @ generator.projections[side] + 1) * (size / 2)).long().clamp(0, size - 1).unbind(1)

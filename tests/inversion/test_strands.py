@@ -3,12 +3,13 @@
 import pytest
 import torch
 
+from symgan_core.faces import share_of
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.generator.traits import traits_of
 from symgan_core.geometry import Camera
 from symgan_core.inversion.guess import WORN, with_haircut
 from symgan_core.inversion.labels import HiddenView
-from symgan_core.inversion.strands import SURE, hair_in, hair_strands, strand_contrast, streaks
+from symgan_core.inversion.strands import HAIR, SURE, hair_strands, strand_contrast, streaks
 from symgan_core.inversion.target import Target
 
 STYLE = 3
@@ -38,7 +39,7 @@ def photo_of(generator: TriPlaneGenerator, planes: torch.Tensor, contrast: float
     with torch.no_grad():
         seen = generator.view(planes, None, camera)
     image = seen.image.clamp(-1, 1)
-    stripes = contrast * torch.sin(torch.arange(image.shape[-1]) * 1.6) * (hair_in(image) > SURE)
+    stripes = contrast * torch.sin(torch.arange(image.shape[-1]) * 1.6) * (share_of(HAIR, image) > SURE)
     return Target(((image + 1) * stripes.exp() - 1).clamp(-1, 1), (seen.image_opacity > 0.9).float(), camera)
 
 
@@ -55,8 +56,8 @@ def test_hidden_hair_gets_strands_and_nothing_else_changes(generator: TriPlaneGe
     view = side_view(target.image.shape[-1])
     offset = hair_strands(generator, planes, target, [view])
     before, after = (generator.view(x, None, view.camera) for x in (planes, planes + offset))
-    hair = (hair_in(before.image) > SURE) & (view.hidden > 0)
-    photos = strand_contrast(target.image, hair_in(target.image) > SURE)
+    hair = (share_of(HAIR, before.image) > SURE) & (view.hidden > 0)
+    photos = strand_contrast(target.image, share_of(HAIR, target.image) > SURE)
     assert photos > 0.1
     was, now = strand_contrast(before.image, hair), strand_contrast(after.image, hair)
     assert was < 0.1 * photos and 0.25 * photos < now < 0.8 * photos, (was, now, photos)
