@@ -145,15 +145,15 @@ def slits(points: Tensor, visible: Tensor, size: float) -> Slits:
 
 
 def creases(points: Tensor, visible: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """Smiles whose line goes on a little beyond the lips, lids that meet beyond the white of the eye, and folds from the nose past the
-    corners of the mouth: points ``[B, 68, 2]`` with the corners at the lines' ends, and factors ``[B, 1, side, side]`` that darken
-    what lies under the lines. ``visible [B, 68]``: 0 or 1. A fold moves no point: it is not the mouth."""
+    """Smiles whose line goes on a little beyond the lips, lids that meet beyond the white of the eye, and folds from the nose to the
+    corners of the mouth or past them: points ``[B, 68, 2]`` with the corners at the lines' ends, and factors ``[B, 1, side, side]`` that
+    darken what lies under the lines. ``visible [B, 68]``: 0 or 1. A fold moves no point: it is not the mouth."""
     count, moving, opposite = len(points), [48, 54, 36, 45, 39, 42], [54, 48, 39, 42, 36, 45]
     corners = points[:, moving]
     across = corners - points[:, opposite]
     up = torch.stack([across[..., 1], -across[..., 0]], -1) * torch.tensor([-1.0, 1, -1, 1, 1, -1])[:, None]
     often, reach, rise, fall = (torch.tensor(x).repeat_interleave(2)[:, None] for x in (
-        [0.3, 0.75, 0.7], [0.1, 0.35, 0.3], [0.07, 0.08, 0.02], [-0.02, -0.1, -0.12]))
+        [0.4, 0.75, 0.7], [0.22, 0.35, 0.3], [0.09, 0.08, 0.02], [-0.02, -0.1, -0.12]))
     shared = torch.rand(count, 3, 1).repeat_interleave(2, 1)  # what both corners of a mouth or a pair of eyes have in common
     some = (torch.rand(count, 6, 1) < often) * visible[:, moving, None] * (0.7 * shared + 0.3 * torch.rand(count, 6, 1))
     ends = corners + some * (reach * across + up * (fall + (rise - fall) * torch.rand(count, 3, 1).repeat_interleave(2, 1)))
@@ -164,7 +164,8 @@ def creases(points: Tensor, visible: Tensor, side: int) -> tuple[Tensor, Tensor]
     wings = points[:, [31, 35]] + (points[:, [31, 35]] - points[:, [33]]) * torch.empty(count, 2, 1).uniform_(0.1, 0.6)
     below = beside - up[:, :2] * torch.empty(count, 2, 1).uniform_(0, 0.25) + across[:, :2] * torch.empty(count, 2, 1).uniform_(-0.1, 0.05)
     laughing = torch.rand(count, 1, 1) < 0.4  # the fold comes down to the corner itself and runs into the line of the lips
-    beside = torch.where(laughing, beside + across[:, :2] * 0.1 + up[:, :2] * torch.empty(count, 2, 1).uniform_(0.05, 0.35), beside)
+    steep = across[:, :2] * torch.empty(count, 2, 1).uniform_(0, 0.18) + up[:, :2] * torch.empty(count, 2, 1).uniform_(0.12, 0.4)
+    beside = torch.where(laughing, ends[:, :2] + steep, beside)
     below = torch.where(laughing, ends[:, :2], below)
     deep = torch.empty(count, 2).uniform_(0.05, 0.7) * (torch.rand(count, 1) < 0.6) * visible[:, moving[:2]]
     wide = length[:, :2] * torch.empty(count, 2).uniform_(0.02, 0.08)

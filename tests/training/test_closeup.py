@@ -70,7 +70,7 @@ def test_shoulders_are_below_and_strands_in_the_hair_alone() -> None:
     assert (factors[:, :, 20:] == 1).all() and factors[:, :, :20].std() > 0.01
 
 
-def test_places_of_are_where_the_heat_is() -> None:
+def test_places_are_where_the_heat_is() -> None:
     heat = torch.full((1, 2, 32, 32), -20.0)
     heat[0, 0, 4, 20] = heat[0, 1, 31, 0] = 20
     x, y = places_of(heat)[0, 0].tolist()
@@ -88,9 +88,9 @@ def test_a_map_is_held_to_a_spot_at_its_point() -> None:
 
     there, beside, wide = (float(spread(heat, point)[0, 0]) for heat in (spot(0.3, 0.6, SPOT), spot(0.4, 0.6, SPOT), spot(0.3, 0.6, 0.2)))
     assert there == pytest.approx(0, abs=1e-4) and beside > 1 and wide > 1
-    apart = torch.logaddexp(spot(0.1, 0.6, SPOT), spot(0.5, 0.6, SPOT))  # its mean is right, and that is not enough
+    apart = torch.logaddexp(spot(0.3, 0.6, SPOT), spot(0.7, 0.6, SPOT) - 1)  # a doubt elsewhere does not move the place that is read
     assert places_of(apart)[0, 0].tolist() == pytest.approx([0.3, 0.6], abs=0.01)
-    assert float(spread(apart, point)[0, 0]) > 2
+    assert float(spread(apart, point)[0, 0]) > 0.2
 
 
 def test_traits_that_change_nothing_weigh_least(tiny: TriPlaneGenerator) -> None:
