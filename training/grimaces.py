@@ -147,7 +147,8 @@ def slits(points: Tensor, visible: Tensor, size: float) -> Slits:
 def creases(points: Tensor, visible: Tensor, side: int) -> tuple[Tensor, Tensor]:
     """Smiles whose line goes on a little beyond the lips, lids that meet beyond the white of the eye, and folds from the nose to the
     corners of the mouth or past them: points ``[B, 68, 2]`` with the corners at the lines' ends, and factors ``[B, 1, side, side]`` that
-    darken what lies under the lines. ``visible [B, 68]``: 0 or 1. A fold moves no point: it is not the mouth."""
+    darken what lies under the lines and may brighten the cheek above a fold. ``visible [B, 68]``: 0 or 1. A fold moves no point: it is not
+    the mouth."""
     count, moving, opposite = len(points), [48, 54, 36, 45, 39, 42], [54, 48, 39, 42, 36, 45]
     corners = points[:, moving]
     across = corners - points[:, opposite]

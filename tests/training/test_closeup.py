@@ -181,7 +181,9 @@ def test_a_crease_ends_where_the_mouth_does() -> None:
     assert torch.equal(hidden, points) and (plain == 1).all()
     assert 0.15 < longer.float().mean() < 0.5 and (run[:, 48, 0] <= 0).all()
     assert torch.equal(run.abs().sum((0, 2)).nonzero()[:, 0], torch.tensor([36, 39, 42, 45, 48, 54]))
-    assert (dark.amin((1, 2, 3))[longer] < 0.9).all() and dark.max() <= 1 and (dark[:, :, :16] > 0.99).all()
+    assert (dark.amin((1, 2, 3))[longer] < 0.9).all() and ((dark[:, :, :16] - 1).abs() < 0.01).all()
+    cheeks = (dark.amax((1, 2, 3)) > 1.05).float().mean()  # beside a fold the cheek may be bright
+    assert 0.1 < cheeks < 0.8 and dark.max() < 1.4
     folded = dark[:, 0, 40:43, :27].amin((1, 2)) < 0.97  # from the nose past the mouth, and no point goes along
     assert 0.2 < folded.float().mean() < 0.8 and (run[folded, 48, 0] == 0).any()
 
