@@ -12,7 +12,7 @@ from PIL import Image
 from symgan_core.export import write_orbit
 from symgan_core.generator import load_generator
 from symgan_core.geometry import DEFAULT_FOCAL, Camera
-from symgan_core.inversion import Inversion, make_target, settings, to_uint8
+from symgan_core.inversion import Inversion, Portrait3D, make_target, settings, to_uint8
 
 from .heads import CODE, HeadPack, HeadRenderer, draw_codes, person_from_code
 
@@ -32,12 +32,12 @@ These people do not exist. The pictures were rendered by `training/heads` from C
 
 
 YAWS = (-50, -25, 0, 25, 50)
-"""Of the sheet that shows them all."""
+"""Of the heads in the sheet that shows them all."""
 
 
 def make_gallery(root: Path = Path("examples"), preset: str = "balanced", sheet: Path = Path("docs/gallery.jpg")) -> None:
-    """Write a folder a person, the manifest and the licence; and a sheet: a row a person, the photo and the head turned."""
-    pack, generator, rows = HeadPack(), load_generator("builtin", "cpu"), []
+    """Write a folder a person, the manifest and the licence; and their sheet."""
+    pack, generator = HeadPack(), load_generator("builtin", "cpu")
     renderer = HeadRenderer(pack)
     for name, _, seed, yaw, fixed in PEOPLE:
         code = draw_codes(np.random.default_rng(seed), 1)[0]
@@ -54,9 +54,18 @@ def make_gallery(root: Path = Path("examples"), preset: str = "balanced", sheet:
         Image.fromarray(view.rgb).save(folder / "input.png")
         write_orbit(portrait, folder / "orbit.mp4")
         portrait.save(folder)
-        rows.append(np.concatenate([view.rgb] + [to_uint8(portrait.render(yaw=yaw).image) for yaw in YAWS], 1))
         print(name, portrait.report["metrics"])
-    Image.fromarray(np.concatenate(rows)).save(sheet, quality=88)
     manifest = {"examples": [{"name": name, "title": title, "licence": "CC0-1.0"} for name, title, *_ in PEOPLE]}
     (root / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     (root / "LICENSE.md").write_text(LICENCE)
+    write_sheet(root, sheet)
+
+
+def write_sheet(root: Path, sheet: Path) -> None:
+    """A picture of the gallery in ``root``: a row a person, the photo and the head turned."""
+    rows = []
+    for name, *_ in PEOPLE:
+        portrait = Portrait3D.load(root / name, "cpu")
+        turned = [to_uint8(portrait.render(yaw=yaw).image) for yaw in YAWS]
+        rows.append(np.concatenate([np.asarray(Image.open(root / name / "input.png").convert("RGB")), *turned], 1))
+    Image.fromarray(np.concatenate(rows)).save(sheet, quality=88)
