@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
-from symgan_core.faces.closeup import MAP, REGIONS, CloseNetwork, describe, face_squares, heat_line, places_of
+from symgan_core.faces.closeup import MAP, REGIONS, CloseNetwork, CloseReading, describe, face_squares, heat_line, places_of
 from symgan_core.generator import TriPlaneGenerator
 from tests.training.learning import learning_curve
-from training.closeup import SPOT, Crops, losses, place_in, seen, shoulders, spread, strands, train_code, trait_weights
+from training.closeup import SPOT, Batches, Crops, losses, place_in, seen, shoulders, spread, strands, train_code, trait_weights
 from training.grimaces import MOUTH, Slits, creases, folds, grimaces, pulled, slits, teeth
 from training.mapping import SHIFT
 
@@ -100,6 +101,13 @@ def test_traits_that_change_nothing_weigh_least(tiny: TriPlaneGenerator) -> None
     weights = trait_weights(tiny)
     assert weights.shape == (tiny.config.w_dim,) and weights[3] == weights.min() == pytest.approx(0.03)
     assert weights.max() > 0.5
+
+
+def test_workers_draw_crops_of_their_own(crops: Crops) -> None:
+    batches = iter(DataLoader(Batches(crops, 8), batch_size=None, num_workers=2, prefetch_factor=1))
+    (pictures, truth, w), (_, other, _) = next(batches), next(batches)
+    assert isinstance(truth, CloseReading) and pictures.shape == (8, 3, 128, 128) and w.shape == (8, 267)
+    assert not torch.equal(truth.angles, other.angles)  # other people from other sides
 
 
 def test_the_network_learns(crops: Crops) -> None:
