@@ -98,7 +98,7 @@ class Inversion:
         if self.target.clothes is None or not self.target.matte:
             return self.target
         generator, state = self._state.generator, self._state
-        shown = generator.view(generator.planes(state.ws), state.ws, state.camera)
+        shown = generator.view(generator.planes(state.ws), state.ws, state.camera, generator.config.draft_resolution)
         return self.target.as_a_bust(shown.image_opacity, share_of(("neck", "clothing"), shown.image))
 
     def _timed(self, stage: str, events: Iterator[Event]) -> Iterator[Event]:

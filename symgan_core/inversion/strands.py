@@ -29,6 +29,8 @@ SURE = 0.6
 """Least probability of hair."""
 LEAST = 0.01
 """A smaller share of the picture is too little hair to say anything."""
+FAINT = 0.02
+"""Strands of less contrast than this are not drawn."""
 DARKEST = 0.02
 """Colours are kept so far from 0, where logarithms run away."""
 POINTS = 3000
@@ -46,7 +48,7 @@ def hair_strands(generator: TriPlaneGenerator, planes: Tensor, target: Target, v
                  grid: Tensor | None = None) -> Tensor:
     """An offset on ``planes [1, 3, C, H, W]`` that draws strands of the photo's contrast in the hair that ``views`` see and no photo shows.
 
-    Zero where the second look finds no hair in the photo, where that is as smooth as the generator's, or where colours go through a
+    Zero where the second look finds no hair in the photo, where that is nearly as smooth as the generator's, or where colours go through a
     super-resolution. ``grid``: the planes' density.
     """
     offset = torch.zeros_like(planes)
@@ -56,9 +58,11 @@ def hair_strands(generator: TriPlaneGenerator, planes: Tensor, target: Target, v
     drawn = generator.render(planes, target.camera, target.image.shape[-1], grid=grid).features[:, :3]
     contrast, own = (strand_contrast(x, (share_of(HAIR, x) > SURE) & solid) for x in (target.image, drawn))
     missing = math.sqrt(max(contrast**2 - own**2, 0.0))
+    if missing < FAINT:
+        return offset
     side = _side_plane(generator)
     mask, features = _hidden_hair(generator, planes, views, side, grid)
-    if not missing or not len(features):
+    if not len(features):
         return offset
     brighter = missing * _brightness(generator, features)
     offset[:, side] = 3 * brighter[:, None, None] * (streaks(planes.shape[-1]).to(mask) * mask)[0]  # what is read is the three planes' mean

@@ -48,15 +48,15 @@ class Target:
 
         Args:
             opacity: ``[1, 1, R, R]`` of the generator's view.
-            body: ``[1, 1, H, W]`` in [0, 1]: which of it is neck or clothing. Clothes stay within ``reach`` picture widths of that, and
+            body: ``[1, 1, R, R]`` in [0, 1]: which of it is neck or clothing. Clothes stay within ``reach`` picture widths of that, and
                 where the generator is solid so far around.
         """
         if self.mask is None or self.clothes is None or not self.matte:
             return self
         size = self.mask.shape[-1]
-        shown = (F.interpolate(opacity, (size, size), mode="bilinear", align_corners=False) > 0.5).float()
+        shown, body = ((F.interpolate(x, (size, size), mode="bilinear", align_corners=False) > 0.5).float() for x in (opacity, body))
         wide = 2 * round(reach * size) + 1
-        reached = F.max_pool2d(shown * (body > 0.5), wide, 1, wide // 2)
+        reached = F.max_pool2d(shown * body, wide, 1, wide // 2)
         within = 1 - F.max_pool2d(1 - shown, wide, 1, wide // 2)
         soft = round(size / 100) * 2 + 1
         near = F.avg_pool2d(torch.maximum(reached, within), soft, 1, soft // 2, count_include_pad=False)
