@@ -32,11 +32,13 @@ LEAST = 0.01
 FAINT = 0.02
 """Strands of less contrast than this are not drawn."""
 DARKEST = 0.02
-"""Colours are kept so far from 0, where logarithms run away."""
+"""Added to colours before logarithms: black hair has no contrast."""
 POINTS = 3000
 """So many points of the surface say what features do to colours and density."""
 DENSITY, RIDGE = 6.0, 1e-3
 """Weight of a change of density, in standard deviations of it, and of the change of the features, beside that of colours."""
+LARGEST = 4.0
+"""Of such a change, in standard deviations of the features (the astronaut's has 1.4)."""
 OCTAVES = ((2, 24, 0.7), (4, 32, 0.7), (9, 40, 0.5))
 """Streaks: texels across and along a cell of noise, and their strength."""
 BEND = 0.04
@@ -64,8 +66,8 @@ def hair_strands(generator: TriPlaneGenerator, planes: Tensor, target: Target, v
     mask, features = _hidden_hair(generator, planes, views, side, grid)
     if not len(features):
         return offset
-    brighter = missing * _brightness(generator, features)
-    offset[:, side] = 3 * brighter[:, None, None] * (streaks(planes.shape[-1]).to(mask) * mask)[0]  # what is read is the three planes' mean
+    change = missing * brighter_features(generator, features)
+    offset[:, side] = 3 * change[:, None, None] * (streaks(planes.shape[-1]).to(mask) * mask)[0]  # what is read is the three planes' mean
     return offset
 
 
@@ -76,7 +78,7 @@ def strand_contrast(image: Tensor, hair: Tensor) -> float:
     inner = eroded(within, WIDTH // 2)
     if inner.mean() < LEAST:
         return 0.0
-    bright = (image.mean(1, keepdim=True) / 2 + 0.5).clamp(min=DARKEST).log()
+    bright = (image.mean(1, keepdim=True).clamp(-1, 1) / 2 + 0.5 + DARKEST).log()
     return float((((bright - mean_within(bright, within, WIDTH)) * inner).square().sum() / inner.sum()).sqrt())
 
 
@@ -118,17 +120,21 @@ def _hidden_hair(generator: TriPlaneGenerator, planes: Tensor, views: Sequence[H
     return box_mean(box_mean(mask, 9), 9), torch.cat(features)
 
 
-def _brightness(generator: TriPlaneGenerator, features: Tensor) -> Tensor:
-    """``[C]``: the change of ``features [N, C]`` that adds 1 to the logarithms of all three colours, and the least to density."""
+def brighter_features(generator: TriPlaneGenerator, features: Tensor) -> Tensor:
+    """``[C]``: the change of ``features [N, C]`` that adds 1 to the logarithms of all three colours, and the least to density.
+
+    Less where that would lead far out of what the decoder knows: black hair stays black.
+    """
     features = features[:: max(len(features) // POINTS, 1)]
     with torch.enable_grad():
         features = features.clone().requires_grad_(True)
         sigma, colours = generator.decoder(features[None])
-        said = (*colours[0, :3].clamp(min=DARKEST).log(), sigma[0])
+        said = (*(colours[0, :3] + DARKEST).log(), sigma[0])
         *slopes, slope = (torch.autograd.grad(x.sum(), features, retain_graph=True)[0] for x in said)
     slopes, slope = torch.stack(slopes), slope / sigma.std().clamp(min=1e-3)
     # Least squares: all slopes @ change = 1, slope @ change = 0.
     normal = (slopes.transpose(1, 2) @ slopes).sum(0) + DENSITY * slope.T @ slope
     normal += RIDGE * slopes.square().sum() * torch.eye(features.shape[1], device=features.device)
     change = torch.linalg.solve(normal, slopes.sum((0, 1)))
-    return change / (slopes @ change).mean()
+    change = change / (slopes @ change).mean()
+    return change * (LARGEST * features.std(0).norm() / change.norm()).clamp(max=1)

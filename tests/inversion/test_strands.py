@@ -5,11 +5,12 @@ import torch
 
 from symgan_core.faces import share_of
 from symgan_core.generator import TriPlaneGenerator, load_generator
+from symgan_core.generator.decoder import sample_planes
 from symgan_core.generator.traits import traits_of
 from symgan_core.geometry import Camera
 from symgan_core.inversion.guess import WORN, with_haircut
 from symgan_core.inversion.labels import HiddenView
-from symgan_core.inversion.strands import HAIR, SURE, hair_strands, strand_contrast, streaks
+from symgan_core.inversion.strands import DARKEST, HAIR, SURE, brighter_features, hair_strands, strand_contrast, streaks
 from symgan_core.inversion.target import Target
 
 STYLE = 3
@@ -85,3 +86,18 @@ def test_streaks_are_long_from_top_to_bottom() -> None:
     assert noise.shape == (1, 1, 128, 128) and float(noise.std()) == pytest.approx(1)
     across, along = noise.diff(dim=3).abs().mean(), noise.diff(dim=2).abs().mean()
     assert across > 4 * along and torch.equal(noise, streaks(128))
+
+
+@torch.no_grad()
+def test_features_brighten_as_asked_and_black_hair_stays_black(generator: TriPlaneGenerator, planes: torch.Tensor) -> None:
+    points = torch.tensor([[[x, 0.05, -0.1] for x in torch.linspace(-0.15, 0.15, 200)]])
+    features = sample_planes(planes, points, generator.projections, generator.config.box_warp)[0]
+    gained = []
+    for shade in (0.0, -9.0):
+        dark = generator.with_own(["decoder"])
+        dark.decoder.add_to_colours(torch.zeros(3, dark.config.decoder_hidden), torch.full((3,), shade))
+        change = brighter_features(dark, features)
+        assert change.norm() < 4.01 * features.std(0).norm()
+        was, now = ((dark.decoder(f[None])[1][0, :3] + DARKEST).log().mean() for f in (features, features + 0.05 * change))
+        gained.append(float(now - was))
+    assert gained[0] == pytest.approx(0.05, rel=0.3) and 0 <= gained[1] < 0.01
