@@ -99,7 +99,7 @@ SEEN, MIRRORED, INVENTED = 1, 2, 3
 
 @torch.no_grad()
 def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, cameras: Tensor, config: TuningConfig,
-            mirror: bool = True, light: Light | None = None, grazing: float = 0.0) -> Tensor:
+            mirror: bool = True, light: Light | None = None, grazing: float = 0.0, grid: Tensor | None = None) -> Tensor:
     """Where each pixel of the views ``cameras [N, 25]`` comes from, ``[N, 1, H, W]`` uint8: SEEN in the photo, MIRRORED from it, INVENTED
     by the generator, or 0 where there is no head.
 
@@ -107,8 +107,10 @@ def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, camera
         mirror: whether the method used the mirrored photo.
         light: where it is known.
         grazing: what the photo shows at less than this cosine to the surface is not SEEN.
+        grid: the planes' density, if it is known already.
     """
-    draft, size, grid = generator.config.draft_resolution, target.image.shape[-1], generator.density_grid(planes)
+    draft, size = generator.config.draft_resolution, target.image.shape[-1]
+    grid = generator.density_grid(planes) if grid is None else grid
     depth = generator.render(planes, target.camera, draft, grid=grid).depth
     evidence = mirror_evidence(target, depth, config, light) if mirror and target.mirror_weight > 0 else None
     mask, maps = well_seen(target, target.mask, depth, grazing), []
@@ -136,13 +138,13 @@ class HiddenView:
 
 
 def hidden_views(generator: TriPlaneGenerator, planes: Tensor, target: Target, config: TuningConfig,
-                 light: Light | None = None) -> list[HiddenView]:
-    """Views of the head from all around, and what of them is left to the generator."""
+                 light: Light | None = None, grid: Tensor | None = None) -> list[HiddenView]:
+    """Views of the head from all around, and what of them is left to the generator. ``grid``: the planes' density."""
     place = generator.config
     cameras = torch.cat([Camera.orbit(yaw, pitch, place.orbit_radius, place.orbit_pivot).vector()
                          for yaw, pitch in zip(KEPT_YAWS, itertools.cycle((KEPT_PITCH, -KEPT_PITCH)))]).to(target.camera)
     mirror = config.mirrored and target.mirror_weight > 0
-    maps = origins(generator, planes, target, cameras, config, mirror, light, config.grazing)
+    maps = origins(generator, planes, target, cameras, config, mirror, light, config.grazing, grid)
     return [HiddenView(*view) for view in zip(cameras.split(1), (maps == INVENTED).float().split(1), strict=True)]
 
 

@@ -95,7 +95,7 @@ class Inversion:
 
     @torch.no_grad()
     def _bust(self) -> Target:
-        if self.target.clothes is None or not self.target.matte:
+        if not self.target.dressed:
             return self.target
         generator, state = self._state.generator, self._state
         shown = generator.view(generator.planes(state.ws), state.ws, state.camera, generator.config.draft_resolution)

@@ -40,6 +40,11 @@ class Target:
         """The same photo seen from another camera."""
         return replace(self, camera=camera)
 
+    @property
+    def dressed(self) -> bool:
+        """Whether it is known what of the head's picture is clothing, and that may be left out."""
+        return self.mask is not None and self.clothes is not None and self.matte
+
     def as_a_bust(self, opacity: Tensor, body: Tensor, reach: float = 0.03) -> Target:
         """Without the clothes that lie elsewhere than where the generator shows a body.
 
@@ -51,7 +56,7 @@ class Target:
             body: ``[1, 1, R, R]`` in [0, 1]: which of it is neck or clothing. Clothes stay within ``reach`` picture widths of that, and
                 where the generator is solid so far around.
         """
-        if self.mask is None or self.clothes is None or not self.matte:
+        if not self.dressed:
             return self
         size = self.mask.shape[-1]
         shown, body = ((F.interpolate(x, (size, size), mode="bilinear", align_corners=False) > 0.5).float() for x in (opacity, body))

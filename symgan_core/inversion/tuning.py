@@ -74,14 +74,14 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         views.untouched = painted
     if tuning.mirrored and tuning.match_light and target.mirror_weight > 0:
         views.light = rendered_light(base, painted, still)
-    hidden = hidden_views(base, painted, target, tuning, views.light) if tuning.keep_weight else []
+    hidden = hidden_views(base, painted, target, tuning, views.light, still) if tuning.keep_weight else []
     groups = [{"params": weights, "rate": tuning.learning_rate}] if weights else []
     drawn = torch.zeros_like(painted)
     if tuning.offset_rate:
         if tuning.strands:
             drawn = tuning.strands * hair_strands(base, painted, target, hidden, still)
-        grown = grow_matter(base, painted, target, still) if tuning.grow else torch.zeros_like(painted)
-        state.offset = PlanesOffset(grown + drawn, tuning.offset_levels)
+        grown = drawn + grow_matter(base, painted, target, still) if tuning.grow else drawn
+        state.offset = PlanesOffset(grown, tuning.offset_levels)
         spread = float(painted.std())
         # Adam moves what has a tiny gradient as far as what has a large one: without a floor, texels that no label sees fill with noise.
         groups.append({"params": state.offset.levels, "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})

@@ -89,6 +89,8 @@ def test_a_map_is_held_to_a_spot_at_its_point() -> None:
 
     there, beside, wide = (float(spread(heat, point)[0, 0]) for heat in (spot(0.3, 0.6, SPOT), spot(0.4, 0.6, SPOT), spot(0.3, 0.6, 0.2)))
     assert there == pytest.approx(0, abs=1e-4) and beside > 1 and wide > 1
+    apart = torch.logaddexp(spot(0.1, 0.6, SPOT), spot(0.5, 0.6, SPOT))  # its mean is right, and that is not enough
+    assert float(spread(apart, point)[0, 0]) > 2
     apart = torch.logaddexp(spot(0.3, 0.6, SPOT), spot(0.7, 0.6, SPOT) - 1)  # a doubt elsewhere does not move the place that is read
     assert places_of(apart)[0, 0].tolist() == pytest.approx([0.3, 0.6], abs=0.01)
     assert float(spread(apart, point)[0, 0]) > 0.2
