@@ -11,6 +11,9 @@ from pathlib import Path
 
 from symgan_core.memory import keep_freed_memory
 
+FEWEST = 256
+"""Training begins when a new pool has so many people."""
+
 
 def main() -> None:
     """Parse the command line and run one command."""
@@ -39,6 +42,7 @@ def main() -> None:
             command.add_argument("--adversarial", action="store_true", help="the adversarial phase: a critic of patches joins now")
             command.add_argument("--start", type=Path, help="a generator file to go on from, e.g. the shipped one; --run may be empty")
             command.add_argument("--bfloat16", action="store_true", help="for processors and GPUs that compute in it")
+            command.add_argument("--batch", type=int, help="people a step, one patch each; a GPU has room for more")
             command.add_argument("--rate", type=float, help="the first learning rate; less than usual after --start")
             command.add_argument("--warp", type=Path, help="a file of `align`: where features lie, for a run that begins")
         if name == "closeup":
@@ -81,6 +85,7 @@ def _render(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
+    import time
     from dataclasses import replace
 
     from symgan_core.generator.checkpoint import resolve_device
@@ -92,6 +97,10 @@ def _train(args: argparse.Namespace) -> None:
     pool = Pool.open(args.pool, args.people)
     start_workers(pool, args.workers, args.seed + 1000 + len(pool.ready()))
     config = TrainConfig(bfloat16=args.bfloat16)
+    if args.batch:
+        config = replace(config, people=args.batch, patches=args.batch)
+    while args.workers and len(pool.ready()) < min(FEWEST, pool.heads):
+        time.sleep(1)
     if args.rate:
         config = replace(config, learning_rate=args.rate, decay_share=1.0)
     if args.adversarial:  # a gentle last phase: a third of the rate, falling from the start

@@ -56,7 +56,7 @@ class Adversary:
         apart = sum((a - b).abs().mean() / b.abs().mean().clamp(min=1e-3) for a, b in zip(features, wanted, strict=True))
         return {"fool": -weight * logits.mean(), "matching": matching * apart / len(features)}
 
-    def learn(self) -> float:
+    def learn(self) -> Tensor:
         """One step of the critic on what it was shown last; returns its loss (2 is guessing, 0 is certain)."""
         fake, real, condition = self._last
         self.critic.requires_grad_(True)
@@ -64,7 +64,7 @@ class Adversary:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        return float(loss.detach())
+        return loss.detach()
 
     def save(self, path: Path) -> None:
         """Write the critic's weights; its optimizer's moments are soon found again."""

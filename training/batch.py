@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.data import IterableDataset, get_worker_info
 
 from symgan_core.geometry import pixel_rays, project
 from symgan_core.geometry.cameras import Camera
 
 from .heads import REGIONS
-from .pool import RESOLUTION, Pool
+from .pool import RESOLUTION, VIEWS, Pool
 
 HALF = RESOLUTION // 2
 """The pool's depth, regions and interest have this many pixels a side."""
@@ -40,19 +42,46 @@ class Pixels(NamedTuple):
         return Pixels(*(x.reshape(people, -1, *x.shape[2:]) for x in self))
 
 
-class Batch:
-    """``views [B, V]`` of the people ``numbers [B]``, on the training device."""
+Drawn = dict[str, Tensor]
+"""Arrays of a pool, ``[B, V, ...]`` of V views of B people each, and ``w [B, T]`` of the people."""
 
-    def __init__(self, pool: Pool, numbers: np.ndarray, views: np.ndarray, device: torch.device):
-        rows = (numbers[:, None], views)
-        self.people, self.views = views.shape
+
+def drawn(pool: Pool, numbers: np.ndarray, views: np.ndarray) -> Drawn:
+    """``views [B, V]`` of the people ``numbers [B]``, in memory."""
+    names = ("cameras", "rgb", "alpha", "depth", "interest", "region")
+    arrays = {name: torch.from_numpy(pool.arrays[name][numbers[:, None], views]) for name in names}
+    return arrays | {"w": torch.from_numpy(pool.ws(numbers))}
+
+
+class Draws(IterableDataset):
+    """Endless random views of random people of those who are there; each worker draws its own."""
+
+    def __init__(self, pool: Pool, people: int, views: int, seed: int):
+        self.pool, self.people, self.views, self.rng = pool, people, views, np.random.default_rng(seed)
+
+    def __iter__(self) -> Iterator[Drawn]:
+        if worker := get_worker_info():
+            self.rng = np.random.default_rng(worker.seed)
+        while True:
+            ready = self.pool.ready()
+            numbers = self.rng.choice(ready, self.people, replace=len(ready) < self.people)
+            yield drawn(self.pool, numbers, np.stack([self.rng.permutation(VIEWS)[: self.views] for _ in numbers]))
+
+
+class Batch:
+    """What was drawn, on the training device."""
+
+    def __init__(self, arrays: Drawn, device: torch.device):
+        self.people, self.views = arrays["cameras"].shape[:2]
         self.device = device
 
         def load(name: str) -> Tensor:
-            return torch.from_numpy(pool.arrays[name][rows]).to(device).flatten(0, 1)
+            return arrays[name].to(device, non_blocking=True).flatten(0, 1)
 
+        self.w = arrays["w"].to(device, non_blocking=True)
         self.cameras, self.rgb, self.alpha, self.interest = (load(n) for n in ("cameras", "rgb", "alpha", "interest"))
-        self.interest = self.interest + FEATURE_INTEREST * torch.isin(load("region"), torch.tensor(FEATURES, device=device))
+        region = load("region")
+        self.interest = self.interest + FEATURE_INTEREST * sum(region == n for n in FEATURES)
         depth = load("depth").float()
         self.depth = finer(depth)
         """``[B * V, RESOLUTION, RESOLUTION]``: z along the camera's axis minus 2.7."""
@@ -66,7 +95,10 @@ class Batch:
             chance = chance * head + 1e-6
         else:
             chance = chance + RIM_INTEREST * (torch.isfinite(self.near[:, ::2, ::2]).flatten(1) & ~head)
-        chosen = torch.multinomial(chance, count, replacement=True)
+        # ``multinomial`` would do, but it makes a GPU wait for Python.
+        total = chance.cumsum(1)
+        chosen = torch.searchsorted(total, total[:, -1:] * torch.rand(len(total), count, device=self.device), right=True)
+        chosen = chosen.clamp(max=chance.shape[1] - 1)
         quarter = torch.randint(0, 4, chosen.shape, device=self.device)
         return chosen // HALF * 2 + quarter // 2, chosen % HALF * 2 + quarter % 2
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from symgan_core.generator import BUILTIN
 from symgan_core.geometry import DEFAULT_FOCAL, Camera
 
 from .heads import HeadPack, HeadRenderer, draw_codes, person_from_code, trait_statistics, traits
@@ -21,6 +22,7 @@ RESOLUTION = 256
 VIEWS = 4
 _ARRAYS = {
     "codes": ((Z_DIM,), np.float32),
+    "w": ((BUILTIN.w_dim,), np.float32),
     "cameras": ((VIEWS, 25), np.float32),
     "rgb": ((VIEWS, RESOLUTION, RESOLUTION, 3), np.uint8),
     "alpha": ((VIEWS, RESOLUTION, RESOLUTION), np.uint8),
@@ -65,14 +67,11 @@ class Pool:
         """Numbers of the people that can be used now."""
         return np.flatnonzero(self.arrays["valid"])
 
-    def ws(self, w_dim: int) -> np.ndarray:
-        """``[heads, w_dim]`` float32: standardised traits of those who are there (``heads/traits.py``), cut or padded with zeros."""
-        pack = HeadPack()
-        mean, scale = trait_statistics(pack)
-        out = np.zeros((self.heads, w_dim), np.float32)
-        width = min(w_dim, len(mean))
-        for n in self.ready():
-            out[n, :width] = ((traits(pack, person_from_code(pack, self.arrays["codes"][n])) - mean) / scale)[:width]
+    def ws(self, numbers: np.ndarray) -> np.ndarray:
+        """``[N, w_dim]`` float32: standardised traits of people (``heads/traits.py``). Raises ValueError where there are none."""
+        out = self.arrays["w"][numbers]
+        if not out.any(1).all():
+            raise ValueError(f"'{self.folder}' was rendered by an earlier version: render it anew")
         return out
 
     def missing(self, start: int) -> Iterator[int]:
@@ -87,10 +86,11 @@ class Pool:
         """Render people into places, whoever is there now."""
         rng = np.random.default_rng(seed)
         renderer = HeadRenderer(HeadPack(), RESOLUTION)
+        mean, scale = trait_statistics(renderer.pack)
         for place in places:
-            self._write(place, rng, renderer)
+            self._write(place, rng, renderer, mean, scale)
 
-    def _write(self, place: int, rng: np.random.Generator, renderer: HeadRenderer) -> None:
+    def _write(self, place: int, rng: np.random.Generator, renderer: HeadRenderer, mean: np.ndarray, scale: np.ndarray) -> None:
         code = expressive(draw_codes(rng, 1)[0], rng)
         person = person_from_code(renderer.pack, code)
         parts = renderer.build(person)
@@ -103,7 +103,7 @@ class Pool:
             a["rgb"][place, v], a["alpha"][place, v], a["depth"][place, v] = view.rgb, view.alpha, view.depth
             a["region"][place, v] = view.region
             a["interest"][place, v] = interest_map(view.rgb, view.alpha, view.region)
-        a["codes"][place] = code
+        a["codes"][place], a["w"][place] = code, (traits(renderer.pack, person) - mean) / scale
         a["valid"][place] = 1
 
 

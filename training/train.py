@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
 
 from symgan_core.generator.config import BUILTIN, GeneratorConfig
 from symgan_core.generator.model import TriPlaneGenerator
@@ -30,10 +33,13 @@ from symgan_core.geometry.cameras import Camera
 
 from . import checkpoint
 from .adversarial import Adversary, describe
-from .batch import Batch, Pixels, place_samples
+from .batch import Batch, Drawn, Draws, Pixels, drawn, place_samples
 from .config import TrainConfig
-from .pool import RESOLUTION, VIEWS, Pool
+from .pool import RESOLUTION, Pool
 from .sampling import PlaneSampler, ray_points
+
+LOADERS = 3
+"""Processes that read the pool for a GPU; a CPU's step takes so long that reading is nothing beside it."""
 
 
 class Trainer:
@@ -52,8 +58,6 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(seed)
         self.generator = TriPlaneGenerator(generator_config).to(self.device)
-        self.people = pool.ready()
-        self.codes = pool.ws(generator_config.w_dim)
         # A block that joins later starts silent, so that it refines what is there.
         for size in self.plane_sizes[1:]:
             torch.nn.init.zeros_(getattr(self.generator.backbone.synthesis, f"b{size}").torgb.weight)
@@ -61,13 +65,15 @@ class Trainer:
         self.ema = TriPlaneGenerator(generator_config).to(self.device).requires_grad_(False)
         self.weights = [p for p in self.generator.parameters() if p.requires_grad]
         moving = {id(p) for p in self.generator.backbone.warp.parameters()} if self.generator.backbone.warp else set()
-        self.optimizer = torch.optim.Adam(
-            [{"params": [p for p in self.weights if (id(p) in moving) == slow], "share": self.config.warp_share if slow else 1.0}
-             for slow in (False, True)], self.config.learning_rate, betas=(0.9, 0.99))
+        cuda = self.device.type == "cuda"
+        groups = [{"params": [p for p in self.weights if (id(p) in moving) == slow], "share": share,
+                   "lr": torch.tensor(share * self.config.learning_rate, device=self.device)}
+                  for slow, share in ((False, 1.0), (True, self.config.warp_share))]
+        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), capturable=cuda, fused=True)
         self.adversary = Adversary(self.device)
         self.step_number = 0
-        self.rng = np.random.default_rng(seed)
         self._restore(start, warp)
+        self.draws = Draws(pool, self.config.people, self.config.views, seed + self.step_number)
 
     @property
     def plane_sizes(self) -> tuple[int, int, int]:
@@ -82,26 +88,43 @@ class Trainer:
     def run(self, minutes: float, log_every: int = 50, save_minutes: float = 8) -> None:
         """Train for a time budget, with checkpoints and sheets on the way; safe to stop at any time."""
         begin = saved = time.monotonic()
-        history: list[dict[str, float]] = []
-        while (passed := (time.monotonic() - begin) / 60) < minutes:
-            self._set_rate(passed / minutes)
-            history.append(self.step(self.people))
-            if self.step_number % log_every == 0:
-                self._log(history, passed)
-                history.clear()
-            if time.monotonic() - saved > 60 * save_minutes:
-                self.save()
-                saved = time.monotonic()
+        history: list[dict[str, Tensor]] = []
+        cuda = self.device.type == "cuda"
+        batches = iter(DataLoader(self.draws, batch_size=None, num_workers=LOADERS if cuda else 0, pin_memory=cuda))
+        learn = self.learn
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=True):
+            while (passed := (time.monotonic() - begin) / 60) < minutes:
+                self._set_rate(passed / minutes)
+                if cuda and learn == self.learn and self._settled():
+                    learn = Recorded(self, next(batches))
+                history.append(self.step(next(batches), learn))
+                if self.step_number % log_every == 0:
+                    self._log(history, passed)
+                    history.clear()
+                if time.monotonic() - saved > 60 * save_minutes:
+                    self.save()
+                    saved = time.monotonic()
         self.save()
 
-    def step(self, ready: np.ndarray) -> dict[str, float]:
-        """One step on random people among ``ready``; returns the losses."""
+    def _settled(self) -> bool:
+        """Whether all steps from here on are alike."""
         config = self.config
-        numbers = self.rng.choice(ready, config.people, replace=len(ready) < config.people)
-        views = np.stack([self.rng.permutation(VIEWS)[: config.views] for _ in numbers])
-        batch = Batch(self.pool, numbers, views, self.device)
-        ws = self.ws_of(numbers)
-        sampler = PlaneSampler(self.generator, ws, self.plane_size(), config.bfloat16)
+        return config.adversarial_from_step is None and self.step_number >= max(*config.growth, config.patch_from_step)
+
+    def step(self, arrays: Drawn, learn: Callable[[Drawn], dict[str, Tensor]] | None = None) -> dict[str, Tensor]:
+        """One step on what was drawn; returns the losses. ``learn``: the same as this trainer's own ``learn``, but recorded."""
+        losses = (learn or self.learn)(arrays)
+        out = dict(zip(losses, torch.stack(list(losses.values())).unbind(), strict=True))
+        if "fool" in losses:
+            out["critic"] = self.adversary.learn()
+        self.step_number += 1
+        self._update_ema()
+        return out
+
+    def learn(self, arrays: Drawn) -> dict[str, Tensor]:
+        """Losses on what was drawn, and a step of the optimizer. On a GPU, nothing here waits for it."""
+        config, batch = self.config, Batch(arrays, self.device)
+        sampler = PlaneSampler(self.generator, self.ws_of(batch), self.plane_size(), config.bfloat16)
         losses = self._space_losses(sampler, batch)
         if self.step_number >= config.patch_from_step:
             losses |= self._patch_losses(sampler, batch)
@@ -110,17 +133,11 @@ class Trainer:
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.weights, 2.0)
         self.optimizer.step()
-        out = {name: float(value.detach()) for name, value in losses.items()}
-        if "fool" in losses:
-            out["critic"] = self.adversary.learn()
-        self.step_number += 1
-        self._update_ema()
-        return out
+        return {name: value.detach() for name, value in losses.items()}
 
-    def ws_of(self, numbers: np.ndarray) -> Tensor:
-        """``[B, num_ws, w_dim]`` of people of the pool."""
-        w = torch.from_numpy(self.codes[numbers]).to(self.device)
-        return w[:, None].expand(-1, self.generator.config.num_ws, -1)
+    def ws_of(self, batch: Batch) -> Tensor:
+        """``[B, num_ws, w_dim]`` of the people of a batch."""
+        return batch.w[:, None, : self.generator.config.w_dim].expand(-1, self.generator.config.num_ws, -1)
 
     def _space_losses(self, sampler: PlaneSampler, batch: Batch) -> dict[str, Tensor]:
         """Surface points, empty points and rays; one look into the planes serves all three."""
@@ -149,14 +166,14 @@ class Trainer:
     def _point_losses(self, pixels: Pixels, depth: Tensor, empty: Tensor, sigmas: tuple[Tensor, ...],
                       features: tuple[Tensor, ...]) -> dict[str, Tensor]:
         whole = torch.isfinite(pixels.depth) & (pixels.opacity > 0.97)
-        difference = (features[0] * 2 - 1 - pixels.colour)[whole]
+        difference = features[0] * 2 - 1 - pixels.colour
         behind = whole & (depth > pixels.depth)
         low, high = self.config.raw_density
         beyond = torch.cat([F.relu(low - x) / -low + F.relu(x - high) / high for x in sigmas], 1)
         return {
-            "point": 2 * (difference.square() + 1e-4).sqrt().mean(),
-            "solid": self.config.solid_weight * torch.exp(-0.01 * F.softplus(sigmas[0] - 1)[behind]).mean(),
-            "free": self.config.free_weight * torch.log1p(F.softplus(sigmas[1] - 1)[empty]).mean(),
+            "point": 2 * mean_where(whole, (difference.square() + 1e-4).sqrt().mean(-1)),
+            "solid": self.config.solid_weight * mean_where(behind, torch.exp(-0.01 * F.softplus(sigmas[0] - 1))),
+            "free": self.config.free_weight * mean_where(empty, torch.log1p(F.softplus(sigmas[1] - 1))),
             "bound": self.config.bound_weight * torch.log1p(beyond).mean(),
         }
 
@@ -166,7 +183,7 @@ class Trainer:
         return {
             "colour": 2 * (difference.square() + 1e-4).sqrt().mean(),
             "opacity": (marched.weights.sum(-1) - pixels.opacity).square().mean(),
-            "depth": self.config.depth_weight * (marched.depth - pixels.depth)[hit].abs().clamp(max=0.2).mean(),
+            "depth": self.config.depth_weight * mean_where(hit, (marched.depth - pixels.depth.nan_to_num()).abs().clamp(max=0.2)),
         }
 
     def _patch_losses(self, sampler: PlaneSampler, batch: Batch) -> dict[str, Tensor]:
@@ -175,31 +192,37 @@ class Trainer:
         who = torch.arange(count, device=self.device) * batch.views
         corner = self._patch_corners(batch, who)
         image = self.render_patches(sampler, batch, who, corner)
-        target = torch.stack([batch.rgb[w, r: r + side, c: c + side] for w, (r, c) in zip(who, corner, strict=True)])
+        row, column = self._patch_pixels(corner)
+        target = batch.rgb[who[:, None], row, column].unflatten(1, (side, side))
         target = target.permute(0, 3, 1, 2).float() / 127.5 - 1
         difference = image - target
         losses = {"patch": 2 * difference.abs().mean(), "patch_edges": 2 * sum(difference.diff(dim=d).abs().mean() for d in (-1, -2))}
         if config.adversarial_from_step is not None and self.step_number >= config.adversarial_from_step:
-            centre = (torch.tensor(corner, device=self.device).flip(1) + side / 2) / RESOLUTION
+            centre = (corner.flip(1) + side / 2) / RESOLUTION
             condition = describe(*Camera.from_vector(batch.cameras[who]).angles(), centre)
             losses |= self.adversary.losses(image, target, condition, config.fool_weight, config.matching_weight)
         return losses
 
-    def render_patches(self, sampler: PlaneSampler, batch: Batch, who: Tensor, corner: list[tuple[int, int]]) -> Tensor:
-        """Colours ``[N, 3, S, S]`` in [-1, 1] of square patches of the views ``who [N]``, one a person of the sampler."""
+    def render_patches(self, sampler: PlaneSampler, batch: Batch, who: Tensor, corner: Tensor) -> Tensor:
+        """Colours ``[N, 3, S, S]`` in [-1, 1] of square patches of the views ``who [N]``, one a person of the sampler.
+
+        ``corner [N, 2]``: their first rows and columns.
+        """
         side = self.config.patch_size
-        line = torch.arange(side, device=self.device)
-        row = torch.stack([r + line.repeat_interleave(side) for r, _ in corner])
-        column = torch.stack([c + line.repeat(side) for _, c in corner])
-        places, points = self._ray_points(batch.pixels(row, column, who))
+        places, points = self._ray_points(batch.pixels(*self._patch_pixels(corner), who))
         marched = sampler.march(places, *sampler.query(points, len(corner)))
         return marched.features.reshape(len(corner), -1, side, side)
 
-    def _patch_corners(self, batch: Batch, who: Tensor) -> list[tuple[int, int]]:
-        """Where patches lie: around interesting pixels."""
+    def _patch_corners(self, batch: Batch, who: Tensor) -> Tensor:
+        """Where patches lie, ``[N, 2]`` first rows and columns: around interesting pixels."""
         room, half = RESOLUTION - self.config.patch_size, self.config.patch_size // 2
-        rows, columns = batch.choose(1)
-        return [tuple(int(np.clip(int(x[w, 0]) - half, 0, room)) for x in (rows, columns)) for w in who.tolist()]
+        return (torch.cat(batch.choose(1), 1)[who] - half).clamp(0, room)
+
+    def _patch_pixels(self, corner: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows and columns ``[N, S * S]`` of the pixels of patches."""
+        side = self.config.patch_size
+        line = torch.arange(side, device=self.device)
+        return corner[:, :1] + line.repeat_interleave(side), corner[:, 1:] + line.repeat(side)
 
     def _ray_points(self, pixels: Pixels) -> tuple[Tensor, Tensor]:
         """Depths ``[B, M, S]`` of samples and their places ``[B, M * S, 3]``."""
@@ -212,18 +235,16 @@ class Trainer:
         tail = max(0.0, (share - 1 + config.decay_share) / config.decay_share)
         factor = min(1.0, (self.step_number + 1) / 100) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(tail, 1.0))))
         for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * factor * group["share"]
+            group["lr"].fill_(config.learning_rate * factor * group["share"])  # a recorded step reads it where it lies
 
-    @torch.no_grad()
     def _update_ema(self) -> None:
         decay = min(self.config.ema, self.step_number / (self.step_number + 10))
-        for target, source in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
-            target.lerp_(source, 1 - decay)
+        get_ema_multi_avg_fn(decay)(list(self.ema.parameters()), list(self.generator.parameters()), None)
 
-    def _log(self, history: list[dict[str, float]], minutes: float) -> None:
+    def _log(self, history: list[dict[str, Tensor]], minutes: float) -> None:
         names = history[-1].keys()
-        means = {n: round(float(np.mean([h[n] for h in history if n in h])), 5) for n in names}
-        record = {"step": self.step_number, "minutes": round(minutes, 2), "people": len(self.people), **means}
+        means = {n: round(float(torch.stack([h[n] for h in history if n in h]).mean()), 5) for n in names}
+        record = {"step": self.step_number, "minutes": round(minutes, 2), "people": len(self.pool.ready()), **means}
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(json.dumps(record) + "\n")
         print(record, flush=True)
@@ -244,19 +265,16 @@ class Trainer:
                 self.generator.backbone.warp.load_state_dict(load_file(warp))
             self.ema.load_state_dict(self.generator.state_dict())
         self.step_number = step
-        if step:
-            self.rng = np.random.default_rng(step)
 
     @torch.no_grad()
     def sheet(self, path: Path, people: int = 5) -> None:
         """A picture: a row a person: the truth, then the EMA generator from the same side, the left, in front and from the right."""
         from PIL import Image
 
-        numbers = self.people[:people]
-        batch = Batch(self.pool, numbers, np.zeros((len(numbers), 1), int), self.device)
+        numbers = self.pool.ready()[:people]
+        batch = Batch(drawn(self.pool, numbers, np.zeros((len(numbers), 1), int)), self.device)
         rows = []
-        for i in range(len(numbers)):
-            ws = self.ws_of(numbers[i: i + 1])
+        for i, ws in enumerate(self.ws_of(batch).split(1)):
             planes = self.ema.planes(ws, resolution=self.plane_size())
             views = [batch.cameras[i: i + 1], *(Camera.orbit(y, 0).vector().to(self.device) for y in (-55, 0, 30))]
             images = [batch.rgb[i].permute(2, 0, 1)[None].float() / 127.5 - 1]
@@ -266,3 +284,35 @@ class Trainer:
             rows.append(torch.cat(images, 3))
         picture = (torch.cat(rows, 2)[0].permute(1, 2, 0).clamp(-1, 1) * 127.5 + 127.5).byte().cpu().numpy()
         Image.fromarray(picture).save(path)
+
+
+def mean_where(mask: Tensor, values: Tensor) -> Tensor:
+    """The mean of ``values`` where there is ``mask``, both ``[B, M]``; 0 where there is none of it."""
+    return torch.where(mask, values, 0).sum() / mask.sum().clamp(min=1)
+
+
+class Recorded:
+    """``Trainer.learn`` as a CUDA graph. Asking for a step's three thousand kernels takes Python more than twice as long as a GPU takes to
+    run them; a graph is asked for once.
+
+    All of its steps have to be alike (``TrainConfig.growth``, ``patch_from_step``). Recording does a few steps on ``arrays``.
+    """
+
+    def __init__(self, trainer: Trainer, arrays: Drawn, warm_up: int = 3):
+        self._arrays = {name: values.to(trainer.device) for name, values in arrays.items()}
+        now, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+        aside.wait_stream(now)
+        with torch.cuda.stream(aside):
+            for _ in range(warm_up):
+                trainer.learn(self._arrays)
+        now.wait_stream(aside)
+        trainer.optimizer.zero_grad(set_to_none=True)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._losses = trainer.learn(self._arrays)
+
+    def __call__(self, arrays: Drawn) -> dict[str, Tensor]:
+        for name, values in arrays.items():
+            self._arrays[name].copy_(values, non_blocking=True)
+        self._graph.replay()
+        return self._losses
