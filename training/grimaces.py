@@ -165,7 +165,7 @@ def creases(points: Tensor, visible: Tensor, side: int) -> tuple[Tensor, Tensor]
     wings = points[:, [31, 35]] + (points[:, [31, 35]] - points[:, [33]]) * torch.empty(count, 2, 1).uniform_(0.1, 0.6)
     below = beside - up[:, :2] * torch.empty(count, 2, 1).uniform_(0, 0.25) + across[:, :2] * torch.empty(count, 2, 1).uniform_(-0.1, 0.05)
     laughing = torch.rand(count, 1, 1) < 0.4  # the fold comes down to the corner itself and runs into the line of the lips
-    steep = across[:, :2] * torch.empty(count, 2, 1).uniform_(0, 0.18) + up[:, :2] * torch.empty(count, 2, 1).uniform_(0.12, 0.4)
+    steep = across[:, :2] * torch.empty(count, 2, 1).uniform_(0, 0.25) + up[:, :2] * torch.empty(count, 2, 1).uniform_(0.12, 0.45)
     beside = torch.where(laughing, ends[:, :2] + steep, beside)
     below = torch.where(laughing, ends[:, :2], below)
     deep = torch.empty(count, 2).uniform_(0.05, 0.7) * (torch.rand(count, 1) < 0.6) * visible[:, moving[:2]]

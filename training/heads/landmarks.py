@@ -61,8 +61,10 @@ def _eye(pack: HeadPack, v: Array) -> Array:
     up, low = rim[v[rim, 1] > line], rim[v[rim, 1] < line]
     at = [x.min() + np.ptp(x) * t for t in (0.33, 0.67)]
     lids = [v[_nearest(v, among, at[n])] for among, n in ((up, 0), (up, 1), (low, 1), (low, 0))]
-    # The rim touches the eyeball. What is seen lies in front of it, and the inner corner where the tear duct ends.
-    return np.array([_foremost(pack, v, *place[:2]) for place in (inner - [0.12 * np.ptp(x), 0, 0], *lids[:2], outer, *lids[2:])])
+    # The rim touches the eyeball. What is seen lies in front of it: the inner corner where the tear duct ends, the outer one where the
+    # lids meet, beyond the white.
+    ends = inner - [0.12 * np.ptp(x), 0, 0], outer + [0.09 * np.ptp(x), 0, 0]
+    return np.array([_foremost(pack, v, *place[:2]) for place in (ends[0], *lids[:2], ends[1], *lids[2:])])
 
 
 def _foremost(pack: HeadPack, v: Array, x: float, y: float) -> int:
