@@ -41,6 +41,7 @@ def main() -> None:
         if name == "train":
             command.add_argument("--adversarial", action="store_true", help="the adversarial phase: a critic of patches joins now")
             command.add_argument("--start", type=Path, help="a generator file to go on from, e.g. the shipped one; --run may be empty")
+            command.add_argument("--record", action="store_true", help="record a step as a CUDA graph (training/RUNS.md); on a GPU alone")
             command.add_argument("--bfloat16", action="store_true", help="for processors and GPUs that compute in it")
             command.add_argument("--batch", type=int, help="people a step, one patch each; a GPU has room for more")
             command.add_argument("--rate", type=float, help="the first learning rate; less than usual after --start")
@@ -103,10 +104,12 @@ def _train(args: argparse.Namespace) -> None:
         time.sleep(1)
     if args.rate:
         config = replace(config, learning_rate=args.rate, decay_share=1.0)
+    if args.adversarial and args.record:
+        raise SystemExit("--record is for steps without a critic.")
     if args.adversarial:  # a gentle last phase: a third of the rate, falling from the start
         config = replace(config, adversarial_from_step=0, learning_rate=config.learning_rate / 3, decay_share=1.0)
     Trainer(pool, args.run, str(resolve_device(args.device)), config, seed=args.seed, start=args.start, warp=args.warp).run(
-        args.minutes)
+        args.minutes, record=args.record)
 
 
 def _align(args: argparse.Namespace) -> None:

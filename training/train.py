@@ -85,18 +85,21 @@ class Trainer:
         """The resolution of the planes at this step."""
         return self.plane_sizes[sum(self.step_number >= s for s in self.config.growth)]
 
-    def run(self, minutes: float, log_every: int = 50, save_minutes: float = 8) -> None:
-        """Train for a time budget, with checkpoints and sheets on the way; safe to stop at any time."""
+    def run(self, minutes: float, log_every: int = 50, save_minutes: float = 8, record: bool = False) -> None:
+        """Train for a time budget, with checkpoints and sheets on the way; safe to stop at any time.
+
+        ``record``: on a GPU, record a step once and repeat it (``Recorded``); not for the adversarial phase.
+        """
         begin = saved = time.monotonic()
         history: list[dict[str, Tensor]] = []
         cuda = self.device.type == "cuda"
         batches = iter(DataLoader(self.draws, batch_size=None, num_workers=LOADERS if cuda else 0, pin_memory=cuda))
-        learn = self.learn
+        learn, phase = self.learn, None
         with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=True):
             while (passed := (time.monotonic() - begin) / 60) < minutes:
                 self._set_rate(passed / minutes)
-                if cuda and learn == self.learn and self._settled():
-                    learn = Recorded(self, next(batches))
+                if record and phase != self._phase():
+                    learn, phase = Recorded(self, next(batches)), self._phase()
                 history.append(self.step(next(batches), learn))
                 if self.step_number % log_every == 0:
                     self._log(history, passed)
@@ -106,10 +109,9 @@ class Trainer:
                     saved = time.monotonic()
         self.save()
 
-    def _settled(self) -> bool:
-        """Whether all steps from here on are alike."""
-        config = self.config
-        return config.adversarial_from_step is None and self.step_number >= max(*config.growth, config.patch_from_step)
+    def _phase(self) -> tuple[int, bool]:
+        """Steps of a phase are alike."""
+        return self.plane_size(), self.step_number >= self.config.patch_from_step
 
     def step(self, arrays: Drawn, learn: Callable[[Drawn], dict[str, Tensor]] | None = None) -> dict[str, Tensor]:
         """One step on what was drawn; returns the losses. ``learn``: the same as this trainer's own ``learn``, but recorded."""
@@ -295,7 +297,7 @@ class Recorded:
     """``Trainer.learn`` as a CUDA graph. Asking for a step's three thousand kernels takes Python more than twice as long as a GPU takes to
     run them; a graph is asked for once.
 
-    All of its steps have to be alike (``TrainConfig.growth``, ``patch_from_step``). Recording does a few steps on ``arrays``.
+    For as long as all steps are alike. Recording does a few steps on ``arrays``.
     """
 
     def __init__(self, trainer: Trainer, arrays: Drawn, warm_up: int = 3):
