@@ -14,7 +14,7 @@ from symgan_core.generator.synthesis import MappingNetwork
 from symgan_core.geometry import Camera, project
 from tests.conftest import TINY
 from training.batch import FEATURES, Batch, beside, drawn, finer, place_samples
-from training.heads import CODE, HeadPack, draw_codes, person_from_code, trait_layout
+from training.heads import CODE, HeadPack, draw_codes, person_from_code, trait_layout, trait_statistics, traits
 from training.heads.people import Z_DIM
 from training.pool import EXPRESSIONS, expressive
 
@@ -136,6 +136,18 @@ def test_a_pool_is_completed_and_then_left_alone(tmp_path) -> None:
     pool.fill(seed=3, places=pool.missing(2))
     assert pool.ready().tolist() == [0, 1, 2] and (pool.arrays["codes"][1] == first).all()
     assert (Pool.open(tmp_path).arrays["codes"] == pool.arrays["codes"]).all()
+
+
+def test_a_pool_knows_each_persons_traits(pool, pack) -> None:
+    mean, scale = trait_statistics(pack)
+    w = drawn(pool, np.array([2, 0]), np.array([[0], [3]]))["w"].numpy()
+    for row, person in zip(w, (2, 0), strict=True):
+        own = traits(pack, person_from_code(pack, pool.arrays["codes"][person]))
+        assert np.allclose(row, (own - mean) / scale, atol=1e-5)
+    assert np.abs(w[0] - w[1]).max() > 0.5
+    missing = type(pool)(pool.folder, pool.heads, pool.arrays | {"w": np.zeros_like(pool.arrays["w"])})
+    with pytest.raises(ValueError, match="anew"):
+        missing.ws(np.array([0]))
 
 
 def test_features_are_looked_at_most(pool) -> None:
