@@ -154,7 +154,7 @@ def creases(points: Tensor, visible: Tensor, side: int) -> tuple[Tensor, Tensor]
     across = corners - points[:, opposite]
     up = torch.stack([across[..., 1], -across[..., 0]], -1) * torch.tensor([-1.0, 1, -1, 1, 1, -1])[:, None]
     often, reach, rise, fall = (torch.tensor(x).repeat_interleave(2)[:, None] for x in (
-        [0.4, 0.75, 0.7], [0.22, 0.35, 0.3], [0.09, 0.08, 0.02], [-0.02, -0.1, -0.12]))
+        [0.5, 0.75, 0.7], [0.24, 0.35, 0.3], [0.09, 0.08, 0.02], [-0.02, -0.1, -0.12]))
     shared = torch.rand(count, 3, 1).repeat_interleave(2, 1)  # what both corners of a mouth or a pair of eyes have in common
     some = (torch.rand(count, 6, 1) < often) * visible[:, moving, None] * (0.7 * shared + 0.3 * torch.rand(count, 6, 1))
     ends = corners + some * (reach * across + up * (fall + (rise - fall) * torch.rand(count, 3, 1).repeat_interleave(2, 1)))
@@ -165,7 +165,7 @@ def creases(points: Tensor, visible: Tensor, side: int) -> tuple[Tensor, Tensor]
     wings = points[:, [31, 35]] + (points[:, [31, 35]] - points[:, [33]]) * torch.empty(count, 2, 1).uniform_(0.1, 0.6)
     below = beside - up[:, :2] * torch.empty(count, 2, 1).uniform_(0, 0.25) + across[:, :2] * torch.empty(count, 2, 1).uniform_(-0.1, 0.05)
     laughing = torch.rand(count, 1, 1) < 0.4  # the fold comes down to the corner itself and runs into the line of the lips
-    steep = across[:, :2] * torch.empty(count, 2, 1).uniform_(0, 0.25) + up[:, :2] * torch.empty(count, 2, 1).uniform_(0.12, 0.45)
+    steep = across[:, :2] * torch.empty(count, 2, 1).uniform_(0, 0.18) + up[:, :2] * torch.empty(count, 2, 1).uniform_(0.12, 0.4)
     beside = torch.where(laughing, ends[:, :2] + steep, beside)
     below = torch.where(laughing, ends[:, :2], below)
     deep = torch.empty(count, 2).uniform_(0.05, 0.7) * (torch.rand(count, 1) < 0.6) * visible[:, moving[:2]]
