@@ -189,7 +189,7 @@ def test_a_crease_ends_where_the_mouth_does() -> None:
     assert (run[:, 36, 0] <= 0).all() and (run[:, 45, 0] >= 0).all() and run.abs().max() < 0.1
     hidden, plain = creases(points, torch.zeros(40, 68), 64)
     assert torch.equal(hidden, points) and (plain == 1).all()
-    assert 0.15 < longer.float().mean() < 0.5 and (run[:, 48, 0] <= 0).all()
+    assert 0.3 < longer.float().mean() < 0.7 and (run[:, 48, 0] <= 0).all()  # half of all mouths have one
     assert torch.equal(run.abs().sum((0, 2)).nonzero()[:, 0], torch.tensor([36, 39, 42, 45, 48, 54]))
     assert (dark.amin((1, 2, 3))[longer] < 0.9).all() and ((dark[:, :, :16] - 1).abs() < 0.01).all()
     cheeks = (dark.amax((1, 2, 3)) > 1.05).float().mean()  # beside a fold the cheek may be bright
