@@ -95,6 +95,9 @@ def _train(args: argparse.Namespace) -> None:
     from .pool import Pool, start_workers
     from .train import Trainer
 
+    device = resolve_device(args.device)
+    if args.record and (device.type != "cuda" or args.adversarial):
+        raise SystemExit("--record is for a GPU, and for steps without a critic.")
     pool = Pool.open(args.pool, args.people)
     start_workers(pool, args.workers, args.seed + 1000 + len(pool.ready()))
     config = TrainConfig(bfloat16=args.bfloat16)
@@ -104,11 +107,9 @@ def _train(args: argparse.Namespace) -> None:
         time.sleep(1)
     if args.rate:
         config = replace(config, learning_rate=args.rate, decay_share=1.0)
-    if args.adversarial and args.record:
-        raise SystemExit("--record is for steps without a critic.")
     if args.adversarial:  # a gentle last phase: a third of the rate, falling from the start
         config = replace(config, adversarial_from_step=0, learning_rate=config.learning_rate / 3, decay_share=1.0)
-    Trainer(pool, args.run, str(resolve_device(args.device)), config, seed=args.seed, start=args.start, warp=args.warp).run(
+    Trainer(pool, args.run, str(device), config, seed=args.seed, start=args.start, warp=args.warp).run(
         args.minutes, record=args.record)
 
 
