@@ -24,6 +24,7 @@ def main() -> None:
                        ("align", "fit where features lie in the planes, from the meshes alone: a first warp for --warp"),
                        ("faces", "train the face network on the pool"),
                        ("closeup", "train the second look at a crop: points, regions, pose, the encoder"),
+                       ("points", "train the last look at points, from nearer still"),
                        ("export", "write the weights that ship, with their editing directions"),
                        ("views", "write a multi-view file of new people, with ground truth"),
                        ("measure", "how well the shipped prior holds the heads of a multi-view file; colour and depth agreement"),
@@ -42,11 +43,12 @@ def main() -> None:
             command.add_argument("--adversarial", action="store_true", help="the adversarial phase: a critic of patches joins now")
             command.add_argument("--start", type=Path, help="a generator file to go on from, e.g. the shipped one; --run may be empty")
             command.add_argument("--record", action="store_true", help="record a step as a CUDA graph (training/RUNS.md); on a GPU alone")
-            command.add_argument("--bfloat16", action="store_true", help="for processors and GPUs that compute in it")
             command.add_argument("--batch", type=int, help="people a step, one patch each; a GPU has room for more")
             command.add_argument("--rate", type=float, help="the first learning rate; less than usual after --start")
             command.add_argument("--warp", type=Path, help="a file of `align`: where features lie, for a run that begins")
-        if name == "closeup":
+        if name in ("train", "points"):
+            command.add_argument("--bfloat16", action="store_true", help="for processors and GPUs that compute in it")
+        if name in ("closeup", "points"):
             command.add_argument("--start", type=Path, help="weights to go on from, e.g. the shipped ones")
         if name == "align":
             command.add_argument("out", type=Path, help="the .safetensors file to write")
@@ -141,6 +143,13 @@ def _closeup(args: argparse.Namespace) -> None:
     from .pool import Pool
 
     train(Pool.open(args.pool), args.minutes, seed=args.seed, start=args.start, workers=args.workers)
+
+
+def _points(args: argparse.Namespace) -> None:
+    from .points import train
+    from .pool import Pool
+
+    train(Pool.open(args.pool), args.minutes, seed=args.seed, start=args.start, workers=args.workers, bfloat16=args.bfloat16)
 
 
 def _export(args: argparse.Namespace) -> None:

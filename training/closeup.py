@@ -15,8 +15,6 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from symgan_core.faces.closeup import (
     INPUT,
-    LANDMARKS,
-    MAP,
     REGIONS,
     W_DIM,
     WEIGHTS,
@@ -24,10 +22,10 @@ from symgan_core.faces.closeup import (
     CloseReading,
     describe,
     face_squares,
-    heat_line,
     read_twice,
 )
 from symgan_core.faces.frames import compose_frames, points_in_squares, points_to_photo, relative_frame
+from symgan_core.faces.maps import LANDMARKS, heat_line
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera, project
 from symgan_core.weights import read_shipped, write_shipped
@@ -59,10 +57,10 @@ def points_of(pack: HeadPack, code: np.ndarray) -> np.ndarray:
 
 
 class Crops:
-    """Draws crops with their truths."""
+    """Draws crops ``side`` pixels wide with their truths, of the face alone where ``near``."""
 
-    def __init__(self, pool: Pool, seed: int = 0, backdrops: int = 800):
-        self.pool, self.rng = pool, np.random.default_rng(seed)
+    def __init__(self, pool: Pool, seed: int = 0, backdrops: int = 800, side: int = INPUT, near: bool = False):
+        self.pool, self.side, self.near, self.rng = pool, side, near, np.random.default_rng(seed)
         torch.manual_seed(seed)
         pack, people = HeadPack(), pool.ready()
         self.points = torch.zeros(pool.heads, LANDMARKS, 3)
@@ -74,55 +72,55 @@ class Crops:
         rows = np.array([(n, v) for n in people for v in range(VIEWS) if abs(self.angles[n, v, 0]) < MAX_YAW])
         held = rows[:, 0] % HELD == 0
         self.train, self.test = rows[~held], rows[held]
-        self.backdrops = torch.from_numpy(np.stack([draw_background(self.rng, INPUT) for _ in range(backdrops)])).permute(0, 3, 1, 2)
+        self.backdrops = torch.from_numpy(np.stack([draw_background(self.rng, side) for _ in range(backdrops)])).permute(0, 3, 1, 2)
 
     def draw(self, count: int, kept_back: bool = False, gently: bool = False) -> tuple[Tensor, CloseReading, Tensor]:
-        """Crops ``[count, 3, 128, 128]``, their truth (``visible`` 0 or 1, ``regions [count, 64, 64]`` numbers) and w ``[count, 267]``.
+        """Crops ``[count, 3, S, S]``, their truth (``visible`` 0 or 1, ``regions [count, S / 2, S / 2]`` numbers) and w ``[count, 267]``.
 
         ``kept_back``: of people that are never trained on; ``gently``: distorted as little as a good photo is after the second look.
         """
         of = self.test if kept_back else self.train
         rows = of[self.rng.integers(0, len(of), count)]
-        who, arrays = (rows[:, 0], rows[:, 1]), self.pool.arrays
+        who, arrays, side = (rows[:, 0], rows[:, 1]), self.pool.arrays, self.side
         rgb = torch.from_numpy(arrays["rgb"][who]).permute(0, 3, 1, 2).float() / 127.5 - 1
         alpha = torch.from_numpy(arrays["alpha"][who])[:, None].float() / 255
         region = torch.from_numpy(arrays["region"][who])
         points, depth = project(self.points[rows[:, 0]], torch.from_numpy(arrays["cameras"][who]))
         visible = seen(points, depth - 2.7, torch.from_numpy(arrays["depth"][who]).float())
         frames = jitter(count, 0.2 if gently else 1.0)
-        if not gently:  # half of the looks are closer ones
-            near = torch.arange(count) % 2 == 0
+        if self.near or not gently:  # half of the looks are closer ones, or all
+            near = (torch.arange(count) % 2 == 0) | self.near
             squares = face_squares(points_to_photo(points, frames))
-            squares = compose_frames(squares, jitter(count))  # off by what the look from afar leaves
+            squares = compose_frames(squares, jitter(count, 0.2 if gently else 1.0))  # off by what the look from afar leaves
             frames[near] = relative_frame(squares, frames)[near]
         sides = frames[:, :2].norm(dim=1)
         placed = points_to_photo(points, frames)
         gaps = slits(placed, (visible & inside(placed)).float(), 0.0 if gently else 1.0)
         placed = gaps.moved_points(placed)
         pulls = grimaces(placed, sides, 0.0 if gently else 1.0)
-        head, parted, deep = place_in(torch.cat([rgb, alpha], 1), frames, pulls, gaps)
-        kinds, open_mouths, _ = place_in(region[:, None].float(), frames, pulls, gaps, MAP, "nearest")
+        head, parted, deep = place_in(torch.cat([rgb, alpha], 1), frames, pulls, gaps, side)
+        kinds, open_mouths, _ = place_in(region[:, None].float(), frames, pulls, gaps, side // 2, "nearest")
         kinds = torch.where(open_mouths, torch.full_like(kinds, MOUTH), kinds)[:, 0].long()
-        hair = F.interpolate((kinds == HAIR)[:, None].float(), (INPUT, INPUT), mode="bilinear")
+        hair = F.interpolate((kinds == HAIR)[:, None].float(), (side, side), mode="bilinear")
         behind, body = shoulders(self._background(rgb[:, :, ::2, ::2]), frames)
         # Colours come over white: taken out here, so that the edge has no halo.
         cover = head[:, 3:]
         colour = head[:, :3] - (1 - cover)
         points = pulled(placed, pulls)
         if not gently:
-            points, dark = creases(points, (visible & inside(points)).float(), INPUT)
+            points, dark = creases(points, (visible & inside(points)).float(), side)
             bright = (colour * cover).mean((1, 2, 3), keepdim=True) / cover.mean((1, 2, 3), keepdim=True).clamp(min=0.05)
             colour = torch.lerp(colour, teeth(deep, bright) * cover, blurred(parted.float()))
-            colour = (colour + cover) * folds(count, INPUT) * dark - cover
+            colour = (colour + cover) * folds(count, side) * dark - cover
         crops = colour * strands(hair) + behind * (1 - cover)
-        wearing, covered = (F.avg_pool2d(x, INPUT // MAP)[:, 0] > 0.5 for x in (body, cover))
+        wearing, covered = (F.avg_pool2d(x, 2)[:, 0] > 0.5 for x in (body, cover))
         kinds = torch.where((kinds == 0) & wearing & ~covered, torch.full_like(kinds, CLOTHING), kinds)
         truth = CloseReading(points, (visible & inside(points)).float(), self.angles[rows[:, 0], rows[:, 1]], frames, kinds)
         return (toned if gently else distort)(crops.clamp(-1, 1)), truth, self.w[rows[:, 0]]
 
     def _background(self, pictures: Tensor) -> Tensor:
         count = len(pictures)
-        noise = backgrounds(count, pictures, INPUT)
+        noise = backgrounds(count, pictures, self.side)
         drawn = self.backdrops[torch.from_numpy(self.rng.integers(0, len(self.backdrops), count))].float() / 127.5 - 1
         return torch.where(torch.rand(count, 1, 1, 1) < 0.5, noise, drawn)
 
@@ -233,13 +231,13 @@ def trait_weights(generator: TriPlaneGenerator, yaw: float = 25.0) -> Tensor:
     return (effect / effect.mean()).clamp(0.03, 8)
 
 
-def spread(heat: Tensor, points: Tensor) -> Tensor:
-    """``[B, P]``: how far maps ``[B, P, S, S]`` (logits) are from a small spot around ``points [B, P, 2]`` (Kullback-Leibler).
+def spread(heat: Tensor, points: Tensor, spot: float = SPOT) -> Tensor:
+    """``[B, P]``: how far maps ``[B, P, S, S]`` (logits) are from a spot of that size around ``points [B, P, 2]`` (Kullback-Leibler).
 
     It brings the peak to the right place; the place that is read around the peak (``places_of``) is then made exact.
     """
     line = heat_line(heat)
-    across, down = (torch.softmax(-(line - points[..., i, None]).square() / (2 * SPOT**2), -1) for i in (0, 1))
+    across, down = (torch.softmax(-(line - points[..., i, None]).square() / (2 * spot**2), -1) for i in (0, 1))
     aim = down[..., None] * across[..., None, :]
     return F.kl_div(heat.flatten(2).log_softmax(-1), aim.flatten(2), reduction="none").sum(-1)
 
@@ -259,6 +257,12 @@ def losses(reading: CloseReading, heat: Tensor, truth: CloseReading, kinds: Tens
     }
 
 
+def reseeded(crops: Crops) -> None:
+    """In a process that draws beside others: from then on it draws its own."""
+    if worker := get_worker_info():
+        crops.rng = np.random.default_rng(worker.seed)
+
+
 class Batches(IterableDataset):
     """Endless ``Crops.draw(size)``, each worker's its own."""
 
@@ -266,8 +270,7 @@ class Batches(IterableDataset):
         self.crops, self.size = crops, size
 
     def __iter__(self) -> Iterator[tuple[Tensor, CloseReading, Tensor]]:
-        if worker := get_worker_info():
-            self.crops.rng = np.random.default_rng(worker.seed)
+        reseeded(self.crops)
         while True:
             yield self.crops.draw(self.size)
 

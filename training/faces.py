@@ -136,14 +136,15 @@ def distort(x: Tensor) -> Tensor:
     x = x * (1 + some(-0.35, 0.35) * ramp + some(-0.35, 0.35) * ramp[:, None])
     grey = x.mean(1, keepdim=True).expand_as(x)
     x = torch.lerp(x, grey, torch.where(some(0, 1) < 0.15, torch.ones(count, 1, 1, 1), some(-0.2, 0.5)))
-    small = int(torch.randint(28, 97, ()))
+    large = max(1, x.shape[-1] / 128)
+    small = int(large * int(torch.randint(28, 97, ())))
     soft = F.interpolate(F.interpolate(x, (small, small), mode="area"), x.shape[-2:], mode="bilinear")
     x = torch.where(some(0, 1) < 0.5, soft, x)
     x = x + torch.randn_like(x) * some(0, 0.06)
     if torch.rand(()) < 0.4:
-        top, left = (int(torch.randint(0, 70, ())) for _ in range(2))
-        hide = torch.rand(count) < 0.3
-        x[hide, :, top: top + 26, left: left + 26] = torch.rand(int(hide.sum()), 3, 1, 1)
+        top, left = (int(large * int(torch.randint(0, 70, ()))) for _ in range(2))
+        hide, edge = torch.rand(count) < 0.3, int(large * 26)
+        x[hide, :, top: top + edge, left: left + edge] = torch.rand(int(hide.sum()), 3, 1, 1)
     return x.clamp(0, 1) * 2 - 1
 
 

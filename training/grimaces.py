@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from symgan_core.faces.closeup import LANDMARKS
+from symgan_core.faces.maps import LANDMARKS
 
 PULL_WIDTH = 0.05
 """Standard deviation of what a pull at a face moves, in sides of its frame."""

@@ -18,7 +18,9 @@ from torch.nn import functional as F
 
 from ..weights import read_shipped
 from .frames import compose_frames, cut_squares, points_to_photo, relative_frame
-from .network import conv_block
+from .maps import LANDMARKS, MIRRORED, places_of
+from .network import conv_block, mix_block
+from .points import finer_points
 
 CPU = torch.device("cpu")
 INPUT = 128
@@ -27,8 +29,6 @@ REGIONS = ("background", "skin", "hair", "eyes", "mouth", "brows", "nose", "ears
 """What a pixel shows; in this order in ``CloseReading.regions``."""
 HEAD = ("skin", "hair", "eyes", "mouth", "brows", "nose", "ears", "neck", "glasses", "hat")
 """All but what is behind the head and on the body."""
-LANDMARKS = 68
-"""iBUG's scheme: jaw 0-16 from the person's right, brows 17-26, nose 27-35, eyes 36-47, lips 48-67."""
 W_DIM = 267
 WEIGHTS = Path(__file__).parent / "weights" / "closeup.safetensors"
 
@@ -47,12 +47,6 @@ class CloseReading(NamedTuple):
     regions: Tensor
 
 
-def _mix(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """A convolution by channel, then one by pixel: a tenth of the weights where there are many channels."""
-    return nn.Sequential(nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False), nn.BatchNorm2d(inputs),
-                         nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
-
-
 class CloseNetwork(nn.Module):
     """``[B, 3, 128, 128]`` in [-1, 1] to a CloseReading. About 600,000 weights."""
 
@@ -60,16 +54,17 @@ class CloseNetwork(nn.Module):
         super().__init__()
         self.down = nn.ModuleList([
             nn.Sequential(conv_block(3, 16, 2), conv_block(16, 24)), nn.Sequential(conv_block(24, 40, 2), conv_block(40, 48)),
-            nn.Sequential(conv_block(48, 72, 2), conv_block(72, 96)), nn.Sequential(conv_block(96, 112, 2), _mix(112, 112), _mix(112, 112)),
-            nn.Sequential(_mix(112, 160, 2), _mix(160, 160))])
+            nn.Sequential(conv_block(48, 72, 2), conv_block(72, 96)),
+            nn.Sequential(conv_block(96, 112, 2), mix_block(112, 112), mix_block(112, 112)),
+            nn.Sequential(mix_block(112, 160, 2), mix_block(160, 160))])
         self.trunk = nn.Sequential(nn.Conv2d(160, 48, 1), nn.ReLU(inplace=True), nn.Flatten(),
                                    nn.Linear(48 * 16, 192), nn.ReLU(inplace=True))
         self.out = nn.Linear(192, LANDMARKS + 2 + 4)
         self.context = nn.Linear(192, 96)
         self.across = nn.ModuleList([nn.Conv2d(112, 96, 1), nn.Conv2d(96, 64, 1), nn.Conv2d(48, 64, 1)])
-        self.up = nn.ModuleList([_mix(96, 96), _mix(96, 64), _mix(64, 64)])
+        self.up = nn.ModuleList([mix_block(96, 96), mix_block(96, 64), mix_block(64, 64)])
         self.deep = nn.Conv2d(160, 96, 1)
-        self.fine = _mix(64, 64)
+        self.fine = mix_block(64, 64)
         self.places = nn.Conv2d(64, LANDMARKS, 1)
         self.kinds = nn.Sequential(conv_block(64, 48), nn.Conv2d(48, 4 * len(REGIONS), 1), nn.PixelShuffle(2))
         self.code = CodeReader()
@@ -135,27 +130,6 @@ def describe(crops: Tensor, reading: CloseReading) -> Tensor:
     return torch.cat(parts, 1)
 
 
-def heat_line(heat: Tensor) -> Tensor:
-    """``[S]``: places of the columns or rows of maps ``[..., S, S]``; they reach a little beyond the crop."""
-    return torch.linspace(-0.08, 1.08, heat.shape[-1], device=heat.device)
-
-
-AROUND = 0.12
-"""How far around its peak a map is read, in sides of the crop."""
-
-
-def places_of(heat: Tensor) -> Tensor:
-    """Places ``[B, P, 2]`` (x, y): means under the softmax of ``[B, P, S, S]`` around each map's peak.
-
-    What a map holds elsewhere is doubt; on a real face a mean over all of it is drawn inwards.
-    """
-    line, side = heat_line(heat), heat.shape[-1]
-    peak = heat.flatten(2).argmax(-1)
-    beyond = [(line - line[at][..., None]).abs() > AROUND for at in (peak % side, peak // side)]
-    chance = heat.masked_fill(beyond[0][:, :, None] | beyond[1][..., None], -torch.inf).flatten(2).softmax(-1).view_as(heat)
-    return torch.stack([chance.sum(2) @ line, chance.sum(3) @ line], -1)
-
-
 FACE_WIDTH = 1.4
 """The closer look at a face takes in so much more than its points."""
 
@@ -203,11 +177,6 @@ class Closeup:
         return cut_squares(chosen[None, None], inner, size)[0, 0].clamp(0, 1).numpy()
 
 
-MIRRORED = (*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
-            54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65)
-"""Place of each point's partner on the other side of the face."""
-
-
 def read_twice(network: CloseNetwork, crops: Tensor) -> CloseReading:
     """The mean of what the network says of crops and of their mirror images, turned back."""
     plain, other = (CloseReading(*x) for x in zip(*(part.chunk(2) for part in network(torch.cat([crops, crops.flip(3)]))), strict=True))
@@ -220,12 +189,12 @@ def read_twice(network: CloseNetwork, crops: Tensor) -> CloseReading:
 
 @torch.no_grad()
 def look_closer(image: Tensor, frame: Tensor | None = None, points_too: bool = True) -> Closeup:
-    """Read one square, and then the face in it once more from nearer, for its points and pose.
+    """Read one square, and then the face in it once more from nearer, for its points and pose, and its features once more for their points.
 
     Args:
         image: ``[1, 3, H, W]`` in [-1, 1].
         frame: ``[4]`` (a, b, x, y) in its pixels, by default all of a square picture.
-        points_too: the nearer look; left out where it is not the points that matter.
+        points_too: the nearer looks; left out where it is not the points that matter.
     """
     side = image.shape[-1]
     square = image.new_tensor([[side, 0, side / 2, side / 2]]) if frame is None else frame[None].float()
@@ -236,7 +205,8 @@ def look_closer(image: Tensor, frame: Tensor | None = None, points_too: bool = T
     if points_too:
         face = compose_frames(square, face_squares(reading.points))
         nearer = read_twice(network, cut_squares(image, face, INPUT))
-        points, visible, angles = points_to_photo(nearer.points, face), nearer.visible, (angles + nearer.angles) / 2
+        points = finer_points(image, points_to_photo(nearer.points, face)[0])[None]
+        visible, angles = nearer.visible, (angles + nearer.angles) / 2
     return Closeup(points[0].numpy(), torch.sigmoid(visible[0]).numpy(),
                    float(angles[0, 0]), float(angles[0, 1]), compose_frames(square, reading.frame)[0].numpy(),
                    reading.regions[0].softmax(0), square[0],

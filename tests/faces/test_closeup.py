@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 
 from symgan_core.faces import as_tensor, choose_face, look_closer, read_photo
-from symgan_core.faces.closeup import MIRRORED, REGIONS
+from symgan_core.faces.closeup import REGIONS
 from symgan_core.faces.detect import BuiltinFaces, Face
 from symgan_core.faces.frames import compose_frames, relative_frame
+from symgan_core.faces.maps import MIRRORED
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def marks_of(marked: dict) -> np.ndarray:
 
 
 def test_points_and_poses_beside_hand_marks(found: dict[str, list[Face]]) -> None:
-    """What holds today (6 % of the eye distance is what is aimed at); yaw within 10 degrees of a person's judgement."""
+    """Points within 6 % of the eye distance as it is seen, in the mean; yaw within 10 degrees of a person's judgement."""
     errors, taken = [], []
     for marked in MARKED:
         truth = marks_of(marked)
@@ -41,4 +41,4 @@ def test_points_and_poses_beside_hand_marks(found: dict[str, list[Face]]) -> Non
         assert abs(face.yaw - marked["yaw"]) <= 10, marked
         taken.append(id(face))
     assert len(set(taken)) == len(MARKED) == sum(map(len, found.values()))
-    assert np.nanmean(errors) < 0.068
+    assert np.nanmean(errors) <= 0.06

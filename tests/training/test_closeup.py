@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from symgan_core.faces.closeup import MAP, REGIONS, CloseNetwork, CloseReading, describe, face_squares, heat_line, places_of
+from symgan_core.faces.closeup import MAP, REGIONS, CloseNetwork, CloseReading, describe, face_squares
+from symgan_core.faces.maps import heat_line, places_of
 from symgan_core.generator import TriPlaneGenerator
 from tests.training.learning import learning_curve
 from training.closeup import SPOT, Batches, Crops, losses, place_in, seen, shoulders, spread, strands, train_code, trait_weights

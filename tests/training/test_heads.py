@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from symgan_core.faces.closeup import MIRRORED
+from symgan_core.faces.maps import MIRRORED
 from symgan_core.geometry import DEFAULT_FOCAL, Camera, project
 from training.batch import along_ray
 from training.heads import CODE, REGIONS, HeadPack, HeadRenderer, draw_codes, person_from_code, trait_statistics, traits

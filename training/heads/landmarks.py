@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from symgan_core.faces.closeup import MIRRORED
+from symgan_core.faces.maps import MIRRORED
 
 from .pack import ASSETS, HeadPack
 
