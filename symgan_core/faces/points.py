@@ -31,7 +31,7 @@ WEIGHTS = Path(__file__).parent / "weights" / "points.safetensors"
 
 
 class PointNetwork(nn.Module):
-    """Patches to maps of where their points may be. About 200,000 weights."""
+    """Patches to maps of where their points may be. About 290,000 weights."""
 
     def __init__(self) -> None:
         super().__init__()
