@@ -25,9 +25,10 @@ from symgan_core.faces.closeup import (
     read_twice,
 )
 from symgan_core.faces.frames import compose_frames, points_in_squares, points_to_photo, relative_frame
-from symgan_core.faces.maps import LANDMARKS, heat_line
+from symgan_core.faces.maps import JAW, LANDMARKS, heat_line
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera, project
+from symgan_core.geometry.rays import pixel_centres
 from symgan_core.weights import read_shipped, write_shipped
 
 from .descent import descend, descend_for
@@ -133,13 +134,6 @@ def jitter(count: int, size: float = 1.0) -> Tensor:
     return torch.stack([scale * angle.cos(), scale * angle.sin(), centre[:, 0], centre[:, 1]], 1)
 
 
-def _places(side: int) -> Tensor:
-    """``[1, side * side, 2]``: centres of pixels, (x, y) in [0, 1]."""
-    line = (torch.arange(side) + 0.5) / side
-    v, u = torch.meshgrid(line, line, indexing="ij")
-    return torch.stack([u, v], -1).reshape(1, -1, 2)
-
-
 def inside(points: Tensor) -> Tensor:
     """Whether points ``[..., 2]`` lie within the crop."""
     return ((points > 0) & (points < 1)).all(-1)
@@ -152,9 +146,9 @@ def place_in(pictures: Tensor, frames: Tensor, pulls: Tensor, gaps: Slits, side:
     Returns them, and ``[B, 1, side, side]`` each: whether lips parted there, and how far down between them that is.
     """
     # Pulls are smooth: every fourth pixel of a side will do.
-    few = _places(side // 4).expand(len(frames), -1, -1)
+    few = pixel_centres(side // 4).expand(len(frames), -1, -1)
     shift = (pulled(few, pulls, back=True) - few).transpose(1, 2).reshape(len(frames), 2, side // 4, side // 4)
-    places = _places(side) + F.interpolate(shift, (side, side), mode="bilinear").flatten(2).transpose(1, 2)
+    places = pixel_centres(side) + F.interpolate(shift, (side, side), mode="bilinear").flatten(2).transpose(1, 2)
     parted, deep = (x.reshape(len(frames), 1, side, side) for x in gaps.opened(places))
     local = points_in_squares(gaps.moved(places, back=True), frames)
     grid = local.reshape(len(frames), side, side, 2) * 2 - 1
@@ -246,7 +240,7 @@ def losses(reading: CloseReading, heat: Tensor, truth: CloseReading, kinds: Tens
     """``heat [B, 68, S, S]``: what the points are means of; ``kinds [12]``: weights of the regions."""
     sure = 0.25 + 0.75 * truth.visible
     away = (reading.points - truth.points).abs().sum(-1)
-    away[:, :17] *= 0.4  # along the jaw, a point's place is a convention
+    away[:, :JAW] *= 0.4  # along the jaw, a point's place is a convention
     return {
         "points": 40 * (away * sure).mean(),
         "spots": 0.25 * (spread(heat, truth.points) * sure).mean(),

@@ -14,9 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 
-from symgan_core.faces.frames import as_tensor, compose_frames, points_in_squares
-from symgan_core.faces.maps import places_of
-from symgan_core.faces.points import JAW, PATCH, WEIGHTS, PointNetwork, gather_points, group_squares, in_patch, patch_points, wider
+from symgan_core.faces.frames import as_tensor, compose_frames, points_in_squares, points_to_photo
+from symgan_core.faces.maps import JAW, places_of
+from symgan_core.faces.points import PATCH, WEIGHTS, PointNetwork, gather_points, group_squares, in_patch, patch_points, wider
+from symgan_core.geometry.rays import pixel_centres
 from symgan_core.weights import read_shipped, write_shipped
 
 from .closeup import Crops, reseeded, spread
@@ -32,13 +33,10 @@ PARTS = (("all", 0, 51), ("brows", 0, 10), ("nose", 10, 19), ("eyes", 19, 31), (
 
 def patches(pictures: Tensor, squares: Tensor) -> Tensor:
     """Patches ``[B, 6, 6, 64, 64]`` of ``pictures [B, 3, S, S]`` in ``squares [B, 6, 4]``, in units of the pictures."""
-    line = (torch.arange(PATCH) + 0.5) / PATCH - 0.5
-    v, u = torch.meshgrid(line, line, indexing="ij")
     parts = []
     for source, square in ((pictures, squares), (F.avg_pool2d(pictures, 2), wider(squares))):
-        a, b, x, y = (square[..., n, None, None] for n in range(4))
-        grid = torch.stack([x + a * u - b * v, y + b * u + a * v], -1) * 2 - 1
-        found = F.grid_sample(source, grid.flatten(1, 2), padding_mode="border", align_corners=False)
+        grid = points_to_photo(pixel_centres(PATCH)[None], square.flatten(0, 1)) * 2 - 1
+        found = F.grid_sample(source, grid.view(len(source), -1, PATCH, 2), padding_mode="border", align_corners=False)
         parts.append(found.unflatten(2, (-1, PATCH)).transpose(1, 2))
     return torch.cat(parts, 2)
 
@@ -141,9 +139,9 @@ def judge(network: PointNetwork, crops: Crops, count: int = 512) -> str:
     """Points of people kept back, in plain views and with all distortions, from squares that are off."""
     words = []
     for gently in (True, False):
-        errors = []
+        errors, drawn = [], Patches(crops, 32)
         for _ in range(count // 32):
-            seen, squares, points, visible = Patches(crops, 32).draw(kept_back=True, gently=gently)
+            seen, squares, points, visible = drawn.draw(kept_back=True, gently=gently)
             found = gather_points(network(seen), squares)
             eyes = (points[:, 36:42].mean(1) - points[:, 42:48].mean(1)).norm(dim=1)
             off = (found - points[:, JAW:]).norm(dim=-1) / eyes[:, None]

@@ -7,6 +7,8 @@ from torch import Tensor
 
 LANDMARKS = 68
 """iBUG's scheme: jaw 0-16 from the person's right, brows 17-26, nose 27-35, eyes 36-47, lips 48-67."""
+JAW = 17
+"""So many of them come first and lie along the jaw: where on that outline is a convention, and changes as a head turns."""
 MIRRORED = (*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
             54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65)
 """Place of each point's partner on the other side of the face."""

@@ -15,18 +15,16 @@ from torch.nn import functional as F
 
 from ..weights import read_shipped
 from .frames import cut_squares, points_to_photo
-from .maps import LANDMARKS, MIRRORED, places_of
+from .maps import JAW, LANDMARKS, MIRRORED, places_of
 from .network import conv_block, mix_block
 
 PATCH = 64
 GROUPS = ((*range(17, 22), *range(36, 42)), range(27, 34), (*range(48, 52), *range(57, 63), 66, 67))
-"""Points of a patch: brow and eye, nose, mouth, of the person's right half; the left half's are ``MIRRORED``."""
+"""Points of a patch, without the jaw's: brow and eye, nose, mouth, of the person's right half; the left half's are ``MIRRORED``."""
 SIDES = (0.5, 0.5, 0.6)
 """Sides of the patches, in lengths of the face (the larger extent of its points)."""
 HALF = len(GROUPS)
 """A face has twice as many patches: those of its right half, then the others."""
-JAW = 17
-"""So many points come first and are not looked at again: where along its outline they lie is a convention."""
 WEIGHTS = Path(__file__).parent / "weights" / "points.safetensors"
 
 

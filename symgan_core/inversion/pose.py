@@ -7,13 +7,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..faces import look_closer
+from ..faces.maps import JAW, LANDMARKS
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, project
 from ..geometry.warp import sample_image, unproject
 
 CAMERA_LIMITS = (12.0, 9.0, 0.06, 0.06, 0.1, 15.0)
 """How far yaw and pitch (degrees), crop offset (shares of the width), log zoom and roll (degrees) may move."""
-FACE = slice(17, 68)
+FACE = slice(JAW, LANDMARKS)
 """Points that stay where they are on the head when it turns; the outline of the jaw does not."""
 ROUNDS, STEPS = 2, 8
 """The head is rendered so many times; so many steps of Gauss and Newton after each."""

@@ -1,14 +1,12 @@
-"""The last look at a face's points: patches, maps, and what comes of them on a rendered head."""
-
+"""The last look at a face's points: patches and maps."""
 
 import torch
 
 from symgan_core.faces.frames import points_in_squares
-from symgan_core.faces.maps import LANDMARKS, MIRRORED, heat_line
+from symgan_core.faces.maps import JAW, LANDMARKS, MIRRORED, heat_line
 from symgan_core.faces.points import (
     GROUPS,
     HALF,
-    JAW,
     PointNetwork,
     finer_points,
     gather_points,

@@ -6,7 +6,8 @@ import torch
 
 from symgan_core.faces import as_tensor, look_closer
 from symgan_core.faces.frames import cut_squares
-from symgan_core.faces.points import HALF, JAW, PATCH, PointNetwork, gather_points, group_squares, in_patch, patch_points, wider
+from symgan_core.faces.maps import JAW
+from symgan_core.faces.points import HALF, PATCH, PointNetwork, gather_points, group_squares, in_patch, patch_points, wider
 from symgan_core.geometry import DEFAULT_FOCAL, Camera, project
 from tests.training.learning import learning_curve
 from training.closeup import Crops, points_of, seen
