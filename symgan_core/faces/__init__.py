@@ -2,7 +2,7 @@
 
 from .advice import crop_advice
 from .align import FaceCrop, align_frame, frame_for, nudged, to_crop
-from .closeup import HEAD, Closeup, look_closer, share_of
+from .closeup import Closeup, look_closer, share_of
 from .detect import Face, FaceProvider, choose_face, load_provider
 from .draw import draw_check, draw_faces
 from .frames import as_tensor
@@ -10,6 +10,6 @@ from .photo import read_photo
 from .regions import head_mask
 
 __all__ = [
-    "HEAD", "Closeup", "Face", "FaceCrop", "FaceProvider", "align_frame", "as_tensor", "choose_face", "crop_advice", "draw_check",
+    "Closeup", "Face", "FaceCrop", "FaceProvider", "align_frame", "as_tensor", "choose_face", "crop_advice", "draw_check",
     "draw_faces", "frame_for", "head_mask", "load_provider", "look_closer", "nudged", "read_photo", "share_of", "to_crop"
 ]

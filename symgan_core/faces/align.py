@@ -33,7 +33,7 @@ class FaceCrop:
         frame: ``[4]`` (a, b, x, y): the crop's x axis and centre in photo pixels; takes the crop back to the photo.
         face: what was found.
         contour: ``[68, 2]`` in crop pixels (iBUG's scheme), ``visible [68]``: probability that nothing hides them.
-        clothes: float32 ``[R, R]``, the probability that a pixel of the mask shows no part of the head, so clothing.
+        body: float32 ``[R, R]``, the probability that a pixel of the mask shows what is below the head: neck, shoulders, clothing.
     """
 
     image: np.ndarray
@@ -44,7 +44,7 @@ class FaceCrop:
     face: Face
     contour: np.ndarray
     visible: np.ndarray
-    clothes: np.ndarray
+    body: np.ndarray
 
 
 def align_frame(photo: np.ndarray, frame: np.ndarray, resolution: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..weights import read_shipped
-from .frames import compose_frames, cut_squares, points_to_photo, relative_frame
+from .frames import compose_frames, cut_squares, points_in_squares, points_to_photo, relative_frame
 from .maps import LANDMARKS, MIRRORED, places_of
 from .network import conv_block, mix_block
 from .points import finer_points
@@ -27,8 +27,10 @@ INPUT = 128
 MAP = 64
 REGIONS = ("background", "skin", "hair", "eyes", "mouth", "brows", "nose", "ears", "neck", "clothing", "glasses", "hat")
 """What a pixel shows; in this order in ``CloseReading.regions``."""
-HEAD = ("skin", "hair", "eyes", "mouth", "brows", "nose", "ears", "neck", "glasses", "hat")
-"""All but what is behind the head and on the body."""
+HEAD = ("skin", "hair", "eyes", "mouth", "brows", "nose", "ears", "glasses", "hat")
+"""All but what is behind the head and below it."""
+CHIN, BELOW = 8, 0.02
+"""Its point; skin that lies so many sides of the picture below it is the body's."""
 W_DIM = 267
 WEIGHTS = Path(__file__).parent / "weights" / "closeup.safetensors"
 
@@ -175,6 +177,14 @@ class Closeup:
         inner = relative_frame(self.square[None], torch.as_tensor(frame, dtype=torch.float32)[None]) * MAP
         chosen = self.regions[[REGIONS.index(n) for n in names]].sum(0)
         return cut_squares(chosen[None, None], inner, size)[0, 0].clamp(0, 1).numpy()
+
+
+    def body_share(self, frame: np.ndarray, size: int) -> np.ndarray:
+        """The same for what is below the head: neck, shoulders and clothing (and, outside of a mask, the background)."""
+        body = 1 - self.share(HEAD, frame, size)
+        points, square = (torch.as_tensor(x, dtype=torch.float32)[None] for x in (self.landmarks, frame))
+        under = np.arange(size) > size * (float(points_in_squares(points, square)[0, CHIN, 1]) + BELOW)
+        return body + under[:, None] * self.share(("skin",), frame, size)
 
 
 def read_twice(network: CloseNetwork, crops: Tensor) -> CloseReading:

@@ -14,6 +14,7 @@ from ..generator import TriPlaneGenerator
 from ..geometry import Camera, mirror_image, unproject, warp_to_view
 from .config import TuningConfig
 from .light import Light, fit_lamp, surface_normals
+from .palette import HairColours
 from .symmetry import compare_with_mirror, eroded, face_region, mean_within, resized
 from .target import Target
 
@@ -53,7 +54,7 @@ def neighbour_label(generator: TriPlaneGenerator, planes: Tensor, target: Target
     ``filling [1, 3, H, W]``: what is to be seen there where the photo sees nothing (HFGI3D); by default nobody asks.
     """
     seen = generator.render(planes, camera, generator.config.draft_resolution, grid=grid)
-    well = well_seen(target, eroded(target.mask), depth, config.grazing)
+    well = well_seen(target, eroded(target.told), depth, config.grazing)
     warp = warp_to_view(target.image, target.camera, depth, camera, seen.depth, well, config.visibility_tolerance)
     solid = resized(seen.opacity, warp.image.shape[-1]) > 0.8
     trust = warp.visible * solid
@@ -71,7 +72,7 @@ def mirror_label(generator: TriPlaneGenerator, planes: Tensor, target: Target, d
     """
     mirrored = target.mirrored()
     seen, size = generator.render(planes, camera, generator.config.draft_resolution, grid=grid), target.image.shape[-1]
-    warp = warp_to_view(mirrored.image, mirrored.camera, mirror_image(depth), camera, seen.depth, eroded(mirrored.mask),
+    warp = warp_to_view(mirrored.image, mirrored.camera, mirror_image(depth), camera, seen.depth, eroded(mirrored.told),
                         config.visibility_tolerance)
     direct = warp_to_view(target.image, target.camera, depth, camera, seen.depth, None, config.visibility_tolerance, resolution=size)
     region = face_region(unproject(resized(seen.depth, size), camera))[:, None]
@@ -113,7 +114,7 @@ def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, camera
     grid = generator.density_grid(planes) if grid is None else grid
     depth = generator.render(planes, target.camera, draft, grid=grid).depth
     evidence = mirror_evidence(target, depth, config, light) if mirror and target.mirror_weight > 0 else None
-    mask, maps = well_seen(target, target.mask, depth, grazing), []
+    mask, maps = well_seen(target, target.told, depth, grazing), []
     for camera in cameras.split(1):
         seen = generator.render(planes, camera, draft, grid=grid)
         out = INVENTED * (resized(seen.opacity, size) > 0.5).byte()
@@ -150,15 +151,16 @@ def hidden_views(generator: TriPlaneGenerator, planes: Tensor, target: Target, c
 
 @torch.no_grad()
 def kept_labels(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, views: Sequence[HiddenView],
-                grid: Tensor | None = None) -> list[Label]:
-    """Those views as they are, to be trusted where nothing else says anything.
+                hair: HairColours | None = None, grid: Tensor | None = None) -> list[Label]:
+    """Those views as they are, but for the colours of ``hair``, to be trusted where nothing else says anything.
 
     Texels of a plane lie one behind the other in the head: what is learned of a face goes through to the hair behind it, as streaks.
     """
     labels = []
     for view in views:
         seen = generator.render(planes, view.camera, grid=grid)
-        labels.append(Label(generator.super_resolve(seen, ws), eroded(view.hidden, 1), view.camera, depth=seen.depth))
+        image = generator.super_resolve(seen, ws)
+        labels.append(Label(hair.in_picture(image) if hair else image, eroded(view.hidden, 1), view.camera, depth=seen.depth))
     return labels
 
 

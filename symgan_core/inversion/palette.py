@@ -3,15 +3,18 @@
 A pivot's hair is brown where the photo's is blond. How the colours that it paints become the photo's is fitted where both are seen, as a
 change of the decoder's last layer: what goes into that layer tells skin from hair and light from shade, so hidden hair changes as seen hair
 does, and it touches no density. On inputs that the photo does not show such a fit would say anything at all; so on views from all around it
-is held to a plain map, one gain and one bias of the logits of each colour.
+is held to a plain map, one gain and one bias of the logits of each colour, and what is hair there to the colours of the photo's hair.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..faces import share_of
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, unproject
 from .symmetry import box_mean, mean_within
@@ -32,6 +35,13 @@ UNSEEN = 0.1
 RIDGE = 0.2
 """Weight of the squared change of the layer, for inputs of unit deviation."""
 ROUNDS = 6
+HAIR = ("hair",)
+SURE = 0.6
+"""Least probability of hair."""
+LITTLE = 0.01
+"""A smaller share of the picture is too little hair to say anything."""
+LEVEL = 0.02
+"""Pull of the line of hair's colours to keeping their ratios from light to shade, as a share of the pixels'."""
 
 
 def plain_map(source: Tensor, aim: Tensor) -> tuple[Tensor, Tensor]:
@@ -70,11 +80,51 @@ def layer_change(inputs: Tensor, change: Tensor, others: Tensor, plain: Tensor) 
     return weight, found[-1] - weight @ mean
 
 
+@dataclass(frozen=True, eq=False)
+class HairColours:
+    """The colours of a photo's hair, from shade to light: their logarithms are lines over that of their mean, ``line [2, 3]``."""
+
+    line: Tensor
+
+    @staticmethod
+    @torch.no_grad()
+    def of(target: Target) -> HairColours | None:
+        """None where there is no matte, or next to no hair."""
+        if target.mask is None or not target.matte:
+            return None
+        hair = hair_seen(target.image) & (target.mask > 0.9)
+        if hair.float().mean() < LITTLE:
+            return None
+        colours = (target.image / 2 + 0.5)[0][:, hair[0, 0]].T.clamp(min=DARKEST)
+        light = colours.mean(1, keepdim=True).log()
+        light = torch.cat([torch.ones_like(light), light], 1)
+        pull = LEVEL * len(light) * torch.tensor([0.0, 1.0], device=light.device)
+        return HairColours(torch.linalg.solve(light.T @ light + pull.diag(), light.T @ colours.log() + pull[:, None]))
+
+    def like(self, colours: Tensor) -> Tensor:
+        """Colours ``[N, 3]`` in [0, 1] as bright as they are, in the hair's."""
+        light = colours.mean(1, keepdim=True).clamp(min=DARKEST)
+        hair = (self.line[0] + self.line[1] * light.log()).exp()
+        return (hair * light / hair.mean(1, keepdim=True)).clamp(0, 1)
+
+    def in_picture(self, image: Tensor) -> Tensor:
+        """``image [1, 3, H, W]`` in [-1, 1] whose hair has these colours."""
+        hair = self.like((image / 2 + 0.5)[0].flatten(1).T).T.view_as(image) * 2 - 1
+        return torch.lerp(image, hair, share_of(HAIR, image))
+
+
+def hair_seen(image: Tensor) -> Tensor:
+    """``[1, 1, S, S]`` bool: where a square picture ``[1, 3, S, S]`` surely shows hair."""
+    return share_of(HAIR, image) > SURE
+
+
 @torch.no_grad()
-def in_the_photos_colours(generator: TriPlaneGenerator, planes: Tensor, target: Target, grid: Tensor | None = None) -> TriPlaneGenerator:
-    """A copy whose decoder paints the head of ``planes [1, 3, C, H, W]`` (``grid``: their density) in the photo's palette.
+def in_the_photos_colours(generator: TriPlaneGenerator, planes: Tensor, target: Target, hair: HairColours | None = None,
+                          grid: Tensor | None = None) -> TriPlaneGenerator:
+    """A copy whose decoder paints the head of ``planes [1, 3, C, H, W]`` in the photo's palette, and its ``hair`` in those colours.
 
     The generator itself where there is no mask, where next to nothing is seen, or where its colours go through a super-resolution.
+    ``grid``: the planes' density.
     """
     if target.mask is None or not target.matte or generator.superresolution is not None:
         return generator
@@ -94,8 +144,12 @@ def in_the_photos_colours(generator: TriPlaneGenerator, planes: Tensor, target: 
         colours, opacity, hidden = _painted(generator, planes, camera, size // 2, grid)
         solid = (opacity > 0.9)[0, 0]
         logits = colours[0][:, solid].T.logit(DARKEST)
+        wanted = logits * gain + bias
+        if hair:
+            share = share_of(HAIR, colours * 2 - 1)[0][:, solid].T
+            wanted = torch.lerp(wanted, hair.like(wanted.sigmoid()).logit(DARKEST), share)
         others.append(hidden[0][:, solid].T)
-        plain.append(logits * gain + bias - logits)
+        plain.append(wanted - logits)
     tinted = generator.with_own(["decoder"])
     tinted.decoder.add_to_colours(*layer_change(inputs, aim - source, torch.cat(others), torch.cat(plain)))
     return tinted

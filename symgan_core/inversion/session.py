@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ..errors import RequestError
 from ..faces import (
-    HEAD,
     Face,
     FaceCrop,
     FaceProvider,
@@ -224,15 +223,15 @@ def crop_face(photo: np.ndarray, face: Face, generator: TriPlaneGenerator, reque
     landmarks = to_crop(face.landmarks, frame, config.image_resolution)
     camera = Camera.orbit(yaw, pitch, config.orbit_radius, config.orbit_pivot)
     shown = 1 - close.share(("background",), frame, config.image_resolution)
-    clothes = 1 - close.share(HEAD, frame, config.image_resolution)
     return FaceCrop(image, camera, landmarks, head_mask(image, shown, landmarks), frame, face,
-                    to_crop(close.landmarks, frame, config.image_resolution), close.visible, clothes)
+                    to_crop(close.landmarks, frame, config.image_resolution), close.visible,
+                    close.body_share(frame, config.image_resolution))
 
 
 def start_inversion(crop: FaceCrop, generator: TriPlaneGenerator, method: str = "spi", preset: str = "balanced", seed: int = 0,
                     request: PhotoRequest = PhotoRequest(), source: str = "builtin") -> Inversion:
     """An inversion of a prepared photo; the pose is refined unless the user gave it."""
-    target = make_target(crop.image, crop.camera.vector()[0], crop.mask, generator, crop.clothes)
+    target = make_target(crop.image, crop.camera.vector()[0], crop.mask, generator, crop.body)
     refine = request.yaw is None and request.pitch is None
     return Inversion(target, generator, settings(method, preset, optimize_camera=refine), seed, source)
 

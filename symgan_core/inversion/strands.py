@@ -14,21 +14,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..faces import share_of
 from ..generator import TriPlaneGenerator
 from ..generator.decoder import sample_planes
 from ..geometry import unproject
 from .labels import HiddenView
+from .palette import LITTLE, hair_seen
 from .symmetry import box_mean, eroded, mean_within
 from .target import Target
 
-HAIR = ("hair",)
 WIDTH = 7
 """Strands are what differs from the mean over a square of so many pixels a side."""
-SURE = 0.6
-"""Least probability of hair."""
-LEAST = 0.01
-"""A smaller share of the picture is too little hair to say anything."""
 FAINT = 0.02
 """Strands of less contrast than this are not drawn."""
 DARKEST = 0.02
@@ -58,7 +53,7 @@ def hair_strands(generator: TriPlaneGenerator, planes: Tensor, target: Target, v
         return offset
     solid = target.mask > 0.9
     drawn = generator.render(planes, target.camera, target.image.shape[-1], grid=grid).features[:, :3]
-    contrast, own = (strand_contrast(x, (share_of(HAIR, x) > SURE) & solid) for x in (target.image, drawn))
+    contrast, own = (strand_contrast(x, hair_seen(x) & solid) for x in (target.image, drawn))
     missing = math.sqrt(max(contrast**2 - own**2, 0.0))
     if missing < FAINT:
         return offset
@@ -76,7 +71,7 @@ def strand_contrast(image: Tensor, hair: Tensor) -> float:
     [1, 1, H, W]`` (bool); 0 where there is next to none."""
     within = hair.float()
     inner = eroded(within, WIDTH // 2)
-    if inner.mean() < LEAST:
+    if inner.mean() < LITTLE:
         return 0.0
     bright = (image.mean(1, keepdim=True).clamp(-1, 1) / 2 + 0.5 + DARKEST).log()
     return float((((bright - mean_within(bright, within, WIDTH)) * inner).square().sum() / inner.sum()).sqrt())
@@ -111,7 +106,7 @@ def _hidden_hair(generator: TriPlaneGenerator, planes: Tensor, views: Sequence[H
     for view in views:
         seen = generator.render(planes, view.camera, resolution, grid=grid)
         hidden = F.interpolate(view.hidden, (resolution,) * 2, mode="area") > 0.9
-        there = (share_of(HAIR, seen.features[:, :3]) > SURE) & hidden & (seen.opacity > 0.9)
+        there = hair_seen(seen.features[:, :3]) & hidden & (seen.opacity > 0.9)
         points = unproject(seen.depth, view.camera)[0][there[0, 0]]
         features.append(sample_planes(planes, points[None], generator.projections, box)[0])
         column, row = ((points * (2 / box) @ generator.projections[side] + 1) * (size / 2)).long().clamp(0, size - 1).unbind(1)

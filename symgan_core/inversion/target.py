@@ -19,7 +19,8 @@ class Target:
     """``image [1, 3, H, W]`` in [-1, 1], ``mask [1, 1, H, W]`` in [0, 1] or None, ``camera [1, 25]``.
 
     ``matte``: the generator leaves the background empty, so that its opacity has to be the mask.
-    ``clothes [1, 1, H, W]`` in [0, 1]: which of the mask is clothing, or None if nobody knows.
+    ``body [1, 1, H, W]`` in [0, 1]: which of the mask is below the head (neck, shoulders, clothing), or None if nobody knows.
+    ``foreign [1, 1, H, W]`` in {0, 1}: where the photo shows body and the generator a head, or None: not to be painted on that.
     ``backdrop [1, 3, S, S]``: what was behind the head, as a few blots of colour, or None.
     """
 
@@ -27,14 +28,15 @@ class Target:
     mask: Tensor | None
     camera: Tensor
     matte: bool = True
-    clothes: Tensor | None = None
+    body: Tensor | None = None
+    foreign: Tensor | None = None
     backdrop: Tensor | None = None
 
     def mirrored(self) -> Target:
         """The flipped photo at the mirrored camera."""
-        mask, clothes = (None if x is None else mirror_image(x) for x in (self.mask, self.clothes))
+        mask, body, foreign = (None if x is None else mirror_image(x) for x in (self.mask, self.body, self.foreign))
         camera = Camera.from_vector(self.camera).mirror().vector()
-        return replace(self, image=mirror_image(self.image), mask=mask, camera=camera, clothes=clothes)
+        return replace(self, image=mirror_image(self.image), mask=mask, camera=camera, body=body, foreign=foreign)
 
     def with_camera(self, camera: Tensor) -> Target:
         """The same photo seen from another camera."""
@@ -42,19 +44,24 @@ class Target:
 
     @property
     def dressed(self) -> bool:
-        """Whether it is known what of the head's picture is clothing, and that may be left out."""
-        return self.mask is not None and self.clothes is not None and self.matte
+        """Whether it is known what of the head's picture is its body, and that may be left out."""
+        return self.mask is not None and self.body is not None and self.matte
+
+    @property
+    def told(self) -> Tensor | None:
+        """The mask of what the photo tells of the generator's head."""
+        return self.mask if self.foreign is None else self.mask * (1 - self.foreign)
 
     def as_a_bust(self, opacity: Tensor, body: Tensor, reach: float = 0.03) -> Target:
-        """Without the clothes that lie elsewhere than where the generator shows a body.
+        """Without what of the body lies elsewhere than where the generator shows one.
 
-        A prior of heads has no shoulders: what it would have to make up there stands in the room as a board. And a collar beside the jaw,
-        if it stays, is painted onto the jaw.
+        A prior of heads has no shoulders: what it would have to make up there stands in the room as a board. And a collar beside the jaw
+        is not to be painted onto the jaw.
 
         Args:
             opacity: ``[1, 1, R, R]`` of the generator's view.
-            body: ``[1, 1, R, R]`` in [0, 1]: which of it is neck or clothing. Clothes stay within ``reach`` picture widths of that, and
-                where the generator is solid so far around.
+            body: ``[1, 1, R, R]`` in [0, 1]: which of it is neck or clothing. The photo's stays within ``reach`` picture widths of that,
+                and where the generator is solid so far around.
         """
         if not self.dressed:
             return self
@@ -65,8 +72,9 @@ class Target:
         within = 1 - F.max_pool2d(1 - shown, wide, 1, wide // 2)
         soft = round(size / 100) * 2 + 1
         near = F.avg_pool2d(torch.maximum(reached, within), soft, 1, soft // 2, count_include_pad=False)
-        keep = 1 - ((self.clothes - 0.3) / 0.3).clamp(0, 1) * (1 - near)
-        return replace(self, image=self.image * keep + (1 - keep), mask=self.mask * keep)
+        keep = 1 - ((self.body - 0.3) / 0.3).clamp(0, 1) * (1 - near)
+        foreign = (self.body > 0.5).float() * shown * (1 - body)
+        return replace(self, image=self.image * keep + (1 - keep), mask=self.mask * keep, foreign=foreign)
 
     @property
     def mirror_weight(self) -> float:
@@ -75,11 +83,11 @@ class Target:
 
 
 def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray | None, generator: TriPlaneGenerator,
-                clothes: np.ndarray | None = None) -> Target:
+                body: np.ndarray | None = None) -> Target:
     """Check and prepare the inputs of ``invert_crop``.
 
     Args:
-        clothes: float ``[*, *]`` in [0, 1], of any size: which pixels show clothing.
+        body: float ``[*, *]`` in [0, 1], of any size: which pixels show neck, shoulders or clothing.
 
     Raises:
         RequestError: wrong shapes or dtypes.
@@ -104,12 +112,12 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
             backdrop = blurred_backdrop(image, soft)
             # The generator knows heads on white; a photo's background would be painted onto the sides of the head.
             image = image * soft + (1 - soft)
-    worn = None
-    if clothes is not None:
-        worn = F.interpolate(torch.from_numpy(clothes)[None, None].float(), size, mode="bilinear", align_corners=False)
-    parts = (None if x is None else x.to(generator.device) for x in (image, soft, camera[None], worn, backdrop))
-    image, soft, camera, worn, backdrop = parts
-    return Target(image, soft, camera, generator.config.white_back, worn, backdrop)
+    below = None
+    if body is not None:
+        below = F.interpolate(torch.from_numpy(body)[None, None].float(), size, mode="bilinear", align_corners=False)
+    parts = (None if x is None else x.to(generator.device) for x in (image, soft, camera[None], below, backdrop))
+    image, soft, camera, below, backdrop = parts
+    return Target(image, soft, camera, generator.config.white_back, below, backdrop=backdrop)
 
 
 def blurred_backdrop(image: Tensor, mask: Tensor, side: int = 16) -> Tensor:

@@ -19,7 +19,7 @@ from .labels import Label, MirrorEvidence, hidden_views, kept_labels, mirror_evi
 from .light import Light, rendered_light
 from .look import AgingGrid, look
 from .offset import PlanesOffset
-from .palette import in_the_photos_colours
+from .palette import HairColours, in_the_photos_colours
 from .pivot import State
 from .strands import hair_strands
 from .symmetry import eroded, resized
@@ -61,8 +61,9 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     base = state.generator
     painted = base.planes(ws)
     still = base.density_grid(painted)
+    hair = HairColours.of(target) if tuning.palette else None
     if tuning.palette:
-        base = state.generator = in_the_photos_colours(base, painted, target, still)
+        base = state.generator = in_the_photos_colours(base, painted, target, hair, still)
     tuned = {name for name, _ in base.named_parameters() if name.split(".")[0] in tuning.parts and not re.search(UNTUNED, name)}
     generator = state.generator = base.with_own(tuning.parts) if tuned else base
     weights = [p for name, p in generator.named_parameters() if name in tuned]
@@ -87,7 +88,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         groups.append({"params": state.offset.levels, "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
     optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99), fused=True)
     if hidden:
-        views.kept = kept_labels(base, painted + drawn, ws, hidden, still)
+        views.kept = kept_labels(base, painted + drawn, ws, hidden, hair, still)
     elif tuning.depth:
         views.references = _reference_depths(base, painted, still, config, rng)
     try:
@@ -101,9 +102,10 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
             density = grid.of(planes)
             if step % tuning.refresh_every == 0:
                 _refresh(views, generator, planes.detach(), density, ws, target, tuning, rng)
+            seen = target.image, target.mask, target.foreign
             # Jitter, or the weights would fit the few places that are sampled and leave floaters between them.
-            out, (image, mask) = look(generator, planes, ws, target.camera, (target.image, target.mask), stride, rng, rng, samples, density)
-            image = to_be_painted(out, image, mask, tuning.rim) if target.matte else image
+            out, (image, mask, foreign) = look(generator, planes, ws, target.camera, seen, stride, rng, rng, samples, density)
+            image = to_be_painted(out, image, mask, tuning.rim, foreign) if target.matte else image
             difference = out.image - image
             losses = {
                 "perceptual": tuning.perceptual_weight * perceptual(out.image, image),
@@ -128,19 +130,23 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         report["mirror_rejected_share"] = None if rejected is None else round(rejected, 4)
 
 
-def to_be_painted(out: Synthesized, image: Tensor, mask: Tensor | None, rim: int = 0) -> Tensor:
+def to_be_painted(out: Synthesized, image: Tensor, mask: Tensor | None, rim: int = 0, foreign: Tensor | None = None) -> Tensor:
     """The photo ``image [1, 3, H, W]`` to compare with, but the render itself where opacity alone may give way: along the edge of the
     ``mask [1, 1, H, W]``, and where the photo has background and the render is solid all around (between strands of hair). What is painted
     there is white, and stays on the head when it turns.
 
     Args:
         rim: half the edge's width, in pixels; 0: the edge is painted as the rest is.
+        foreign: ``[1, 1, H, W]``: what else is not painted (``Target``).
     """
     if mask is None:
         return image
     solid = eroded(resized(out.image_opacity, image.shape[-1]), 1)
     edge = (eroded(mask, rim) < 0.5) & (-eroded(-mask, rim) > 0.5)
-    return torch.where(edge | ((mask < 0.5) & (solid > 0.9)), out.image.detach(), image)
+    left = edge | ((mask < 0.5) & (solid > 0.9))
+    if foreign is not None:
+        left = left | (foreign > 0.5)
+    return torch.where(left, out.image.detach(), image)
 
 
 def near_enough(tuning: TuningConfig, perceptual: PerceptualLoss, distance: float) -> bool:

@@ -1,6 +1,7 @@
 """The second look: points, regions and code of a photo, however the photo comes."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,6 +66,13 @@ def test_regions_of_a_photo_are_where_a_person_sees_them(astronaut: np.ndarray, 
         shares = {n: close.share((n,), frame, 512)[y, x] for n in REGIONS}
         assert max(shares, key=shares.get) in (name, *others), (name, shares)
     assert close.share(REGIONS, face.frame, 64) == pytest.approx(np.ones((64, 64)), abs=1e-3)
+    body = close.body_share(frame, 512)
+    assert body[205, 222] > 0.5 and max(body[y, x] for x, y in ((222, 40), (222, 92), (224, 122))) < 0.3
+    bare = replace(close, regions=torch.nn.functional.one_hot(torch.ones(64, 64, dtype=torch.long), len(REGIONS)).permute(2, 0, 1).float())
+    body, chin = bare.body_share(close.square.numpy(), 64), close.landmarks[8]  # skin alone
+    a, b, x, y = close.square.tolist()
+    row = ((chin - (x, y)) @ (-b, a) / (a * a + b * b) + 0.5) * 64
+    assert body[: int(row)].max() < 1e-3 and body[int(row) + 3:].min() > 0.999
     assert close.landmarks.shape == (68, 2) and close.visible.shape == (68,) and close.w.shape == (267,)
 
 

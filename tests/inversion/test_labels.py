@@ -112,5 +112,14 @@ def test_views_that_are_kept_are_trusted_where_nothing_is_known() -> None:
         head = label.depth[0, 0] < 3
         assert label.trust[0, 0][~head | (towards > 0.55)].max() == 0
         assert torch.equal(label.depth, sphere_depth(label.camera))
+    class Blue:
+        """Stands in for colours of hair."""
+
+        def in_picture(self, image: torch.Tensor) -> torch.Tensor:
+            return image + 0.5
+
+    views = hidden_views(SphereGenerator(), None, target, TuningConfig())
+    blue = kept_labels(SphereGenerator(), None, None, views, Blue())
+    assert all(torch.equal(b.image, a.image + 0.5) and torch.equal(b.trust, a.trust) for a, b in zip(labels, blue, strict=True))
     behind = labels[0]  # from the right, nearly all of what the photo hides
     assert behind.trust.sum() > 0.5 * (behind.depth < 3).sum()

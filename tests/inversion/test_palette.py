@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from symgan_core.generator import TriPlaneGenerator, load_generator
+from symgan_core.geometry import Camera
 from symgan_core.inversion import Portrait3D
-from symgan_core.inversion.palette import in_the_photos_colours, layer_change, plain_map
+from symgan_core.inversion.palette import HairColours, in_the_photos_colours, layer_change, plain_map
 from symgan_core.inversion.target import Target
 from tests.conftest import TINY
 
@@ -79,3 +81,63 @@ def test_a_portrait_keeps_its_palette(tmp_path) -> None:
     loaded = Portrait3D.load(tmp_path, "cpu", base=generator)
     assert (loaded.render(yaw=60).image - before).abs().max() < 2 / 255  # [-1, 1]
     assert loaded.generator.backbone is generator.backbone
+
+
+BROWN = torch.tensor([0.5, 0.33, 0.17])
+
+
+def upper_half(share: float = 1.0):
+    """Stands in for the second look: hair is what lies above."""
+    def seen(names: tuple[str, ...], image: torch.Tensor) -> torch.Tensor:
+        out = torch.zeros_like(image[:, :1])
+        out[..., : image.shape[-2] // 2, :] = share
+        return out
+    return seen
+
+
+def photo_with_hair(size: int = 32) -> Target:
+    """Brown hair from shade to light over blue skin."""
+    light = torch.linspace(0.3, 1.6, size).expand(size, size)
+    image = light[None] * BROWN[:, None, None]
+    image[:, size // 2:] = torch.tensor([0.1, 0.2, 0.9])[:, None, None]
+    return Target(image[None].clamp(0, 1) * 2 - 1, torch.ones(1, 1, size, size), torch.zeros(1, 25))
+
+
+def test_hair_takes_the_photos_colours_and_keeps_its_light(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("symgan_core.inversion.palette.share_of", upper_half())
+    hair = HairColours.of(photo_with_hair())
+    red = torch.tensor([0.6, 0.1, 0.1]) * torch.linspace(0.2, 1.2, 9)[:, None]
+    brown = hair.like(red)
+    assert torch.allclose(brown.mean(1), red.mean(1), atol=1e-3)
+    assert torch.allclose(brown / brown.mean(1, keepdim=True), (BROWN / BROWN.mean()).expand(9, 3), atol=0.03)
+    picture = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    changed = hair.in_picture(picture)
+    assert torch.equal(changed[..., 16:, :], picture[..., 16:, :]) and (changed - picture)[..., :16, :].abs().mean() > 0.1
+
+
+def test_without_hair_nothing_is_said_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = photo_with_hair()
+    for share, target in ((0.3, photo), (1.0, replace(photo, mask=None)), (1.0, replace(photo, matte=False))):
+        monkeypatch.setattr("symgan_core.inversion.palette.share_of", upper_half(share))
+        assert HairColours.of(target) is None
+
+
+def test_hidden_hair_is_painted_as_the_photos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the photo shows is grey, and of what it does not show the second look says that it is hair: green."""
+    torch.manual_seed(0)
+    plain = TriPlaneGenerator(replace(TINY, superresolution=None)).eval().requires_grad_(False)
+    plain.decoder.net[2].bias[0] += 100
+    ws = plain.mapping(torch.randn(1, TINY.z_dim, generator=torch.Generator().manual_seed(1)), plain.frontal_camera())
+    planes, camera = plain.planes(ws), plain.frontal_camera()
+    seen = plain.render(planes, camera, plain.config.image_resolution)
+    target = Target(torch.zeros_like(seen.features), torch.ones_like(seen.opacity), camera)
+    monkeypatch.setattr("symgan_core.inversion.palette.share_of", lambda _, image: torch.ones_like(image[:, :1]))
+    green = HairColours(torch.stack([torch.tensor([0.2, 0.6, 0.2]).log(), torch.ones(3)]))
+
+    def greenness(hair: HairColours | None) -> float:
+        tinted = in_the_photos_colours(plain, planes, target, hair)
+        behind = tinted.render(planes, Camera.orbit(180, 0).vector(), 16)
+        red, green, blue = behind.features[0][:, behind.opacity[0, 0] > 0.9].mean(1)
+        return float(green - (red + blue) / 2)
+
+    assert greenness(green) > greenness(None) + 0.03

@@ -307,11 +307,19 @@ def test_along_the_outline_nothing_is_painted() -> None:
     assert aim.tolist() == [1.0] * 9 + [0.0, 0.0] + [1.0] * 5
 
 
-def test_clothes_beyond_the_generators_reach_are_left_out(tiny: TriPlaneGenerator) -> None:
+def test_a_collar_is_not_painted_onto_a_jaw() -> None:
+    out = Synthesized(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16), torch.ones(1, 1, 16, 16), torch.ones(1, 1, 16, 16))
+    photo, mask, foreign = torch.ones(1, 3, 16, 16), torch.ones(1, 1, 16, 16), torch.zeros(1, 1, 16, 16)
+    foreign[..., 3, 4] = 1
+    aim = to_be_painted(out, photo, mask, foreign=foreign)
+    assert (aim[..., 3, 4] == 0).all() and aim.sum() == 3 * 255
+
+
+def test_a_body_beyond_the_generators_reach_is_left_out(tiny: TriPlaneGenerator) -> None:
     image, mask, camera = photo_of(tiny, 0)
-    clothes = np.zeros((32, 32), np.float32)
-    clothes[16:] = 1  # the lower half is worn
-    target = make_target(image, camera, np.full_like(mask, 255), tiny, clothes)
+    worn = np.zeros((32, 32), np.float32)
+    worn[16:] = 1  # the lower half is worn
+    target = make_target(image, camera, np.full_like(mask, 255), tiny, worn)
     opacity, body = torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 64, 64)
     opacity[..., :8] = 1  # the generator shows the left half
     body[..., 48:, :] = 1  # the lowest quarter is its body
@@ -319,9 +327,11 @@ def test_clothes_beyond_the_generators_reach_are_left_out(tiny: TriPlaneGenerato
     assert (bust.mask[..., :30, :] == 1).all() and (bust.mask[..., 34:, :26] == 1).all() and (bust.mask[..., 50:, :30] == 1).all()
     assert (bust.mask[..., 34:, 40:] == 0).all() and (bust.mask[..., 36:42, 31] == 0).all()  # beside a body; beside a jaw
     assert (bust.image[..., 34:, 40:] == 1).all() and torch.equal(bust.image[..., :30, :], target.image[..., :30, :])
+    assert (bust.foreign[..., 34:46, :30] == 1).all() and bust.foreign[..., :30, :].sum() == bust.foreign[..., 50:, :].sum() == 0
+    assert bust.foreign[..., 34:].sum() == 0 and torch.equal(bust.told, bust.mask * (1 - bust.foreign)) and target.told is target.mask
     plain = make_target(image, camera, mask, tiny)
     assert plain.as_a_bust(opacity, body) is plain
-    assert torch.allclose(target.mirrored().clothes, target.clothes.flip(3))
+    assert torch.allclose(bust.mirrored().body, target.body.flip(3)) and torch.equal(bust.mirrored().foreign, bust.foreign.flip(3))
 
 
 def test_the_backdrop_is_the_photos_without_the_head(tiny: TriPlaneGenerator, frontal: torch.Tensor) -> None:

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from symgan_core.faces import share_of
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.generator.decoder import sample_planes
 from symgan_core.generator.traits import traits_of
 from symgan_core.geometry import Camera
 from symgan_core.inversion.guess import WORN, with_haircut
 from symgan_core.inversion.labels import HiddenView
-from symgan_core.inversion.strands import DARKEST, HAIR, SURE, brighter_features, hair_strands, strand_contrast, streaks
+from symgan_core.inversion.palette import hair_seen
+from symgan_core.inversion.strands import DARKEST, brighter_features, hair_strands, strand_contrast, streaks
 from symgan_core.inversion.target import Target
 
 STYLE = 3
@@ -40,7 +40,7 @@ def photo_of(generator: TriPlaneGenerator, planes: torch.Tensor, contrast: float
     with torch.no_grad():
         seen = generator.view(planes, None, camera)
     image = seen.image.clamp(-1, 1)
-    stripes = contrast * torch.sin(torch.arange(image.shape[-1]) * 1.6) * (share_of(HAIR, image) > SURE)
+    stripes = contrast * torch.sin(torch.arange(image.shape[-1]) * 1.6) * (hair_seen(image))
     return Target(((image + 1) * stripes.exp() - 1).clamp(-1, 1), (seen.image_opacity > 0.9).float(), camera)
 
 
@@ -57,8 +57,8 @@ def test_hidden_hair_gets_strands_and_nothing_else_changes(generator: TriPlaneGe
     view = side_view(target.image.shape[-1])
     offset = hair_strands(generator, planes, target, [view])
     before, after = (generator.view(x, None, view.camera) for x in (planes, planes + offset))
-    hair = (share_of(HAIR, before.image) > SURE) & (view.hidden > 0)
-    photos = strand_contrast(target.image, share_of(HAIR, target.image) > SURE)
+    hair = hair_seen(before.image) & (view.hidden > 0)
+    photos = strand_contrast(target.image, hair_seen(target.image))
     assert photos > 0.1
     was, now = strand_contrast(before.image, hair), strand_contrast(after.image, hair)
     assert was < 0.1 * photos and 0.25 * photos < now < 0.8 * photos, (was, now, photos)
