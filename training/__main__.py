@@ -50,6 +50,9 @@ def main() -> None:
             command.add_argument("--bfloat16", action="store_true", help="for processors and GPUs that compute in it")
         if name in ("closeup", "points"):
             command.add_argument("--start", type=Path, help="weights to go on from, e.g. the shipped ones")
+        if name == "points":
+            command.add_argument("--out", type=Path, help="the .safetensors file to write; by default the one that ships")
+            command.add_argument("--mean", type=Path, nargs="+", help="no training: the mean of the weights of these versions")
         if name == "align":
             command.add_argument("out", type=Path, help="the .safetensors file to write")
             command.add_argument("--start", type=Path, help="a generator file whose faces are to stay in place; hair alone moves")
@@ -146,10 +149,14 @@ def _closeup(args: argparse.Namespace) -> None:
 
 
 def _points(args: argparse.Namespace) -> None:
-    from .points import train
+    from .points import WEIGHTS, mean_of_versions, train
     from .pool import Pool
 
-    train(Pool.open(args.pool), args.minutes, seed=args.seed, start=args.start, workers=args.workers, bfloat16=args.bfloat16)
+    out = args.out or WEIGHTS
+    if args.mean:
+        mean_of_versions(args.mean, out)
+        return
+    train(Pool.open(args.pool), args.minutes, out=out, seed=args.seed, start=args.start, workers=args.workers, bfloat16=args.bfloat16)
 
 
 def _export(args: argparse.Namespace) -> None:

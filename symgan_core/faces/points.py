@@ -25,6 +25,8 @@ SIDES = (0.5, 0.5, 0.6)
 """Sides of the patches, in lengths of the face (the larger extent of its points)."""
 HALF = len(GROUPS)
 """A face has twice as many patches: those of its right half, then the others."""
+SHARE = 0.75
+"""Of this reading in the points; the others' is the look's before."""
 WEIGHTS = Path(__file__).parent / "weights" / "points.safetensors"
 
 
@@ -105,9 +107,9 @@ def load_point_network() -> PointNetwork:
 def finer_points(image: Tensor, points: Tensor, network: PointNetwork | None = None) -> Tensor:
     """Points ``[68, 2]`` (pixels of ``image [1, 3, H, W]`` in [-1, 1]), read once more around where they are thought to be.
 
-    Both readings err in their own ways: the mean is nearer than either.
+    Both readings err in their own ways: a mean is nearer than either.
     """
     squares = group_squares(points[None])
     patches = torch.cat([cut_squares(image, s[0], PATCH) for s in (squares, wider(squares))], 1)
     found = gather_points((network or load_point_network())(patches[None]), squares)[0]
-    return torch.cat([points[:JAW], (points[JAW:] + found) / 2])
+    return torch.cat([points[:JAW], torch.lerp(points[JAW:], found, SHARE)])
