@@ -82,7 +82,7 @@ class Studio:
             crop = crop_face(picture, face, self.generator, request)
             yaw, pitch = crop.camera.yaw_pitch()
             found = texts.FACES_FOUND.format(count=len(faces), number=faces.index(face) + 1) if len(faces) > 1 else texts.FACE_FOUND
-            advice = " ".join([found, *crop_advice(crop, picture.shape)])
+            advice = " ".join([found, *crop_advice(crop)])
             boxes = draw_faces(picture, faces, faces.index(face)) if len(faces) > 1 else None
             return Checked(message(advice), boxes, draw_check(crop), (round(yaw), round(pitch)))
         except SymganError as error:

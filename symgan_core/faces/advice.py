@@ -19,8 +19,8 @@ FAR_TURNED = 45.0
 STEEP = 25.0
 
 
-def crop_advice(crop: FaceCrop, photo_shape: tuple[int, ...]) -> list[str]:
-    """Sentences for the user, most important first; none for a good photo. ``photo_shape``: of the photo that was cut."""
+def crop_advice(crop: FaceCrop) -> list[str]:
+    """Sentences for the user, most important first; none for a good photo."""
     side = float(np.hypot(*crop.frame[:2]))
     yaw, pitch = crop.camera.yaw_pitch()
     out = []
@@ -32,7 +32,7 @@ def crop_advice(crop: FaceCrop, photo_shape: tuple[int, ...]) -> list[str]:
         out.append(f"The head is only {side:.0f} pixels wide: fine detail will be missing.")
     elif sharpness(crop) < BLURRED:
         out.append("The face is blurred: so will the result be.")
-    if outside_share(crop.frame, photo_shape) > CUT_OFF:
+    if crop.inside.mean() < 1 - CUT_OFF:
         out.append("Part of the head lies outside the photo and will be made up.")
     if abs(side_light(crop)) > ONE_SIDED:
         out.append("The light comes strongly from one side: the dark side shows little.")
@@ -48,15 +48,6 @@ def sharpness(crop: FaceCrop) -> float:
     (x0, y0), (x1, y1) = np.clip(low, 0, 250).astype(int), np.clip(high, 4, 254).astype(int)
     inner = laplacian[min(y0, y1 - 3): y1, min(x0, x1 - 3): x1]
     return float(inner.std())
-
-
-def outside_share(frame: np.ndarray, photo_shape: tuple[int, ...], samples: int = 24) -> float:
-    """Share of a square (a, b, x, y) that lies outside the photo."""
-    a, b, x, y = frame
-    u, v = np.meshgrid(*(((np.arange(samples) + 0.5) / samples - 0.5),) * 2)
-    px, py = x + a * u - b * v, y + b * u + a * v
-    inside = (px >= 0) & (px < photo_shape[1]) & (py >= 0) & (py < photo_shape[0])
-    return float(1 - inside.mean())
 
 
 def side_light(crop: FaceCrop) -> float:

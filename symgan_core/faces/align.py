@@ -29,10 +29,11 @@ class FaceCrop:
         image: uint8 ``[R, R, 3]``.
         camera: one camera, from yaw and pitch; roll is taken out by the crop.
         landmarks: ``[6, 2]`` in crop pixels.
-        mask: uint8 ``[R, R]``, 255 = head (hair and neck included), soft edges.
+        mask: uint8 ``[R, R]``, 255 = head (hair and neck included), soft edges; beyond the photo, as if its border went on.
         frame: ``[4]`` (a, b, x, y): the crop's x axis and centre in photo pixels; takes the crop back to the photo.
         face: what was found.
         contour: ``[68, 2]`` in crop pixels (iBUG's scheme), ``visible [68]``: probability that nothing hides them.
+        inside: bool ``[R, R]``: what lies within the photo.
         body: float32 ``[R, R]``, the probability that a pixel of the mask shows what is below the head: neck, shoulders, clothing.
     """
 
@@ -44,6 +45,7 @@ class FaceCrop:
     face: Face
     contour: np.ndarray
     visible: np.ndarray
+    inside: np.ndarray
     body: np.ndarray
 
 
@@ -58,6 +60,14 @@ def align_frame(photo: np.ndarray, frame: np.ndarray, resolution: int) -> np.nda
         raise PhotoError(f"The face is only about {side * 0.5:.0f} pixels wide.", f"Use a photo with at least {MIN_FACE // 2} on it.")
     square = cut_squares(as_tensor(photo), torch.as_tensor(frame, dtype=torch.float32)[None], resolution)
     return (square[0].permute(1, 2, 0) * 127.5 + 127.5).round().clamp(0, 255).byte().numpy()
+
+
+def inside_photo(frame: np.ndarray, photo_shape: tuple[int, ...], resolution: int) -> np.ndarray:
+    """bool ``[resolution, resolution]``: which pixels of a square (a, b, x, y) lie within a photo of that shape (H, W, ...)."""
+    a, b, x, y = frame
+    u, v = np.meshgrid(*(((np.arange(resolution) + 0.5) / resolution - 0.5),) * 2)
+    px, py = x + a * u - b * v, y + b * u + a * v
+    return (px >= 0) & (px < photo_shape[1]) & (py >= 0) & (py < photo_shape[0])
 
 
 def eg3d_frame(points: np.ndarray) -> np.ndarray:

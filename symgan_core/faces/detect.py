@@ -27,8 +27,14 @@ ACCEPT = 0.965
 """Least mean probability, by the network, that a refined square and its slightly moved copies show a face."""
 STEADY = 0.035
 """Largest mean movement of frame and points over those copies, in sides of the square."""
+LENIENT, STEADY_CUT = 0.85, 0.065
+"""The same two for heads that are large in the photo: what lies beyond its border is a guess, and each guess moves the frame a little."""
+FILLS, FILLS_HALF = 0.9, 0.5
+"""A frame of more than so many of the photo's shorter sides fills it, or half of it."""
 MAX_ROLL = 42.0
 """Degrees; the network was trained on heads turned by less."""
+SHOWN = 0.5
+"""Least share of a face's points that the second look can see; half of them are hidden in a full profile."""
 WIDER = 1.15
 """The network looks at a square that is so much wider than the head's frame."""
 
@@ -92,7 +98,11 @@ class BuiltinFaces:
         size = (max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale)))
         small = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BOX)) if scale < 1 else photo
         squares = [*cascade_squares(small), *grid_squares(*small.shape[:2])]
-        return read_faces(photo, torch.tensor(squares, dtype=torch.float32) / scale)
+        tiles = torch.tensor(squares, dtype=torch.float32) / scale
+        if found := read_faces(photo, tiles):
+            return found
+        # Where nobody is, little is lost by looking again for somebody who fills the photo.
+        return [f for f in read_faces(photo, tiles, LENIENT, STEADY_CUT) if np.hypot(*f.frame[:2]) > FILLS_HALF * min(photo.shape[:2])]
 
 
 class InsightFaces:
@@ -159,7 +169,7 @@ def cascade_squares(small: np.ndarray) -> list[tuple[float, float, float, float]
 def grid_squares(height: int, width: int) -> list[tuple[float, float, float, float]]:
     """Squares all over the picture at four sizes: turned and tilted faces, which the cascade misses."""
     out = []
-    for share in (1.0, 0.68, 0.46, 0.32, 0.22):
+    for share in (1.7, 1.3, 1.0, 0.68, 0.46, 0.32, 0.22):
         side = share * min(height, width)
         rows, columns = (max(1, round((length - 0.5 * side) / (0.3 * side))) for length in (height, width))
         for r in range(rows):
@@ -169,7 +179,7 @@ def grid_squares(height: int, width: int) -> list[tuple[float, float, float, flo
 
 
 @torch.no_grad()
-def read_faces(photo: np.ndarray, squares: Tensor, accept: float = ACCEPT, keep: int = 12) -> list[Face]:
+def read_faces(photo: np.ndarray, squares: Tensor, accept: float = ACCEPT, steady: float = STEADY, keep: int = 12) -> list[Face]:
     """Judge and refine squares ``[N, 4]`` (pixels), drop doubles; largest first."""
     network = load_face_network()
     image = as_tensor(photo)
@@ -186,13 +196,15 @@ def read_faces(photo: np.ndarray, squares: Tensor, accept: float = ACCEPT, keep:
     for _ in range(2):
         squares = compose_frames(squares, reading.frame) * squares.new_tensor([WIDER, WIDER, 1, 1])
         reading = network(cut_squares(image, squares, INPUT))
-    faces = [_steady_face(image, squares[i: i + 1], accept) for i in range(len(squares))]
-    return [_closer(image, f) for f in _drop_doubles([f for f in faces if f is not None and _plausible(f, photo.shape)])[:keep]]
+    faces = [_steady_face(image, squares[i: i + 1], accept, steady) for i in range(len(squares))]
+    found = _without_doubles(image, [f for f in faces if f is not None and _plausible(f, photo.shape)], tries=2 * keep)
+    return found[:keep]
 
 
-def _steady_face(image: Tensor, square: Tensor, accept: float) -> _Candidate | None:
+def _steady_face(image: Tensor, square: Tensor, accept: float, steady: float) -> _Candidate | None:
     """Read a square and slightly moved ones: a face is read alike in all, a chance resemblance is not. The mean is the result."""
     side = square[0, :2].norm()
+    steady = STEADY_CUT if side / WIDER > FILLS * min(image.shape[2:]) else steady
     turn = square.new_tensor([[1.0, 0], [1, 0.1], [1, -0.1], [1.08, 0], [0.93, 0], [1, 0], [1, 0], [1, 0], [1, 0]])
     shift = square.new_tensor([[0.0, 0], [0, 0], [0, 0], [0, 0], [0, 0], [0.05, 0], [-0.05, 0], [0, 0.05], [0, -0.05]])
     moved = compose_frames(square.expand(len(turn), -1), torch.cat([turn, shift + 0.5], 1))
@@ -203,7 +215,7 @@ def _steady_face(image: Tensor, square: Tensor, accept: float) -> _Candidate | N
     spread = torch.stack([(frames[:, 2:] - frames[:, 2:].mean(0)).norm(dim=1).mean() / side,
                           (frames[:, :2] - frames[:, :2].mean(0)).norm(dim=1).mean() / side,
                           (points - points.mean(0)).norm(dim=2).mean() / side])
-    if score < accept or (accept > 0 and spread.max() > STEADY):
+    if score < accept or (accept > 0 and spread.max() > steady):
         return None
     return _Candidate(frames.mean(0).numpy(), float(score))
 
@@ -230,16 +242,25 @@ def box_around(points: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def _plausible(face: _Candidate, shape: tuple[int, ...]) -> bool:
-    side = float(np.hypot(*face.frame[:2]))
     x, y = face.frame[2:]
-    return 24 < side < 3 * max(shape[:2]) and 0 < x < shape[1] and 0 < y < shape[0] and abs(roll_of(face.frame)) < MAX_ROLL
+    return 24 < _side(face) < 3 * max(shape[:2]) and 0 < x < shape[1] and 0 < y < shape[0] and abs(roll_of(face.frame)) < MAX_ROLL
 
 
-def _drop_doubles(faces: list[_Candidate]) -> list[_Candidate]:
-    kept: list[_Candidate] = []
-    for face in sorted(faces, key=lambda f: -f.score):
-        side = float(np.hypot(*face.frame[:2]))
-        near = [k for k in kept if np.hypot(*(k.frame[2:] - face.frame[2:])) < 0.7 * max(side, float(np.hypot(*k.frame[:2])))]
-        if not near:
-            kept.append(face)
-    return sorted(kept, key=lambda f: -float(np.hypot(*f.frame[:2])))
+def _without_doubles(image: Tensor, candidates: list[_Candidate], tries: int) -> list[Face]:
+    """The likeliest of those that lie on each other, as the second look sees it, largest first; no more than ``tries`` looks."""
+    kept: list[tuple[_Candidate, Face]] = []
+    for candidate in sorted(candidates, key=lambda f: -f.score):
+        size = _side(candidate)
+        if any(np.hypot(*(k.frame[2:] - candidate.frame[2:])) < 0.7 * max(size, _side(k)) for k, _ in kept):
+            continue
+        if tries == 0:
+            break
+        tries -= 1
+        face = _closer(image, candidate)
+        if abs(face.roll) < MAX_ROLL and face.visible.mean() > SHOWN:  # else what lies beneath it may be the face
+            kept.append((candidate, face))
+    return [face for _, face in sorted(kept, key=lambda k: -_side(k[0]))]
+
+
+def _side(candidate: _Candidate) -> float:
+    return float(np.hypot(*candidate.frame[:2]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..faces import look_closer
 from ..faces.closeup import INPUT, REGIONS
@@ -68,10 +69,14 @@ def with_haircut(found: Tensor, style: int | None, traits: Traits) -> Tensor:
 
 def outline_difference(w: Tensor, regions: Tensor, target: Target, generator: TriPlaneGenerator) -> float:
     """Mean difference between what the second look sees in the head ``w [w_dim]`` and ``regions [12, S, S]``, as far as it tells haircuts
-    apart."""
+    apart and the photo goes."""
     config, ws = generator.config, w.expand(1, generator.config.num_ws, -1)
     planes = generator.planes(ws, resolution=config.plane_resolution // PART)
     grid = generator.density_volume(planes, config.density_grid // 2, config.box_warp)[:, None]
     image = generator.view(planes, ws, target.camera, INPUT, samples=DRAFT, grid=grid).image.clamp(-1, 1).cpu()
     there = [REGIONS.index(name) for name in OUTLINE]
-    return float((look_closer(image, points_too=False).regions - regions)[there].abs().mean())
+    away = (look_closer(image, points_too=False).regions - regions)[there].abs().mean(0)
+    if target.beyond is None:
+        return float(away.mean())
+    known = 1 - F.interpolate(target.beyond.cpu(), away.shape, mode="area")[0, 0]
+    return float((away * known).sum() / known.sum())

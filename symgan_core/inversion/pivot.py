@@ -20,7 +20,7 @@ from .offset import PlanesOffset
 from .pose import adjusted_camera, camera_from_points
 from .reading import points_difference
 from .symmetry import compare_with_mirror
-from .target import Target, opacity_difference, to_preview
+from .target import Target, completed, opacity_difference, to_preview
 
 LIGHT_EVERY = 12
 """The light of one side is fitted anew after so many steps."""
@@ -114,7 +114,9 @@ def _losses(generator: TriPlaneGenerator, ws: Tensor, target: Target, mirror: tu
     stride, samples = part * config.stride(generator), config.samples(generator)
     planes = generator.planes(ws, resolution=resolution)
     density = grid.of(planes)
-    out, (image, mask) = look(generator, planes, ws, target.camera, (target.image, target.mask), stride, rng, samples=samples, grid=density)
+    pictures = target.image, target.mask, target.beyond
+    out, (image, mask, beyond) = look(generator, planes, ws, target.camera, pictures, stride, rng, samples=samples, grid=density)
+    image, mask = completed(image, mask, out.image, out.image_opacity, beyond)
     losses = {"perceptual": perceptual(out.image, image), "pixel": (out.image - image).abs().mean(),
               "opacity": opacity_difference(out, replace(target, mask=mask))}
     if with_points:
@@ -122,7 +124,9 @@ def _losses(generator: TriPlaneGenerator, ws: Tensor, target: Target, mirror: tu
     if mirror is not None:
         other, code = mirror
         shown = planes if code is ws else generator.planes(code, resolution=resolution)
-        seen, (aim,) = look(generator, shown, code, other.camera, (other.image,), stride, rng, samples=samples, grid=density)
+        pictures = other.image, other.beyond
+        seen, (aim, beyond) = look(generator, shown, code, other.camera, pictures, stride, rng, samples=samples, grid=density)
+        aim, _ = completed(aim, None, seen.image, None, beyond)
         losses["mirror"] = pivot.mirror_every * target.mirror_weight * perceptual(seen.image, aim)
     return losses, out
 

@@ -22,6 +22,7 @@ from ..faces import (
     choose_face,
     frame_for,
     head_mask,
+    inside_photo,
     load_provider,
     look_closer,
     nudged,
@@ -39,7 +40,7 @@ from .labels import origins
 from .light import rendered_light
 from .pivot import State, find_pivot, latent_statistics
 from .portrait import Portrait3D
-from .target import Target, make_target, to_uint8
+from .target import Target, completed, make_target, to_uint8
 from .tuning import tune_generator
 
 MAX_PHOTO_YAW = 75.0
@@ -155,7 +156,8 @@ class Inversion:
         return maps, self._report["origins"]
 
     def _metrics(self, portrait: Portrait3D) -> dict[str, float]:
-        image, truth = portrait.render(portrait.camera).image, self.target.image
+        image = portrait.render(portrait.camera).image
+        truth, _ = completed(self.target.image, None, image, None, self.target.beyond)
         error = (image.clamp(-1, 1) - truth).square().mean()
         found = {"psnr": round(float(10 * torch.log10(4 / error)), 3), "perceptual": round(float(self._perceptual(image, truth)), 5)}
         if self.target.matte:  # framed as the second look expects heads
@@ -225,13 +227,14 @@ def crop_face(photo: np.ndarray, face: Face, generator: TriPlaneGenerator, reque
     shown = 1 - close.share(("background",), frame, config.image_resolution)
     return FaceCrop(image, camera, landmarks, head_mask(image, shown, landmarks), frame, face,
                     to_crop(close.landmarks, frame, config.image_resolution), close.visible,
+                    inside_photo(frame, photo.shape, config.image_resolution),
                     close.body_share(frame, config.image_resolution))
 
 
 def start_inversion(crop: FaceCrop, generator: TriPlaneGenerator, method: str = "spi", preset: str = "balanced", seed: int = 0,
                     request: PhotoRequest = PhotoRequest(), source: str = "builtin") -> Inversion:
     """An inversion of a prepared photo; the pose is refined unless the user gave it."""
-    target = make_target(crop.image, crop.camera.vector()[0], crop.mask, generator, crop.body)
+    target = make_target(crop.image, crop.camera.vector()[0], crop.mask, generator, crop.body, crop.inside)
     refine = request.yaw is None and request.pitch is None
     return Inversion(target, generator, settings(method, preset, optimize_camera=refine), seed, source)
 

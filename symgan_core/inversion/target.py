@@ -21,6 +21,8 @@ class Target:
     ``matte``: the generator leaves the background empty, so that its opacity has to be the mask.
     ``body [1, 1, H, W]`` in [0, 1]: which of the mask is below the head (neck, shoulders, clothing), or None if nobody knows.
     ``foreign [1, 1, H, W]`` in {0, 1}: where the photo shows body and the generator a head, or None: not to be painted on that.
+    ``beyond [1, 1, H, W]`` in {0, 1}: what lies outside of the photo, or None: nothing does. The mask has nothing there, and the image is a
+    guess to read from, not to learn.
     ``backdrop [1, 3, S, S]``: what was behind the head, as a few blots of colour, or None.
     """
 
@@ -31,12 +33,14 @@ class Target:
     body: Tensor | None = None
     foreign: Tensor | None = None
     backdrop: Tensor | None = None
+    beyond: Tensor | None = None
 
     def mirrored(self) -> Target:
         """The flipped photo at the mirrored camera."""
-        mask, body, foreign = (None if x is None else mirror_image(x) for x in (self.mask, self.body, self.foreign))
+        mask, body, foreign, beyond = (
+            None if x is None else mirror_image(x) for x in (self.mask, self.body, self.foreign, self.beyond))
         camera = Camera.from_vector(self.camera).mirror().vector()
-        return replace(self, image=mirror_image(self.image), mask=mask, camera=camera, body=body, foreign=foreign)
+        return replace(self, image=mirror_image(self.image), mask=mask, camera=camera, body=body, foreign=foreign, beyond=beyond)
 
     def with_camera(self, camera: Tensor) -> Target:
         """The same photo seen from another camera."""
@@ -83,11 +87,12 @@ class Target:
 
 
 def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray | None, generator: TriPlaneGenerator,
-                body: np.ndarray | None = None) -> Target:
+                body: np.ndarray | None = None, inside: np.ndarray | None = None) -> Target:
     """Check and prepare the inputs of ``invert_crop``.
 
     Args:
         body: float ``[*, *]`` in [0, 1], of any size: which pixels show neck, shoulders or clothing.
+        inside: bool ``[*, *]``: which pixels lie within the photo; by default all do.
 
     Raises:
         RequestError: wrong shapes or dtypes.
@@ -112,12 +117,15 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
             backdrop = blurred_backdrop(image, soft)
             # The generator knows heads on white; a photo's background would be painted onto the sides of the head.
             image = image * soft + (1 - soft)
-    below = None
+    outside = below = None
+    if inside is not None and not inside.all():
+        outside = F.interpolate(torch.from_numpy(~inside)[None, None].float(), size, mode="nearest")
+        soft = soft if soft is None else soft * (1 - outside)
     if body is not None:
         below = F.interpolate(torch.from_numpy(body)[None, None].float(), size, mode="bilinear", align_corners=False)
-    parts = (None if x is None else x.to(generator.device) for x in (image, soft, camera[None], below, backdrop))
-    image, soft, camera, below, backdrop = parts
-    return Target(image, soft, camera, generator.config.white_back, below, backdrop=backdrop)
+    parts = (None if x is None else x.to(generator.device) for x in (image, soft, camera[None], below, backdrop, outside))
+    image, soft, camera, below, backdrop, outside = parts
+    return Target(image, soft, camera, generator.config.white_back, below, backdrop=backdrop, beyond=outside)
 
 
 def blurred_backdrop(image: Tensor, mask: Tensor, side: int = 16) -> Tensor:
@@ -131,6 +139,19 @@ def blurred_backdrop(image: Tensor, mask: Tensor, side: int = 16) -> Tensor:
         out = torch.where(new, around / weight.clamp(min=1e-6), out)
         known = torch.where(new, torch.ones_like(known), known)
     return F.avg_pool2d(F.pad(out, (1,) * 4, mode="replicate"), 3, 1)
+
+
+def completed(image: Tensor, mask: Tensor | None, drawn: Tensor, opacity: Tensor | None,
+              beyond: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """What to compare with: the photo ``image [1, 3, H, W]`` and its ``mask [1, 1, H, W]``, but ``beyond [1, 1, H, W]`` it the render
+    itself (``drawn [1, 3, H, W]``, ``opacity [1, 1, R, R]``)."""
+    if beyond is None:
+        return image, mask
+    image = torch.where(beyond > 0.5, drawn.detach(), image)
+    if mask is not None:
+        size = mask.shape[-2:]
+        mask = torch.where(beyond > 0.5, F.interpolate(opacity.detach(), size, mode="bilinear", align_corners=False), mask)
+    return image, mask
 
 
 def opacity_difference(out: Synthesized, target: Target) -> Tensor:

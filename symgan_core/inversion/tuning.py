@@ -23,7 +23,7 @@ from .palette import HairColours, in_the_photos_colours
 from .pivot import State
 from .strands import hair_strands
 from .symmetry import eroded, resized
-from .target import Target, opacity_difference, to_preview
+from .target import Target, completed, opacity_difference, to_preview
 
 FEATURES = ((-0.062, 0.0, 0.16), (0.062, 0.0, 0.16), (0.0, -0.06, 0.21), (0.0, -0.115, 0.18))
 """Eyes, nose and mouth of the mean head, in world units: where the contextual loss looks."""
@@ -102,9 +102,10 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
             density = grid.of(planes)
             if step % tuning.refresh_every == 0:
                 _refresh(views, generator, planes.detach(), density, ws, target, tuning, rng)
-            seen = target.image, target.mask, target.foreign
+            seen = target.image, target.mask, target.foreign, target.beyond
             # Jitter, or the weights would fit the few places that are sampled and leave floaters between them.
-            out, (image, mask, foreign) = look(generator, planes, ws, target.camera, seen, stride, rng, rng, samples, density)
+            out, (image, mask, foreign, beyond) = look(generator, planes, ws, target.camera, seen, stride, rng, rng, samples, density)
+            image, mask = completed(image, mask, out.image, out.image_opacity, beyond)
             image = to_be_painted(out, image, mask, tuning.rim, foreign) if target.matte else image
             difference = out.image - image
             losses = {

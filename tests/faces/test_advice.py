@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from symgan_core.faces import FaceCrop, crop_advice, draw_check, draw_faces, nudged, to_crop
+from symgan_core.faces import FaceCrop, crop_advice, draw_check, draw_faces, inside_photo, nudged, to_crop
 from symgan_core.faces.detect import Face
 from symgan_core.geometry import Camera
 
@@ -18,27 +18,35 @@ def made_up(yaw: float = 0.0, pitch: float = 0.0, frame: tuple[float, ...] = (40
     noise = np.random.default_rng(0).integers(90, 170, (256, 256, 3)).astype(np.uint8)
     face = Face((60.0, 60, 200, 220), POINTS, yaw, pitch, 0.0, np.array(frame), 1.0, np.zeros((68, 2)), np.ones(68))
     return FaceCrop(noise, Camera.orbit(yaw, pitch), POINTS, np.full((256, 256), 255, np.uint8), np.array(frame), face,
-                    np.full((68, 2), 60.0), np.ones(68), np.zeros((256, 256), np.float32))
+                    np.full((68, 2), 60.0), np.ones(68), inside_photo(np.array(frame), SHAPE, 256), np.zeros((256, 256), np.float32))
 
 
 def test_a_good_photo_gets_no_advice() -> None:
-    assert crop_advice(made_up(), SHAPE) == []
+    assert crop_advice(made_up()) == []
 
 
 @pytest.mark.parametrize(("crop", "word"), [
     (made_up(yaw=-60), "turned away by 60"), (made_up(pitch=30), "from above"), (made_up(pitch=-30), "from below"),
     (made_up(frame=(120.0, 0, 400, 400)), "120 pixels"), (made_up(frame=(400.0, 0, 40, 400)), "outside")])
 def test_each_fault_is_named(crop: FaceCrop, word: str) -> None:
-    assert any(word in line for line in crop_advice(crop, SHAPE)) and len(crop_advice(crop, SHAPE)) == 1
+    assert any(word in line for line in crop_advice(crop)) and len(crop_advice(crop)) == 1
 
 
 def test_blur_and_light_from_one_side_are_named() -> None:
     crop = made_up()
     soft = np.asarray(Image.fromarray(crop.image).filter(ImageFilter.GaussianBlur(4)))
-    assert crop_advice(replace(crop, image=soft), SHAPE) == ["The face is blurred: so will the result be."]
+    assert crop_advice(replace(crop, image=soft)) == ["The face is blurred: so will the result be."]
     dark = crop.image.copy()
     dark[:, 128:] //= 3
-    assert any("one side" in line for line in crop_advice(replace(crop, image=dark), SHAPE))
+    assert any("one side" in line for line in crop_advice(replace(crop, image=dark)))
+
+
+def test_what_lies_within_the_photo() -> None:
+    assert inside_photo(np.array([200.0, 0, 400, 400]), SHAPE, 64).all()
+    right = inside_photo(np.array([200.0, 0, 800, 400]), SHAPE, 64)  # its middle is the photo's right border
+    assert right[:, :32].all() and not right[:, 32:].any()
+    turned = inside_photo(np.array([0.0, 200, 800, 400]), SHAPE, 64)  # its x axis points down: what was right is above
+    assert turned[32:].all() and not turned[:32].any()
 
 
 def test_nudges_turn_zoom_and_shift_the_crop() -> None:

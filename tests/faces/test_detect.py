@@ -38,6 +38,36 @@ def test_faces_of_a_group_are_found_apart() -> None:
     assert apart.min() > 60
 
 
+@pytest.mark.parametrize("box", [(150, 60, 300, 210), (165, 70, 285, 190), (160, 30, 290, 190)])
+def test_a_face_that_fills_the_photo_is_found(astronaut: np.ndarray, astronaut_faces: list[Face], box: tuple[int, ...]) -> None:
+    left, top, right, bottom = box
+    found = BuiltinFaces().find(np.ascontiguousarray(astronaut[top:bottom, left:right]))
+    assert len(found) == 1
+    whole = astronaut_faces[0].landmarks - (left, top)
+    apart = np.linalg.norm(whole[1] - whole[0])
+    assert np.linalg.norm(found[0].landmarks[:3] - whole[:3], axis=1).max() < 0.15 * apart
+    assert abs(found[0].yaw - astronaut_faces[0].yaw) < 8
+
+
+def test_a_face_is_not_lost_to_what_lies_over_it(astronaut: np.ndarray, astronaut_faces: list[Face]) -> None:
+    """In this crop the collar of the suit, turned by 50 degrees, is a likelier face than hers to the first look."""
+    found = BuiltinFaces().find(np.ascontiguousarray(astronaut[50:230, 140:310]))
+    assert len(found) == 1 and abs(found[0].yaw - astronaut_faces[0].yaw) < 8 and abs(found[0].roll) < 15
+
+
+def test_who_fills_the_photo_is_looked_for_once_more() -> None:
+    """Small, half turned away, cut off on three sides."""
+    from insightface.data import get_image
+
+    photo = get_image("t1")[..., ::-1].copy()
+    face = next(f for f in BuiltinFaces().find(photo) if 15 < f.yaw < 32)
+    low, high = face.contour.min(0), face.contour.max(0)
+    margin = 0.35 * (high - low).max()
+    (left, top), (right, bottom) = (low - margin).astype(int), (high + margin).astype(int)
+    found = BuiltinFaces().find(photo[top:bottom, left:right].copy())
+    assert len(found) == 1 and abs(found[0].yaw - face.yaw) < 12
+
+
 def test_nothing_is_found_where_nobody_is() -> None:
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (300, 400, 3), dtype=np.uint8)

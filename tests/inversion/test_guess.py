@@ -1,5 +1,7 @@
 """The start of stage 1: the encoder's mean over all that may be, turned into one person."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from symgan_core.faces import look_closer
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.generator.traits import builtin_traits
 from symgan_core.inversion import make_target, to_uint8
-from symgan_core.inversion.guess import decided, guess_code, with_haircut
+from symgan_core.inversion.guess import decided, guess_code, outline_difference, with_haircut
 from symgan_core.inversion.target import Target
 from training.export import known_traits
 from training.heads.people import HAIR
@@ -74,6 +76,20 @@ def test_what_is_surely_worn_stays_on(builtin: TriPlaneGenerator) -> None:
         regions = look_closer(target.image).regions
         found = traits.read(decided(traits.write(base), regions, target, builtin, traits))
     assert torch.allclose(found[traits.places["glasses"]], base[traits.places["glasses"]], atol=1e-4)
+
+
+def test_haircuts_are_compared_within_the_photo(builtin: TriPlaneGenerator) -> None:
+    with torch.no_grad():
+        w = builtin.backbone.mapping.w_avg
+        target = photo_of(w, builtin)
+        regions = look_closer(target.image, points_too=False).regions
+        beyond = torch.zeros_like(target.image[:, :1])
+        beyond[..., :128, :] = 1  # the upper half
+        other = regions.clone()
+        other[:, : other.shape[1] // 2] = regions[:, : other.shape[1] // 2].roll(1, 0)
+        cut = replace(target, beyond=beyond)
+        assert outline_difference(w, other, cut, builtin) == pytest.approx(outline_difference(w, regions, cut, builtin), abs=1e-6)
+        assert outline_difference(w, other, target, builtin) > outline_difference(w, regions, target, builtin) + 0.02
 
 
 def test_another_generator_has_no_guess(tiny: TriPlaneGenerator) -> None:

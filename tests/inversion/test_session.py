@@ -26,6 +26,7 @@ from symgan_core.inversion.growth import grow_matter, holes, spread_depth
 from symgan_core.inversion.labels import MIRRORED, hidden_views, kept_labels
 from symgan_core.inversion.pivot import State
 from symgan_core.inversion.pose import CAMERA_LIMITS, adjusted_camera
+from symgan_core.inversion.target import completed
 from symgan_core.inversion.tuning import near_enough, to_be_painted, tune_generator
 from symgan_core.losses import PerceptualLoss, load_perceptual
 
@@ -313,6 +314,38 @@ def test_a_collar_is_not_painted_onto_a_jaw() -> None:
     foreign[..., 3, 4] = 1
     aim = to_be_painted(out, photo, mask, foreign=foreign)
     assert (aim[..., 3, 4] == 0).all() and aim.sum() == 3 * 255
+
+
+def test_beyond_the_photo_the_render_is_the_aim(tiny: TriPlaneGenerator) -> None:
+    image, mask, camera = photo_of(tiny, 0)
+    inside = np.ones((32, 32), bool)
+    inside[:8] = False
+    target = make_target(image, camera, np.full_like(mask, 255), tiny, inside=inside)
+    edge = target.image.shape[-1] // 4
+    assert target.mask[..., :edge, :].max() == 0 and target.mask[..., edge:, :].min() == 1
+    assert torch.equal(target.image, make_target(image, camera, np.full_like(mask, 255), tiny).image)  # there to be read
+    assert make_target(image, camera, mask, tiny, inside=np.ones((32, 32), bool)).beyond is None
+    drawn, opacity = torch.zeros_like(target.image, requires_grad=True), torch.full((1, 1, 16, 16), 0.5, requires_grad=True)
+    aim, solid = completed(target.image, target.mask, drawn, opacity, target.beyond)
+    assert (aim[..., :edge, :] == 0).all() and torch.equal(aim[..., edge:, :], target.image[..., edge:, :]) and not aim.requires_grad
+    assert (solid[..., :edge, :] == 0.5).all() and (solid[..., edge:, :] == 1).all() and not solid.requires_grad
+    assert torch.equal(target.mirrored().beyond, target.beyond.flip(3))
+
+
+@pytest.mark.parametrize("method", ["spi", "pti"])
+def test_what_lies_beyond_the_photo_is_not_learned(tiny: TriPlaneGenerator, method: str) -> None:
+    """Whatever stands there, the head is the same, but for a trace where pictures are scaled."""
+    image, mask, camera = photo_of(tiny, 15)
+    inside, other = np.ones(mask.shape, bool), image.copy()
+    inside[:, -12:] = False
+    other[:, -12:] = 255 - other[:, -12:]
+
+    def apart(known: np.ndarray | None) -> float:
+        heads = [Inversion(make_target(picture, camera, mask, tiny, inside=known), tiny, short(method, 2, 2)).finish().render(yaw=0).image
+                 for picture in (image, other)]
+        return float((heads[0] - heads[1]).abs().mean())
+
+    assert apart(inside) < 1e-3 < 0.2 * apart(None)
 
 
 def test_a_body_beyond_the_generators_reach_is_left_out(tiny: TriPlaneGenerator) -> None:
