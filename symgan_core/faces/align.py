@@ -9,8 +9,9 @@ import torch
 
 from ..errors import PhotoError
 from ..geometry import Camera
+from ..geometry.rays import pixel_centres
 from .detect import Face
-from .frames import as_tensor, cut_squares, points_in_squares
+from .frames import as_tensor, cut_squares, points_in_squares, points_to_photo
 
 MIN_FACE = 48
 """Least side, in photo pixels, of the aligned frame."""
@@ -64,10 +65,8 @@ def align_frame(photo: np.ndarray, frame: np.ndarray, resolution: int) -> np.nda
 
 def inside_photo(frame: np.ndarray, photo_shape: tuple[int, ...], resolution: int) -> np.ndarray:
     """bool ``[resolution, resolution]``: which pixels of a square (a, b, x, y) lie within a photo of that shape (H, W, ...)."""
-    a, b, x, y = frame
-    u, v = np.meshgrid(*(((np.arange(resolution) + 0.5) / resolution - 0.5),) * 2)
-    px, py = x + a * u - b * v, y + b * u + a * v
-    return (px >= 0) & (px < photo_shape[1]) & (py >= 0) & (py < photo_shape[0])
+    places = points_to_photo(pixel_centres(resolution)[None], torch.as_tensor(frame, dtype=torch.float32)[None])[0].numpy()
+    return ((places >= 0) & (places < (photo_shape[1], photo_shape[0]))).all(1).reshape(resolution, resolution)
 
 
 def eg3d_frame(points: np.ndarray) -> np.ndarray:

@@ -29,8 +29,8 @@ STEADY = 0.035
 """Largest mean movement of frame and points over those copies, in sides of the square."""
 LENIENT, STEADY_CUT = 0.85, 0.065
 """The same two for heads that are large in the photo: what lies beyond its border is a guess, and each guess moves the frame a little."""
-FILLS, FILLS_HALF = 0.9, 0.5
-"""A frame of more than so many of the photo's shorter sides fills it, or half of it."""
+FILLS, LARGE = 0.9, 0.5
+"""A frame of more than so many of the photo's shorter sides fills it, or is large in it."""
 MAX_ROLL = 42.0
 """Degrees; the network was trained on heads turned by less."""
 SHOWN = 0.5
@@ -72,10 +72,13 @@ class Face:
 
 
 class _Candidate(NamedTuple):
-    """What the first look leaves: the frame ``[4]`` in pixels, and a probability."""
+    """What the first look leaves: the frame ``[4]`` in pixels, a probability, how much frame and points move from copy to copy in sides of
+    the square, and whether that fills the photo."""
 
     frame: np.ndarray
     score: float
+    moves: float
+    fills: bool
 
 
 class FaceProvider(Protocol):
@@ -98,11 +101,7 @@ class BuiltinFaces:
         size = (max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale)))
         small = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BOX)) if scale < 1 else photo
         squares = [*cascade_squares(small), *grid_squares(*small.shape[:2])]
-        tiles = torch.tensor(squares, dtype=torch.float32) / scale
-        if found := read_faces(photo, tiles):
-            return found
-        # Where nobody is, little is lost by looking again for somebody who fills the photo.
-        return [f for f in read_faces(photo, tiles, LENIENT, STEADY_CUT) if np.hypot(*f.frame[:2]) > FILLS_HALF * min(photo.shape[:2])]
+        return read_faces(photo, torch.tensor(squares, dtype=torch.float32) / scale)
 
 
 class InsightFaces:
@@ -167,7 +166,7 @@ def cascade_squares(small: np.ndarray) -> list[tuple[float, float, float, float]
 
 
 def grid_squares(height: int, width: int) -> list[tuple[float, float, float, float]]:
-    """Squares all over the picture at four sizes: turned and tilted faces, which the cascade misses."""
+    """Squares all over the picture, from larger than it to a fifth of it: turned and tilted faces, which the cascade misses."""
     out = []
     for share in (1.7, 1.3, 1.0, 0.68, 0.46, 0.32, 0.22):
         side = share * min(height, width)
@@ -179,8 +178,8 @@ def grid_squares(height: int, width: int) -> list[tuple[float, float, float, flo
 
 
 @torch.no_grad()
-def read_faces(photo: np.ndarray, squares: Tensor, accept: float = ACCEPT, steady: float = STEADY, keep: int = 12) -> list[Face]:
-    """Judge and refine squares ``[N, 4]`` (pixels), drop doubles; largest first."""
+def read_faces(photo: np.ndarray, squares: Tensor, accept: float = ACCEPT, keep: int = 12) -> list[Face]:
+    """Judge and refine squares ``[N, 4]`` (pixels), drop doubles; largest first. ``accept`` 0: a detector has judged them."""
     network = load_face_network()
     image = as_tensor(photo)
     readings = [network(cut_squares(image, part, INPUT)) for part in squares.split(64)] if len(squares) else []
@@ -196,28 +195,31 @@ def read_faces(photo: np.ndarray, squares: Tensor, accept: float = ACCEPT, stead
     for _ in range(2):
         squares = compose_frames(squares, reading.frame) * squares.new_tensor([WIDER, WIDER, 1, 1])
         reading = network(cut_squares(image, squares, INPUT))
-    faces = [_steady_face(image, squares[i: i + 1], accept, steady) for i in range(len(squares))]
-    found = _without_doubles(image, [f for f in faces if f is not None and _plausible(f, photo.shape)], tries=2 * keep)
-    return found[:keep]
+    faces = [face for i in range(len(squares)) if _plausible(face := _read_around(image, squares[i: i + 1]), photo.shape)]
+    if not accept:
+        return _without_doubles(image, faces, keep)
+    sure = [f for f in faces if f.score >= accept and f.moves <= (STEADY_CUT if f.fills else STEADY)]
+    if found := _without_doubles(image, sure, keep):
+        return found
+    # Where nobody is, little is lost by believing less in somebody who is large in the photo.
+    likely = [f for f in faces if f.score >= LENIENT and f.moves <= STEADY_CUT]
+    return [f for f in _without_doubles(image, likely, keep) if _side(f.frame) > LARGE * min(photo.shape[:2])]
 
 
-def _steady_face(image: Tensor, square: Tensor, accept: float, steady: float) -> _Candidate | None:
+def _read_around(image: Tensor, square: Tensor) -> _Candidate:
     """Read a square and slightly moved ones: a face is read alike in all, a chance resemblance is not. The mean is the result."""
     side = square[0, :2].norm()
-    steady = STEADY_CUT if side / WIDER > FILLS * min(image.shape[2:]) else steady
     turn = square.new_tensor([[1.0, 0], [1, 0.1], [1, -0.1], [1.08, 0], [0.93, 0], [1, 0], [1, 0], [1, 0], [1, 0]])
     shift = square.new_tensor([[0.0, 0], [0, 0], [0, 0], [0, 0], [0, 0], [0.05, 0], [-0.05, 0], [0, 0.05], [0, -0.05]])
     moved = compose_frames(square.expand(len(turn), -1), torch.cat([turn, shift + 0.5], 1))
     reading = load_face_network()(cut_squares(image, moved, INPUT))
     frames = compose_frames(moved, reading.frame)
     points = points_to_photo(reading.points, moved)
-    score = torch.sigmoid(reading.score).mean()
-    spread = torch.stack([(frames[:, 2:] - frames[:, 2:].mean(0)).norm(dim=1).mean() / side,
-                          (frames[:, :2] - frames[:, :2].mean(0)).norm(dim=1).mean() / side,
-                          (points - points.mean(0)).norm(dim=2).mean() / side])
-    if score < accept or (accept > 0 and spread.max() > steady):
-        return None
-    return _Candidate(frames.mean(0).numpy(), float(score))
+    moves = torch.stack([(frames[:, 2:] - frames[:, 2:].mean(0)).norm(dim=1).mean() / side,
+                         (frames[:, :2] - frames[:, :2].mean(0)).norm(dim=1).mean() / side,
+                         (points - points.mean(0)).norm(dim=2).mean() / side])
+    fills = bool(side / WIDER > FILLS * min(image.shape[2:]))
+    return _Candidate(frames.mean(0).numpy(), float(torch.sigmoid(reading.score).mean()), float(moves.max()), fills)
 
 
 def _closer(image: Tensor, face: _Candidate) -> Face:
@@ -243,15 +245,16 @@ def box_around(points: np.ndarray) -> tuple[float, float, float, float]:
 
 def _plausible(face: _Candidate, shape: tuple[int, ...]) -> bool:
     x, y = face.frame[2:]
-    return 24 < _side(face) < 3 * max(shape[:2]) and 0 < x < shape[1] and 0 < y < shape[0] and abs(roll_of(face.frame)) < MAX_ROLL
+    return 24 < _side(face.frame) < 3 * max(shape[:2]) and 0 < x < shape[1] and 0 < y < shape[0] and abs(roll_of(face.frame)) < MAX_ROLL
 
 
-def _without_doubles(image: Tensor, candidates: list[_Candidate], tries: int) -> list[Face]:
-    """The likeliest of those that lie on each other, as the second look sees it, largest first; no more than ``tries`` looks."""
+def _without_doubles(image: Tensor, candidates: list[_Candidate], keep: int) -> list[Face]:
+    """The likeliest of those that lie on each other, as the second look sees it; the ``keep`` largest, after twice as many looks."""
     kept: list[tuple[_Candidate, Face]] = []
+    tries = 2 * keep
     for candidate in sorted(candidates, key=lambda f: -f.score):
-        size = _side(candidate)
-        if any(np.hypot(*(k.frame[2:] - candidate.frame[2:])) < 0.7 * max(size, _side(k)) for k, _ in kept):
+        size = _side(candidate.frame)
+        if any(np.hypot(*(k.frame[2:] - candidate.frame[2:])) < 0.7 * max(size, _side(k.frame)) for k, _ in kept):
             continue
         if tries == 0:
             break
@@ -259,8 +262,8 @@ def _without_doubles(image: Tensor, candidates: list[_Candidate], tries: int) ->
         face = _closer(image, candidate)
         if abs(face.roll) < MAX_ROLL and face.visible.mean() > SHOWN:  # else what lies beneath it may be the face
             kept.append((candidate, face))
-    return [face for _, face in sorted(kept, key=lambda k: -_side(k[0]))]
+    return [face for _, face in sorted(kept, key=lambda k: -_side(k[0].frame))][:keep]
 
 
-def _side(candidate: _Candidate) -> float:
-    return float(np.hypot(*candidate.frame[:2]))
+def _side(frame: np.ndarray) -> float:
+    return float(np.hypot(*frame[:2]))
