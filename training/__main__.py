@@ -48,10 +48,11 @@ def main() -> None:
             command.add_argument("--warp", type=Path, help="a file of `align`: where features lie, for a run that begins")
         if name in ("train", "points"):
             command.add_argument("--bfloat16", action="store_true", help="for processors and GPUs that compute in it")
-        if name in ("closeup", "points"):
+        if name in ("faces", "closeup", "points"):
             command.add_argument("--start", type=Path, help="weights to go on from, e.g. the shipped ones")
-        if name == "points":
+        if name in ("faces", "points"):
             command.add_argument("--out", type=Path, help="the .safetensors file to write; by default the one that ships")
+        if name == "points":
             command.add_argument("--mean", type=Path, nargs="+", help="no training: the mean of the weights of these versions")
         if name == "align":
             command.add_argument("out", type=Path, help="the .safetensors file to write")
@@ -135,10 +136,10 @@ def _align(args: argparse.Namespace) -> None:
 
 
 def _faces(args: argparse.Namespace) -> None:
-    from .faces import train
+    from .faces import WEIGHTS, train
     from .pool import Pool
 
-    train(Pool.open(args.pool), args.minutes, seed=args.seed)
+    train(Pool.open(args.pool), args.minutes, out=args.out or WEIGHTS, seed=args.seed, start=args.start, workers=args.workers)
 
 
 def _closeup(args: argparse.Namespace) -> None:

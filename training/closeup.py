@@ -32,7 +32,7 @@ from symgan_core.geometry.rays import pixel_centres
 from symgan_core.weights import read_shipped, write_shipped
 
 from .descent import descend, descend_for
-from .faces import backgrounds, distort
+from .distortions import backgrounds, distort
 from .grimaces import Slits, blurred, creases, folds, grimaces, pulled, slits, teeth
 from .heads import HeadPack, person_from_code
 from .heads.backgrounds import draw_background
@@ -73,6 +73,7 @@ class Crops:
         rows = np.array([(n, v) for n in people for v in range(VIEWS) if abs(self.angles[n, v, 0]) < MAX_YAW])
         held = rows[:, 0] % HELD == 0
         self.train, self.test = rows[~held], rows[held]
+        self.all = np.array([(n, v) for n in people for v in range(VIEWS)])
         self.backdrops = torch.from_numpy(np.stack([draw_background(self.rng, side) for _ in range(backdrops)])).permute(0, 3, 1, 2)
 
     def draw(self, count: int, kept_back: bool = False, gently: bool = False) -> tuple[Tensor, CloseReading, Tensor]:
@@ -82,18 +83,37 @@ class Crops:
         """
         of = self.test if kept_back else self.train
         rows = of[self.rng.integers(0, len(of), count)]
-        who, arrays, side = (rows[:, 0], rows[:, 1]), self.pool.arrays, self.side
-        rgb = torch.from_numpy(arrays["rgb"][who]).permute(0, 3, 1, 2).float() / 127.5 - 1
-        alpha = torch.from_numpy(arrays["alpha"][who])[:, None].float() / 255
-        region = torch.from_numpy(arrays["region"][who])
-        points, depth = project(self.points[rows[:, 0]], torch.from_numpy(arrays["cameras"][who]))
-        visible = seen(points, depth - 2.7, torch.from_numpy(arrays["depth"][who]).float())
         frames = jitter(count, 0.2 if gently else 1.0)
         if self.near or not gently:  # half of the looks are closer ones, or all
             near = (torch.arange(count) % 2 == 0) | self.near
-            squares = face_squares(points_to_photo(points, frames))
+            squares = face_squares(points_to_photo(self._projected(rows)[0], frames))
             squares = compose_frames(squares, jitter(count, 0.2 if gently else 1.0))  # off by what the look from afar leaves
             frames[near] = relative_frame(squares, frames)[near]
+        return self.compose(rows, frames, gently)
+
+    def _projected(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Points ``[count, 68, 2]`` in the aligned picture, and their depth."""
+        return project(self.points[rows[:, 0]], torch.from_numpy(self.pool.arrays["cameras"][rows[:, 0], rows[:, 1]]))
+
+    def compose(self, rows: np.ndarray, frames: Tensor, gently: bool = False,
+                shown: Tensor | None = None) -> tuple[Tensor, CloseReading, Tensor]:
+        """The same of these people and views ``rows [count, 2]``, whose aligned frames in the crops are ``frames [count, 4]``.
+
+        ``shown [count]``: whose head is shown; the other crops have all the rest. By default all are.
+        """
+        count, who, arrays, side = len(rows), (rows[:, 0], rows[:, 1]), self.pool.arrays, self.side
+        rgb = torch.from_numpy(arrays["rgb"][who]).permute(0, 3, 1, 2).float() / 127.5 - 1
+        alpha = torch.from_numpy(arrays["alpha"][who])[:, None].float() / 255
+        region = torch.from_numpy(arrays["region"][who])
+        if shown is not None:
+            alpha, region = alpha * shown[:, None, None, None], region * shown[:, None, None]
+            rgb = torch.where(shown[:, None, None, None], rgb, torch.ones(()))
+        if side < INPUT:  # heads are small in such crops: their pixels are means of several
+            rgb, alpha = F.avg_pool2d(rgb, 2), F.avg_pool2d(alpha, 2)
+        points, depth = self._projected(rows)
+        visible = seen(points, depth - 2.7, torch.from_numpy(arrays["depth"][who]).float())
+        if shown is not None:
+            visible = visible & shown[:, None]
         sides = frames[:, :2].norm(dim=1)
         placed = points_to_photo(points, frames)
         gaps = slits(placed, (visible & inside(placed)).float(), 0.0 if gently else 1.0)
@@ -331,7 +351,7 @@ def described(network: CloseNetwork, crops: Crops, count: int, kept_back: bool =
     features, ws = [], []
     for start in range(0, count, 64):
         pictures, _, w = crops.draw(min(64, count - start), kept_back, gently=True)
-        features.append(describe(pictures, read_twice(network, pictures)))
+        features.append(describe(pictures, read_twice(network, pictures)[0]))
         ws.append(w)
     return torch.cat(features), torch.cat(ws)
 
@@ -340,7 +360,7 @@ def described(network: CloseNetwork, crops: Crops, count: int, kept_back: bool =
 def judge(network: CloseNetwork, crops: Crops, count: int = 640) -> str:
     """Points, pose and regions on people kept back, with the same distortions."""
     parts = [crops.draw(64, kept_back=True) for _ in range(count // 64)]
-    reading = CloseReading(*(torch.cat(x) for x in zip(*(read_twice(network, p) for p, *_ in parts), strict=True)))
+    reading = CloseReading(*(torch.cat(x) for x in zip(*(read_twice(network, p)[0] for p, *_ in parts), strict=True)))
     truth = CloseReading(*(torch.cat(x) for x in zip(*(t for _, t, _ in parts), strict=True)))
     eyes = (truth.points[:, 36:42].mean(1) - truth.points[:, 42:48].mean(1)).norm(dim=1)
     away = (reading.points - truth.points).norm(dim=-1)

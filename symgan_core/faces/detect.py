@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,19 +19,18 @@ from torch import Tensor
 
 from ..errors import NoFaceFound
 from .closeup import look_closer
-from .frames import as_tensor, compose_frames, cut_squares, points_to_photo
+from .frames import as_tensor, compose_frames, cut_squares
+from .maps import JAW, feature_points
 from .network import INPUT, POINTS, FaceReading, load_face_network
 
 WORK = 640
 """Faces are looked for on a picture scaled to this longer side."""
-ACCEPT = 0.965
-"""Least mean probability, by the network, that a refined square and its slightly moved copies show a face."""
-STEADY = 0.035
-"""Largest mean movement of frame and points over those copies, in sides of the square."""
-LENIENT, STEADY_CUT = 0.85, 0.065
-"""The same two for heads that are large in the photo: what lies beyond its border is a guess, and each guess moves the frame a little."""
-FILLS, LARGE = 0.9, 0.5
-"""A frame of more than so many of the photo's shorter sides fills it, or is large in it."""
+PROPOSED = 0.5
+"""Least probability, by the first network, of a square that is worth a second look."""
+SURE, DOUBTFUL = 0.125, 0.08
+"""How sure the second look has to be of the face (``Closeup.sure``), and before it has found the frame."""
+LOOKS = 24
+"""At most so many squares of a photo get a second look, the likeliest first."""
 MAX_ROLL = 42.0
 """Degrees; the network was trained on heads turned by less."""
 SHOWN = 0.5
@@ -69,16 +69,6 @@ class Face:
                 "landmark_names": list(POINTS), "contour": np.round(self.contour, 1).tolist(),
                 "visible": np.round(self.visible, 2).tolist(), "yaw": round(self.yaw, 1), "pitch": round(self.pitch, 1),
                 "roll": round(self.roll, 1), "score": round(self.score, 3)}
-
-
-class _Candidate(NamedTuple):
-    """What the first look leaves: the frame ``[4]`` in pixels, a probability, how much frame and points move from copy to copy in sides of
-    the square, and whether that fills the photo."""
-
-    frame: np.ndarray
-    score: float
-    moves: float
-    fills: bool
 
 
 class FaceProvider(Protocol):
@@ -122,7 +112,7 @@ class InsightFaces:
         for face in found:
             x0, y0, x1, y1 = face.bbox
             squares.append((1.6 * max(x1 - x0, y1 - y0), 0.0, (x0 + x1) / 2, (y0 + y1) / 2 - 0.08 * (y1 - y0)))
-        return read_faces(photo, torch.tensor(squares, dtype=torch.float32).reshape(-1, 4), accept=0.0)
+        return read_faces(photo, torch.tensor(squares, dtype=torch.float32).reshape(-1, 4), judged=True)
 
 
 def insightface_root() -> Path:
@@ -178,16 +168,18 @@ def grid_squares(height: int, width: int) -> list[tuple[float, float, float, flo
 
 
 @torch.no_grad()
-def read_faces(photo: np.ndarray, squares: Tensor, accept: float = ACCEPT, keep: int = 12) -> list[Face]:
-    """Judge and refine squares ``[N, 4]`` (pixels), drop doubles; largest first. ``accept`` 0: a detector has judged them."""
+def read_faces(photo: np.ndarray, squares: Tensor, judged: bool = False, keep: int = 12) -> list[Face]:
+    """Faces in squares ``[N, 4]`` (pixels), the largest first. The first network proposes, with a lenient mind; the second look decides.
+
+    ``judged``: a detector has found the squares, and nobody asks again.
+    """
     network = load_face_network()
     image = as_tensor(photo)
     readings = [network(cut_squares(image, part, INPUT)) for part in squares.split(64)] if len(squares) else []
     if not readings:
         return []
     reading = FaceReading(*(torch.cat(parts) for parts in zip(*readings, strict=True)))
-    # A first look is coarse: it only has to find squares that are worth a second one.
-    likely = (torch.sigmoid(reading.score) > min(0.5, accept)).nonzero()[:, 0]
+    likely = (torch.sigmoid(reading.score) > (0 if judged else PROPOSED)).nonzero()[:, 0]
     likely = likely[reading.score[likely].argsort(descending=True)][:60]
     squares, reading = squares[likely], FaceReading(*(part[likely] for part in reading))
     if len(squares) == 0:
@@ -195,40 +187,41 @@ def read_faces(photo: np.ndarray, squares: Tensor, accept: float = ACCEPT, keep:
     for _ in range(2):
         squares = compose_frames(squares, reading.frame) * squares.new_tensor([WIDER, WIDER, 1, 1])
         reading = network(cut_squares(image, squares, INPUT))
-    faces = [face for i in range(len(squares)) if _plausible(face := _read_around(image, squares[i: i + 1]), photo.shape)]
-    if not accept:
-        return _without_doubles(image, faces, keep)
-    sure = [f for f in faces if f.score >= accept and f.moves <= (STEADY_CUT if f.fills else STEADY)]
-    if found := _without_doubles(image, sure, keep):
-        return found
-    # Where nobody is, little is lost by believing less in somebody who is large in the photo.
-    likely = [f for f in faces if f.score >= LENIENT and f.moves <= STEADY_CUT]
-    return [f for f in _without_doubles(image, likely, keep) if _side(f.frame) > LARGE * min(photo.shape[:2])]
+    looked: list[Tensor] = []
+    faces: list[Face] = []
+    for square in squares[reading.score.argsort(descending=True)]:
+        if len(looked) == LOOKS or any(_alike(square, other) for other in looked):
+            continue
+        looked.append(square)
+        face = _closer(image, *_read_around(image, square[None]), judged)
+        if face and not any(_doubles(face, other) for other in faces):
+            faces.append(face)
+    return sorted(faces, key=lambda face: -_side(face.frame))[:keep]
 
 
-def _read_around(image: Tensor, square: Tensor) -> _Candidate:
-    """Read a square and slightly moved ones: a face is read alike in all, a chance resemblance is not. The mean is the result."""
-    side = square[0, :2].norm()
+def _read_around(image: Tensor, square: Tensor) -> tuple[Tensor, float]:
+    """Frame ``[4]`` in pixels and probability: means over a square and slightly moved ones."""
     turn = square.new_tensor([[1.0, 0], [1, 0.1], [1, -0.1], [1.08, 0], [0.93, 0], [1, 0], [1, 0], [1, 0], [1, 0]])
     shift = square.new_tensor([[0.0, 0], [0, 0], [0, 0], [0, 0], [0, 0], [0.05, 0], [-0.05, 0], [0, 0.05], [0, -0.05]])
     moved = compose_frames(square.expand(len(turn), -1), torch.cat([turn, shift + 0.5], 1))
     reading = load_face_network()(cut_squares(image, moved, INPUT))
-    frames = compose_frames(moved, reading.frame)
-    points = points_to_photo(reading.points, moved)
-    moves = torch.stack([(frames[:, 2:] - frames[:, 2:].mean(0)).norm(dim=1).mean() / side,
-                         (frames[:, :2] - frames[:, :2].mean(0)).norm(dim=1).mean() / side,
-                         (points - points.mean(0)).norm(dim=2).mean() / side])
-    fills = bool(side / WIDER > FILLS * min(image.shape[2:]))
-    return _Candidate(frames.mean(0).numpy(), float(torch.sigmoid(reading.score).mean()), float(moves.max()), fills)
+    return compose_frames(moved, reading.frame).mean(0), float(torch.sigmoid(reading.score).mean())
 
 
-def _closer(image: Tensor, face: _Candidate) -> Face:
-    """The face after a second look at its crop, and a third at the crop that the second proposes."""
-    close = look_closer(image, torch.from_numpy(face.frame), points_too=False)
+def _closer(image: Tensor, frame: Tensor, score: float, judged: bool) -> Face | None:
+    """The face after a second look at its crop, and a third at the crop that the second proposes; None if that is no face."""
+    shape = image.shape[2:]
+    if not judged and score < PROPOSED or not _plausible(frame.numpy(), shape):
+        return None
+    close = look_closer(image, frame, points_too=False)
+    if not judged and close.sure < DOUBTFUL or not _plausible(close.frame, shape):
+        return None
     close = look_closer(image, torch.from_numpy(close.frame))
-    p = close.landmarks
-    points = np.stack([(p[36] + p[39]) / 2, (p[42] + p[45]) / 2, p[30], p[48], p[54], p[8]])
-    return Face(box_around(points), points, close.yaw, close.pitch, roll_of(close.frame), close.frame, face.score, p, close.visible)
+    if not _plausible(close.frame, shape) or close.visible.mean() < SHOWN or not judged and close.sure < SURE:
+        return None
+    points = feature_points(torch.from_numpy(close.landmarks)).numpy()
+    return Face(box_around(points), points, close.yaw, close.pitch, roll_of(close.frame), close.frame, score, close.landmarks,
+                close.visible)
 
 
 def roll_of(frame: np.ndarray) -> float:
@@ -243,26 +236,21 @@ def box_around(points: np.ndarray) -> tuple[float, float, float, float]:
     return float(low[0] - side), float(low[1] - brow), float(high[0] + side), float(high[1])
 
 
-def _plausible(face: _Candidate, shape: tuple[int, ...]) -> bool:
-    x, y = face.frame[2:]
-    return 24 < _side(face.frame) < 3 * max(shape[:2]) and 0 < x < shape[1] and 0 < y < shape[0] and abs(roll_of(face.frame)) < MAX_ROLL
+def _plausible(frame: np.ndarray, shape: Sequence[int]) -> bool:
+    x, y = frame[2:]
+    return 24 < _side(frame) < 3 * max(shape) and 0 < x < shape[1] and 0 < y < shape[0] and abs(roll_of(frame)) < MAX_ROLL
 
 
-def _without_doubles(image: Tensor, candidates: list[_Candidate], keep: int) -> list[Face]:
-    """The likeliest of those that lie on each other, as the second look sees it; the ``keep`` largest, after twice as many looks."""
-    kept: list[tuple[_Candidate, Face]] = []
-    tries = 2 * keep
-    for candidate in sorted(candidates, key=lambda f: -f.score):
-        size = _side(candidate.frame)
-        if any(np.hypot(*(k.frame[2:] - candidate.frame[2:])) < 0.7 * max(size, _side(k.frame)) for k, _ in kept):
-            continue
-        if tries == 0:
-            break
-        tries -= 1
-        face = _closer(image, candidate)
-        if abs(face.roll) < MAX_ROLL and face.visible.mean() > SHOWN:  # else what lies beneath it may be the face
-            kept.append((candidate, face))
-    return [face for _, face in sorted(kept, key=lambda k: -_side(k[0].frame))][:keep]
+def _alike(one: Tensor, other: Tensor) -> bool:
+    """Whether a look at one square says what there is to say of the other ``[4]``."""
+    sides = one[:2].norm(), other[:2].norm()
+    return bool((one[:2] - other[:2]).norm() < 0.2 * max(sides) and (one[2:] - other[2:]).norm() < 0.15 * max(sides))
+
+
+def _doubles(one: Face, other: Face) -> bool:
+    """Whether both are the same face: the middles of two that stand side by side are further apart."""
+    apart = np.hypot(*(one.contour[JAW:].mean(0) - other.contour[JAW:].mean(0)))
+    return bool(apart < 0.3 * max(_side(one.frame), _side(other.frame)))
 
 
 def _side(frame: np.ndarray) -> float:

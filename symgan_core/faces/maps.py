@@ -33,3 +33,9 @@ def places_of(heat: Tensor) -> Tensor:
     beyond = [(line - line[at][..., None]).abs() > AROUND for at in (peak % side, peak // side)]
     chance = heat.masked_fill(beyond[0][:, :, None] | beyond[1][..., None], -torch.inf).flatten(2).softmax(-1).view_as(heat)
     return torch.stack([chance.sum(2) @ line, chance.sum(3) @ line], -1)
+
+
+def feature_points(points: Tensor) -> Tensor:
+    """``[..., 6, 2]``: the six that the first look reads (``network.POINTS``), of the 68 ``[..., 68, 2]``."""
+    eyes = points[..., [36, 39, 42, 45], :].unflatten(-2, (2, 2)).mean(-2)
+    return torch.cat([eyes, points[..., [30, 48, 54, 8], :]], -2)

@@ -14,16 +14,16 @@ from .target import Target
 
 WORN = {"glasses": "glasses_kind", "hat": "hat_kind", "mole": "mole_there", "patch": "patch_there"}
 """What a person may have or not, and which traits say whether."""
-TRIED = 5
-"""So many of the likeliest hair styles are put on and looked at."""
+TRIED, UNLIKELY = 5, 0.05
+"""So many of the likeliest hair styles are put on and looked at, less likely ones than that never."""
 BELIEF = 0.03
 """What the encoder's word for a haircut is worth, in mean difference of regions."""
 OUTLINE = ("background", "skin", "hair", "ears", "hat")
 """Regions that tell haircuts apart."""
 PART = 4
 """The planes of such drafts have this part of their resolution; outlines do not ask for more."""
-DRAFT = (48, 8)
-"""Samples a ray."""
+DRAFT, SIDE = (48, 8), 64
+"""Samples a ray, and pixels a side."""
 
 
 @torch.no_grad()
@@ -48,8 +48,8 @@ def decided(w: Tensor, regions: Tensor, target: Target, generator: TriPlaneGener
             found[traits.places[part]] = 0
     styles = found[traits.places["hair"]]
     likely = dict(enumerate(styles.tolist())) | {None: 1 - float(styles.sum())}
-    costs = {}
-    for style in sorted(likely, key=likely.get, reverse=True)[:TRIED]:
+    tried, costs = sorted(likely, key=likely.get, reverse=True)[:TRIED], {}
+    for style in [style for style in tried if style == tried[0] or likely[style] >= UNLIKELY]:
         code = traits.write(with_haircut(found, style, traits)).to(generator.device)
         costs[style] = outline_difference(code, regions, target, generator) - BELIEF * likely[style]
     return traits.write(with_haircut(found, min(costs, key=costs.get), traits))
@@ -73,7 +73,8 @@ def outline_difference(w: Tensor, regions: Tensor, target: Target, generator: Tr
     config, ws = generator.config, w.expand(1, generator.config.num_ws, -1)
     planes = generator.planes(ws, resolution=config.plane_resolution // PART)
     grid = generator.density_volume(planes, config.density_grid // 2, config.box_warp)[:, None]
-    image = generator.view(planes, ws, target.camera, INPUT, samples=DRAFT, grid=grid).image.clamp(-1, 1).cpu()
+    image = generator.view(planes, ws, target.camera, SIDE, samples=DRAFT, grid=grid).image.clamp(-1, 1).cpu()
+    image = F.interpolate(image, (INPUT, INPUT), mode="bilinear", align_corners=False)
     there = [REGIONS.index(name) for name in OUTLINE]
     away = (look_closer(image, points_too=False).regions - regions)[there].abs().mean(0)
     if target.beyond is None:

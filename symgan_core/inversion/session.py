@@ -85,12 +85,13 @@ class Inversion:
 
     @torch.no_grad()
     def _first_look(self) -> Iterator[Event]:
-        """The head as it is guessed, from three sides."""
+        """The head as it is guessed, from three sides: a draft, for somebody waits for it."""
         generator, ws = self._state.generator, self._state.ws
-        planes, config, samples = generator.planes(ws), generator.config, self.config.samples(generator)
-        grid = generator.density_grid(planes)
+        config, samples = generator.config, self.config.samples(generator)
+        planes, resolution = generator.planes(ws), config.neural_rendering_resolution * 3 // 4
+        grid = generator.density_volume(planes, config.density_grid // 2, config.box_warp)[:, None]
         cameras = [Camera.orbit(yaw, 0, config.orbit_radius, config.orbit_pivot).vector().to(ws) for yaw in FIRST_YAWS]
-        views = [generator.view(planes, ws, camera, samples=samples, grid=grid).image for camera in cameras]
+        views = [generator.view(planes, ws, camera, resolution, samples=samples, grid=grid).image for camera in cameras]
         yield Event("guess", 1, 1, {}, to_uint8(torch.cat(views, 3)))
 
     @torch.no_grad()

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 
 from symgan_core.errors import NoFaceFound
 from symgan_core.faces import align_frame, as_tensor, choose_face, head_mask, look_closer, to_crop
 from symgan_core.faces.align import STANDARD_POINTS, eg3d_frame
-from symgan_core.faces.detect import BuiltinFaces, Face
+from symgan_core.faces.detect import SURE, BuiltinFaces, Face
 from symgan_core.faces.frames import compose_frames
 
 ASTRONAUT_EYES = np.array([[201.0, 101.0], [245.0, 101.0]])
@@ -66,6 +67,30 @@ def test_who_fills_the_photo_is_looked_for_once_more() -> None:
     (left, top), (right, bottom) = (low - margin).astype(int), (high + margin).astype(int)
     found = BuiltinFaces().find(photo[top:bottom, left:right].copy())
     assert len(found) == 1 and abs(found[0].yaw - face.yaw) < 12
+
+
+def test_heads_side_by_side_are_two(astronaut: np.ndarray, astronaut_faces: list[Face]) -> None:
+    """Cheek to cheek, as on a selfie: the squares of their heads overlap by more than a third."""
+    narrow = astronaut[20:230, 165:283]
+    found = BuiltinFaces().find(np.concatenate([narrow, narrow[:, ::-1]], 1))
+    assert len(found) == 2
+    eyes = sorted(f.landmarks[:2].mean(0).tolist() for f in found)
+    expected = astronaut_faces[0].landmarks[:2].mean(0) - (165, 20)
+    assert np.abs(np.array(eyes) - [expected, (2 * 118 - expected[0], expected[1])]).max() < 6
+
+
+@pytest.mark.parametrize("name", ["cat", "coins", "rocket"])
+def test_nobody_is_found_in_pictures_of_things(name: str) -> None:
+    """The first look takes some of their squares for faces; the second is not sure of any."""
+    photo = getattr(skimage.data, name)()
+    assert BuiltinFaces().find(photo if photo.ndim == 3 else np.repeat(photo[..., None], 3, 2)) == []
+
+
+def test_the_second_look_is_sure_of_faces_alone(astronaut: np.ndarray, astronaut_faces: list[Face]) -> None:
+    face = torch.from_numpy(astronaut_faces[0].frame)
+    sure = look_closer(as_tensor(astronaut), face).sure
+    collar, helmet = (look_closer(as_tensor(astronaut), torch.tensor([120.0, 0, x, y])).sure for x, y in ((230, 215), (400, 400)))
+    assert sure > SURE + 0.02 and max(collar, helmet) < SURE - 0.02
 
 
 def test_nothing_is_found_where_nobody_is() -> None:

@@ -5,7 +5,8 @@ import torch
 from symgan_core.faces.frames import cut_squares, points_in_squares, points_to_photo
 from symgan_core.faces.network import FaceNetwork
 from tests.training.learning import learning_curve
-from training.faces import Examples, losses
+from training.closeup import CLOTHING
+from training.faces import Examples, fingers, losses
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +15,7 @@ def examples(tmp_path_factory) -> Examples:
 
     pool = Pool.open(tmp_path_factory.mktemp("pool"), 3)
     pool.fill(seed=1, places=range(3))
-    return Examples(pool)
+    return Examples(pool, backdrops=4)
 
 
 def test_examples_have_truths_that_fit(examples: Examples) -> None:
@@ -25,6 +26,26 @@ def test_examples_have_truths_that_fit(examples: Examples) -> None:
     inside = ((x > -0.6) & (x < 1.6)).all(-1).float().mean()
     assert inside > 0.95
     assert torch.equal(truth.score.bool(), positive) and truth.mask.min() >= 0 and truth.mask.max() <= 1
+
+
+def test_squares_without_a_head_have_everything_else(examples: Examples) -> None:
+    crops = examples.crops
+    rows = np.repeat(crops.all[:1], 40, 0)
+    frames = torch.tensor([[0.9, 0.0, 0.5, 0.5]]).expand(40, -1)
+    _, seen, _ = crops.compose(rows, frames.clone(), shown=torch.arange(40) < 20)
+    heads = (seen.regions > 0) & (seen.regions != CLOTHING)
+    assert heads[:20].float().mean((1, 2)).min() > 0.15 and not heads[20:].any()
+    assert (seen.regions[20:] == CLOTHING).any()
+
+
+def test_fingers_have_the_colour_of_the_skin_and_leave_the_rest() -> None:
+    torch.manual_seed(0)
+    pictures = torch.full((30, 3, 96, 96), -0.5)
+    pictures[:, :, :48] = 0.6
+    out = fingers(pictures, torch.tensor([[0.5, 0.25]]).expand(30, -1))
+    changed = ((out - pictures).abs().amax(1) > 0.02).float().mean((1, 2))
+    assert changed.min() > 0.01 and changed.max() < 0.5
+    assert out.max() <= 0.61 and (out[:, :, 48:] > 0.4).any()  # skin, where there was none
 
 
 def test_square_and_frame_are_inverse() -> None:
