@@ -18,6 +18,11 @@ TRIED, UNLIKELY = 5, 0.05
 """So many of the likeliest hair styles are put on and looked at, less likely ones than that never."""
 BELIEF = 0.03
 """What the encoder's word for a haircut is worth, in mean difference of regions."""
+BRAID, PONYTAIL, COMBED = 2, 4, 5
+"""Two styles with hair behind the neck, and short hair that looks from in front as a ponytail does."""
+UNSEEN, CROPPED = 0.006, -1.2
+"""What has to speak for a braid or a ponytail, in mean difference of regions, or it is cropped to that length (logarithm; the shortest of
+the training): hardly anybody has one that the photo does not show."""
 OUTLINE = ("background", "skin", "hair", "ears", "hat")
 """Regions that tell haircuts apart."""
 PART = 4
@@ -48,15 +53,21 @@ def decided(w: Tensor, regions: Tensor, target: Target, generator: TriPlaneGener
             found[traits.places[part]] = 0
     styles = found[traits.places["hair"]]
     likely = dict(enumerate(styles.tolist())) | {None: 1 - float(styles.sum())}
+    likely[COMBED] = likely[PONYTAIL] = likely[COMBED] + likely[PONYTAIL]
     tried, costs = sorted(likely, key=likely.get, reverse=True)[:TRIED], {}
     for style in [style for style in tried if style == tried[0] or likely[style] >= UNLIKELY]:
-        code = traits.write(with_haircut(found, style, traits)).to(generator.device)
-        costs[style] = outline_difference(code, regions, target, generator) - BELIEF * likely[style]
-    return traits.write(with_haircut(found, min(costs, key=costs.get), traits))
+        for length, doubt in ((None, UNSEEN), (CROPPED, UNSEEN / 2)) if style in (BRAID, PONYTAIL) else ((None, 0.0),):
+            code = traits.write(with_haircut(found, style, traits, length)).to(generator.device)
+            costs[style, length] = outline_difference(code, regions, target, generator) - BELIEF * likely[style] + doubt
+    style, length = min(costs, key=costs.get)
+    return traits.write(with_haircut(found, style, traits, length))
 
 
-def with_haircut(found: Tensor, style: int | None, traits: Traits) -> Tensor:
-    """Traits ``[w_dim]`` with one hair style, None: without hair. On which side it lies stays as doubtful as it was."""
+def with_haircut(found: Tensor, style: int | None, traits: Traits, length: float | None = None) -> Tensor:
+    """Traits ``[w_dim]`` with one hair style, None: without hair. On which side it lies stays as doubtful as it was.
+
+    ``length``: logarithm of what hangs down, as a share of the style's; by default as it was.
+    """
     out = found.clone()
     chosen, side = (out[traits.places[name]] for name in ("hair", "hair_side"))
     sense = 0.0 if style is None else float(side[style] / chosen[style].clamp(min=0.1))
@@ -64,6 +75,8 @@ def with_haircut(found: Tensor, style: int | None, traits: Traits) -> Tensor:
     side.zero_()
     if style is not None:
         chosen[style], side[style] = 1, max(-1.0, min(1.0, sense))
+    if length is not None:
+        out[traits.places["hair_shape"].start] = length
     return out
 
 

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 from symgan_core.faces import look_closer
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.generator.traits import builtin_traits
+from symgan_core.geometry import Camera
 from symgan_core.inversion import make_target, to_uint8
-from symgan_core.inversion.guess import decided, guess_code, outline_difference, with_haircut
+from symgan_core.inversion.guess import BRAID, COMBED, CROPPED, PONYTAIL, decided, guess_code, outline_difference, with_haircut
 from symgan_core.inversion.target import Target
 from training.export import known_traits
 from training.heads.people import HAIR
@@ -22,8 +23,8 @@ def builtin() -> TriPlaneGenerator:
     return load_generator("builtin", "cpu")
 
 
-def photo_of(w: torch.Tensor, generator: TriPlaneGenerator) -> Target:
-    ws, camera = w.expand(1, generator.config.num_ws, -1), generator.frontal_camera()
+def photo_of(w: torch.Tensor, generator: TriPlaneGenerator, yaw: float = 0.0) -> Target:
+    ws, camera = w.expand(1, generator.config.num_ws, -1), Camera.orbit(yaw, 0.0).vector()
     shown = generator.synthesis(ws, camera)
     mask = F.interpolate(shown.image_opacity, (256, 256)).clamp(0, 1)[0, 0].numpy()
     return make_target(to_uint8(shown.image), camera[0], (255 * mask).astype(np.uint8), generator)
@@ -56,6 +57,24 @@ def test_of_several_haircuts_the_one_in_the_photo_is_kept(builtin: TriPlaneGener
     assert set(chosen.round(decimals=3).tolist()) <= {0.0, 1.0}
     assert (chosen.argmax().item() if chosen.any() else None) == style
     assert found[traits.places["glasses"]].abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(("yaw", "kept"), [(0.0, False), (70.0, True)])
+def test_a_ponytail_is_made_up_only_where_the_photo_shows_it(builtin: TriPlaneGenerator, yaw: float, kept: bool) -> None:
+    traits = builtin_traits()
+    with torch.no_grad():
+        base = traits.read(builtin.backbone.mapping.w_avg)
+        for name in ("glasses", "hat", "mole", "patch"):
+            base[traits.places[name]] = 0
+        true = with_haircut(base, PONYTAIL, traits, 0.0)
+        target = photo_of(traits.write(true), builtin, yaw)
+        found = traits.read(decided(traits.write(true), look_closer(target.image).regions, target, builtin, traits))
+    long = found[traits.places["hair_shape"]][0] > 0.5 * CROPPED
+    assert bool(found[traits.places["hair"]][PONYTAIL] > 0.5 and long) == kept
+
+
+def test_styles_have_the_numbers_of_the_training() -> None:
+    assert [HAIR[n] for n in (BRAID, PONYTAIL, COMBED)] == ["braid01", "ponytail01", "short01"]
 
 
 def test_a_doubtful_side_stays_doubtful() -> None:
