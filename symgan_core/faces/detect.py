@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,14 +26,17 @@ from .network import INPUT, POINTS, FaceReading, load_face_network
 
 WORK = 640
 """Faces are looked for on a picture scaled to this longer side."""
-PROPOSED = 0.5
-"""Least probability, by the first network, of a square that is worth a second look."""
+PROPOSED, REFUSED = 0.5, 0.1
+"""Least probability, by the first network, of a square that is worth refining, and of a refined one that is worth a second look."""
+OUTSIDE = 0.2
+"""The middle of a head that is cut off may lie so many sides of the photo beyond its border."""
 SURE, DOUBTFUL = 0.125, 0.08
 """How sure the second look has to be of the face (``Closeup.sure``), and before it has found the frame."""
 LOOKS = 24
 """At most so many squares of a photo get a second look, the likeliest first."""
-MAX_ROLL = 42.0
-"""Degrees; the network was trained on heads turned by less."""
+CONVINCING, MARGIN, TURNS = 0.155, 0.02, (90.0, -90.0, 180.0)
+"""Where the second look is no surer of anybody than that, a photo is looked at again, turned by so many degrees: files forget how the
+camera was held. Of somebody in a turned photo it has to be surer by the margin."""
 SHOWN = 0.5
 """Least share of a face's points that the second look can see; half of them are hidden in a full profile."""
 WIDER = 1.15
@@ -51,6 +55,7 @@ class Face:
             head clockwise in the picture.
         frame: ``[4]`` (a, b, x, y): x axis and centre of the square that the built-in generator expects.
         score: probability.
+        sure: how sure the second look is of the points (``Closeup.sure``).
     """
 
     box: tuple[float, float, float, float]
@@ -62,6 +67,7 @@ class Face:
     score: float
     contour: np.ndarray
     visible: np.ndarray
+    sure: float
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -90,8 +96,15 @@ class BuiltinFaces:
         scale = min(1.0, WORK / max(photo.shape[:2]))
         size = (max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale)))
         small = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BOX)) if scale < 1 else photo
-        squares = [*cascade_squares(small), *grid_squares(*small.shape[:2])]
-        return read_faces(photo, torch.tensor(squares, dtype=torch.float32) / scale)
+        grid = torch.tensor(grid_squares(*small.shape[:2]), dtype=torch.float32) / scale
+        upright = torch.tensor(cascade_squares(small), dtype=torch.float32).reshape(-1, 4) / scale
+        faces = read_faces(photo, torch.cat([upright, grid]))
+        if _surest(faces) > CONVINCING:
+            return faces
+        for turn in TURNS:
+            others = read_faces(photo, turned(grid, turn))
+            faces = others if _surest(others) > _surest(faces) + MARGIN else faces
+        return faces
 
 
 class InsightFaces:
@@ -167,6 +180,12 @@ def grid_squares(height: int, width: int) -> list[tuple[float, float, float, flo
     return out
 
 
+def turned(squares: Tensor, degrees: float) -> Tensor:
+    """Squares ``[N, 4]``, each turned clockwise about its centre."""
+    angle = math.radians(degrees)
+    return compose_frames(squares, squares.new_tensor([math.cos(angle), math.sin(angle), 0.5, 0.5]).expand_as(squares))
+
+
 @torch.no_grad()
 def read_faces(photo: np.ndarray, squares: Tensor, judged: bool = False, keep: int = 12) -> list[Face]:
     """Faces in squares ``[N, 4]`` (pixels), the largest first. The first network proposes, with a lenient mind; the second look decides.
@@ -211,7 +230,7 @@ def _read_around(image: Tensor, square: Tensor) -> tuple[Tensor, float]:
 def _closer(image: Tensor, frame: Tensor, score: float, judged: bool) -> Face | None:
     """The face after a second look at its crop, and a third at the crop that the second proposes; None if that is no face."""
     shape = image.shape[2:]
-    if not judged and score < PROPOSED or not _plausible(frame.numpy(), shape):
+    if not judged and score < REFUSED or not _plausible(frame.numpy(), shape):
         return None
     close = look_closer(image, frame, points_too=False)
     if not judged and close.sure < DOUBTFUL or not _plausible(close.frame, shape):
@@ -221,7 +240,7 @@ def _closer(image: Tensor, frame: Tensor, score: float, judged: bool) -> Face | 
         return None
     points = feature_points(torch.from_numpy(close.landmarks)).numpy()
     return Face(box_around(points), points, close.yaw, close.pitch, roll_of(close.frame), close.frame, score, close.landmarks,
-                close.visible)
+                close.visible, close.sure)
 
 
 def roll_of(frame: np.ndarray) -> float:
@@ -237,8 +256,8 @@ def box_around(points: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def _plausible(frame: np.ndarray, shape: Sequence[int]) -> bool:
-    x, y = frame[2:]
-    return 24 < _side(frame) < 3 * max(shape) and 0 < x < shape[1] and 0 < y < shape[0] and abs(roll_of(frame)) < MAX_ROLL
+    within = all(-OUTSIDE < at / length < 1 + OUTSIDE for at, length in zip(frame[2:], shape[::-1], strict=True))
+    return within and 24 < _side(frame) < 3 * max(shape)
 
 
 def _alike(one: Tensor, other: Tensor) -> bool:
@@ -251,6 +270,10 @@ def _doubles(one: Face, other: Face) -> bool:
     """Whether both are the same face: the middles of two that stand side by side are further apart."""
     apart = np.hypot(*(one.contour[JAW:].mean(0) - other.contour[JAW:].mean(0)))
     return bool(apart < 0.3 * max(_side(one.frame), _side(other.frame)))
+
+
+def _surest(faces: Sequence[Face]) -> float:
+    return max((face.sure for face in faces), default=0.0)
 
 
 def _side(frame: np.ndarray) -> float:

@@ -69,6 +69,15 @@ def test_who_fills_the_photo_is_looked_for_once_more() -> None:
     assert len(found) == 1 and abs(found[0].yaw - face.yaw) < 12
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_photo_that_lies_on_its_side_is_found_to(astronaut: np.ndarray, astronaut_faces: list[Face], quarters: int) -> None:
+    """Files forget how the camera was held; the crop is upright all the same."""
+    found = choose_face(BuiltinFaces().find(np.rot90(astronaut, quarters).copy()))
+    turn = (found.roll - astronaut_faces[0].roll + 90 * quarters) % 360
+    assert min(turn, 360 - turn) < 4
+    assert abs(found.yaw - astronaut_faces[0].yaw) < 5 and abs(found.pitch - astronaut_faces[0].pitch) < 5
+
+
 def test_heads_side_by_side_are_two(astronaut: np.ndarray, astronaut_faces: list[Face]) -> None:
     """Cheek to cheek, as on a selfie: the squares of their heads overlap by more than a third."""
     narrow = astronaut[20:230, 165:283]
@@ -104,7 +113,7 @@ def test_nothing_is_found_where_nobody_is() -> None:
 def test_choosing_a_face() -> None:
     with pytest.raises(NoFaceFound, match="No face"):
         choose_face([])
-    face = Face((0, 0, 1, 1), np.zeros((6, 2)), 0, 0, 0, np.array([10.0, 0, 5, 5]), 1.0, np.zeros((68, 2)), np.ones(68))
+    face = Face((0, 0, 1, 1), np.zeros((6, 2)), 0, 0, 0, np.array([10.0, 0, 5, 5]), 1.0, np.zeros((68, 2)), np.ones(68), 0.17)
     assert choose_face([face]) is face
     for number in (1, -1):
         with pytest.raises(NoFaceFound, match="1 found"):
