@@ -30,13 +30,17 @@ PROPOSED, REFUSED = 0.5, 0.1
 """Least probability, by the first network, of a square that is worth refining, and of a refined one that is worth a second look."""
 OUTSIDE = 0.2
 """The middle of a head that is cut off may lie so many sides of the photo beyond its border."""
-SURE, DOUBTFUL = 0.125, 0.08
-"""How sure the second look has to be of the face (``Closeup.sure``), and before it has found the frame."""
+SURE, WORD, DOUBTFUL = 0.16, 0.03, 0.08
+"""How sure the second look has to be of a face (``Closeup.sure``), with what the first network's probability adds to that; and how sure
+before it has found the frame."""
 LOOKS = 24
 """At most so many squares of a photo get a second look, the likeliest first."""
 CONVINCING, MARGIN, TURNS = 0.155, 0.02, (90.0, -90.0, 180.0)
 """Where the second look is no surer of anybody than that, a photo is looked at again, turned by so many degrees: files forget how the
 camera was held. Of somebody in a turned photo it has to be surer by the margin."""
+SHARES = (1.7, 1.3, 1.0, 0.68, 0.46, 0.32, 0.22)
+LARGE = SHARES[:5]
+"""Sides of squares that are looked at, in shorter sides of the photo: all, and those of a photo that is turned."""
 SHOWN = 0.5
 """Least share of a face's points that the second look can see; half of them are hidden in a full profile."""
 WIDER = 1.15
@@ -96,11 +100,11 @@ class BuiltinFaces:
         scale = min(1.0, WORK / max(photo.shape[:2]))
         size = (max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale)))
         small = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BOX)) if scale < 1 else photo
-        grid = torch.tensor(grid_squares(*small.shape[:2]), dtype=torch.float32) / scale
-        upright = torch.tensor(cascade_squares(small), dtype=torch.float32).reshape(-1, 4) / scale
-        faces = read_faces(photo, torch.cat([upright, grid]))
+        squares = [*cascade_squares(small), *grid_squares(*small.shape[:2])]
+        faces = read_faces(photo, torch.tensor(squares, dtype=torch.float32) / scale)
         if _surest(faces) > CONVINCING:
             return faces
+        grid = torch.tensor(grid_squares(*small.shape[:2], LARGE), dtype=torch.float32) / scale
         for turn in TURNS:
             others = read_faces(photo, turned(grid, turn))
             faces = others if _surest(others) > _surest(faces) + MARGIN else faces
@@ -168,10 +172,10 @@ def cascade_squares(small: np.ndarray) -> list[tuple[float, float, float, float]
     return [(1.9 * f["width"], 0.0, f["c"] + f["width"] / 2, f["r"] + f["height"] / 2) for f in found]
 
 
-def grid_squares(height: int, width: int) -> list[tuple[float, float, float, float]]:
-    """Squares all over the picture, from larger than it to a fifth of it: turned and tilted faces, which the cascade misses."""
+def grid_squares(height: int, width: int, shares: Sequence[float] = SHARES) -> list[tuple[float, float, float, float]]:
+    """Squares all over the picture, their sides ``shares`` of its shorter one: turned and tilted faces, which the cascade misses."""
     out = []
-    for share in (1.7, 1.3, 1.0, 0.68, 0.46, 0.32, 0.22):
+    for share in shares:
         side = share * min(height, width)
         rows, columns = (max(1, round((length - 0.5 * side) / (0.3 * side))) for length in (height, width))
         for r in range(rows):
@@ -236,7 +240,7 @@ def _closer(image: Tensor, frame: Tensor, score: float, judged: bool) -> Face | 
     if not judged and close.sure < DOUBTFUL or not _plausible(close.frame, shape):
         return None
     close = look_closer(image, torch.from_numpy(close.frame))
-    if not _plausible(close.frame, shape) or close.visible.mean() < SHOWN or not judged and close.sure < SURE:
+    if not _plausible(close.frame, shape) or close.visible.mean() < SHOWN or not judged and close.sure + WORD * score < SURE:
         return None
     points = feature_points(torch.from_numpy(close.landmarks)).numpy()
     return Face(box_around(points), points, close.yaw, close.pitch, roll_of(close.frame), close.frame, score, close.landmarks,

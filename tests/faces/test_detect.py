@@ -8,7 +8,7 @@ import torch
 from symgan_core.errors import NoFaceFound
 from symgan_core.faces import align_frame, as_tensor, choose_face, head_mask, look_closer, to_crop
 from symgan_core.faces.align import STANDARD_POINTS, eg3d_frame
-from symgan_core.faces.detect import SURE, BuiltinFaces, Face
+from symgan_core.faces.detect import SURE, WORD, BuiltinFaces, Face
 from symgan_core.faces.frames import compose_frames
 
 ASTRONAUT_EYES = np.array([[201.0, 101.0], [245.0, 101.0]])
@@ -99,7 +99,7 @@ def test_the_second_look_is_sure_of_faces_alone(astronaut: np.ndarray, astronaut
     face = torch.from_numpy(astronaut_faces[0].frame)
     sure = look_closer(as_tensor(astronaut), face).sure
     collar, helmet = (look_closer(as_tensor(astronaut), torch.tensor([120.0, 0, x, y])).sure for x, y in ((230, 215), (400, 400)))
-    assert sure > SURE + 0.02 and max(collar, helmet) < SURE - 0.02
+    assert sure > SURE and max(collar, helmet) < SURE - WORD - 0.02  # whatever the first network says of them
 
 
 def test_nothing_is_found_where_nobody_is() -> None:
