@@ -70,10 +70,10 @@ class Crops:
         self.w[people] = torch.from_numpy(pool.ws(people))
         cameras = torch.from_numpy(np.array(pool.arrays["cameras"]))
         self.angles = torch.stack(Camera.from_vector(cameras.reshape(-1, 25)).angles(), -1).reshape(*cameras.shape[:2], 2)
-        rows = np.array([(n, v) for n in people for v in range(VIEWS) if abs(self.angles[n, v, 0]) < MAX_YAW])
+        self.all = np.array([(n, v) for n in people for v in range(VIEWS)])
+        rows = self.all[self.angles[self.all[:, 0], self.all[:, 1], 0].abs().numpy() < MAX_YAW]
         held = rows[:, 0] % HELD == 0
         self.train, self.test = rows[~held], rows[held]
-        self.all = np.array([(n, v) for n in people for v in range(VIEWS)])
         self.backdrops = torch.from_numpy(np.stack([draw_background(self.rng, side) for _ in range(backdrops)])).permute(0, 3, 1, 2)
 
     def draw(self, count: int, kept_back: bool = False, gently: bool = False) -> tuple[Tensor, CloseReading, Tensor]:

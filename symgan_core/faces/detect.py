@@ -213,7 +213,9 @@ def read_faces(photo: np.ndarray, squares: Tensor, judged: bool = False, keep: i
     looked: list[Tensor] = []
     faces: list[Face] = []
     for square in squares[reading.score.argsort(descending=True)]:
-        if len(looked) == LOOKS or any(_alike(square, other) for other in looked):
+        if len(looked) == LOOKS:
+            break
+        if any(_alike(square, other) for other in looked):
             continue
         looked.append(square)
         face = _closer(image, *_read_around(image, square[None]), judged)

@@ -155,13 +155,14 @@ class TriPlaneGenerator(nn.Module):
         return sigma.reshape(depths.shape), features.reshape(*features.shape[:2], *depths.shape[1:]), depths
 
     @torch.no_grad()
-    def density_grid(self, planes: Tensor) -> Tensor | None:
+    def density_grid(self, planes: Tensor, part: int = 1) -> Tensor | None:
         """``[B, 1, D, D, D]`` raw density in the box, x fastest: what ``render`` looks at first. None where the configuration has none.
 
-        Who renders the same planes, or nearly the same, several times saves time by asking once.
+        Who renders the same planes, or nearly the same, several times saves time by asking once. ``part``: for drafts, D is this part of
+        the configuration's.
         """
         size = self.config.density_grid
-        return None if size is None else self.density_volume(planes, size, self.config.box_warp)[:, None]
+        return None if size is None else self.density_volume(planes, size // part, self.config.box_warp)[:, None]
 
     @torch.no_grad()
     def density_volume(self, planes: Tensor, size: int, side: float) -> Tensor:

@@ -85,7 +85,7 @@ def outline_difference(w: Tensor, regions: Tensor, target: Target, generator: Tr
     apart and the photo goes."""
     config, ws = generator.config, w.expand(1, generator.config.num_ws, -1)
     planes = generator.planes(ws, resolution=config.plane_resolution // PART)
-    grid = generator.density_volume(planes, config.density_grid // 2, config.box_warp)[:, None]
+    grid = generator.density_grid(planes, 2)
     image = generator.view(planes, ws, target.camera, SIDE, samples=DRAFT, grid=grid).image.clamp(-1, 1).cpu()
     image = F.interpolate(image, (INPUT, INPUT), mode="bilinear", align_corners=False)
     there = [REGIONS.index(name) for name in OUTLINE]

@@ -89,7 +89,7 @@ class Inversion:
         generator, ws = self._state.generator, self._state.ws
         config, samples = generator.config, self.config.samples(generator)
         planes, resolution = generator.planes(ws), config.neural_rendering_resolution * 3 // 4
-        grid = generator.density_volume(planes, config.density_grid // 2, config.box_warp)[:, None]
+        grid = generator.density_grid(planes, 2)
         cameras = [Camera.orbit(yaw, 0, config.orbit_radius, config.orbit_pivot).vector().to(ws) for yaw in FIRST_YAWS]
         views = [generator.view(planes, ws, camera, resolution, samples=samples, grid=grid).image for camera in cameras]
         yield Event("guess", 1, 1, {}, to_uint8(torch.cat(views, 3)))
