@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import threading
 from dataclasses import fields
 
 # Before torch is imported: see symgan_core/__main__.py.
@@ -12,9 +13,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from demo import Settings, build, read_settings
+from demo import Settings, Studio, build, read_settings
 from demo.layout import CSS
-from symgan_core.memory import import_ahead, keep_freed_memory
+from symgan_core.memory import keep_freed_memory
 
 
 def main() -> None:
@@ -28,8 +29,9 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     keep_freed_memory()
-    import_ahead()
-    page = build(settings).queue(max_size=settings.queue_size, default_concurrency_limit=2)
+    studio = Studio(settings)
+    threading.Thread(target=studio.warm_up, daemon=True).start()
+    page = build(studio).queue(max_size=settings.queue_size, default_concurrency_limit=2)
     page.launch(
         server_name=settings.host, server_port=settings.port, max_file_size=settings.max_upload, show_error=False,
         allowed_paths=[str(settings.work), "examples"], css_paths=[CSS], run_history=False, footer_links=[],

@@ -11,14 +11,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from symgan_core.editing import Direction, list_directions
 from symgan_core.errors import SymganError
 from symgan_core.export import on_background, orbit_frames, write_orbit, write_video
-from symgan_core.faces import Face, choose_face, crop_advice, draw_check, draw_faces, load_provider, read_photo
+from symgan_core.faces import Face, FaceCrop, choose_face, crop_advice, draw_check, draw_faces, load_provider, read_photo
 from symgan_core.generator import load_generator
 from symgan_core.inversion import PhotoRequest, Portrait3D, crop_face, start_inversion, to_uint8
 
@@ -29,7 +31,7 @@ from .share import ShareStore
 
 log = logging.getLogger("symgan.demo")
 REMEMBERED = 4
-"""Photos whose faces are kept in memory, so that a check and the work after it look once."""
+"""Photos, and crops of them, that are kept in memory, so that a check and the work after it look once."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,13 @@ class Checked:
     failed: bool = False
 
 
+class _File(NamedTuple):
+    """A photo on disk, and when it was written."""
+
+    path: str
+    written: int
+
+
 @dataclass
 class Studio:
     """The page's workshop: one generator, a bounded store of portraits, the stop flags of running sessions."""
@@ -62,7 +71,6 @@ class Studio:
     settings: Settings
     portraits: OrderedDict[str, Portrait3D] = field(default_factory=OrderedDict)
     stops: dict[str, threading.Event] = field(default_factory=dict)
-    _looked: OrderedDict[tuple[str, int], tuple[np.ndarray, list[Face]]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -72,18 +80,30 @@ class Studio:
         self.examples: list[Example] = list_examples()
         self.directions: tuple[Direction, ...] = list_directions(self.generator)
         self.settings.work.mkdir(parents=True, exist_ok=True)
+        self._found, self._cut = (lru_cache(REMEMBERED)(work) for work in (self._find, self._crop))
+
+    def warm_up(self) -> None:
+        """The first steps with an example's photo: what a process does for the first time takes seconds longer, and so no visitor waits
+        for that. A fault is logged and no more."""
+        try:
+            for example in self.examples[:1]:
+                _, crop = self._cut(_file(str(example.photo)), PhotoRequest(0))
+                for event in start_inversion(crop, self.generator, "spi", "fast"):
+                    if event.stage == "pivot":
+                        break
+        except Exception:
+            log.exception("warming up failed")
 
     # -- making a portrait ------------------------------------------------------------------------------------------
 
     def check(self, photo: str | None, request: PhotoRequest) -> Checked:
         """Which faces there are, and how the chosen one will be cut out and posed."""
         try:
-            picture, faces, face = self._look(photo, request)
-            crop = crop_face(picture, face, self.generator, request)
+            file = _file(photo)
+            (picture, faces), (number, crop) = self._found(file), self._cut(file, request)
             yaw, pitch = crop.camera.yaw_pitch()
-            found = texts.FACES_FOUND.format(count=len(faces), number=faces.index(face) + 1) if len(faces) > 1 else texts.FACE_FOUND
-            advice = " ".join([found, *crop_advice(crop)])
-            boxes = draw_faces(picture, faces, faces.index(face)) if len(faces) > 1 else None
+            advice = " ".join([_which(faces, number) or texts.FACE_FOUND, *crop_advice(crop)])
+            boxes = draw_faces(picture, faces, number) if len(faces) > 1 else None
             return Checked(message(advice), boxes, draw_check(crop), (round(yaw), round(pitch)))
         except SymganError as error:
             return Checked(message(str(error), "error"), failed=True)
@@ -91,21 +111,15 @@ class Studio:
             log.exception("checking failed")
             return Checked(message(texts.BROKEN, "error"), failed=True)
 
-    def _look(self, photo: str | None, request: PhotoRequest) -> tuple[np.ndarray, list[Face], Face]:
-        """The photo, its faces and the chosen one; the last few photos are remembered."""
-        path = photo or ""
-        key = (path, Path(path).stat().st_mtime_ns if path and Path(path).is_file() else 0)
-        with self._lock:
-            known = self._looked.get(key)
-        if known is None:
-            picture = read_photo(path)
-            known = picture, self.provider.find(picture)
-            with self._lock:
-                self._looked[key] = known
-                while len(self._looked) > REMEMBERED:
-                    self._looked.popitem(last=False)
-        picture, faces = known
-        return picture, faces, choose_face(faces, request.face if len(faces) != 1 else 0)
+    def _find(self, photo: _File) -> tuple[np.ndarray, list[Face]]:
+        picture = read_photo(photo.path)
+        return picture, self.provider.find(picture)
+
+    def _crop(self, photo: _File, request: PhotoRequest) -> tuple[int, FaceCrop]:
+        """The number of the chosen face, and its crop."""
+        picture, faces = self._found(photo)
+        face = choose_face(faces, request.face if len(faces) != 1 else 0)
+        return faces.index(face), crop_face(picture, face, self.generator, request)
 
     def invert(self, photo: str | None, preset: str, request: PhotoRequest, session: str) -> Iterator[Shown]:
         """Photo to portrait, a picture every few steps. Errors end the stream with their one line."""
@@ -123,9 +137,9 @@ class Studio:
 
     def _invert(self, photo: str | None, preset: str, request: PhotoRequest, stop: threading.Event, begin: float) -> Iterator[Shown]:
         yield Shown(bar(texts.LOOKING, 0, 1))
-        picture, faces, face = self._look(photo, request)
-        crop = crop_face(picture, face, self.generator, request)
-        note = texts.FACES_FOUND.format(count=len(faces), number=faces.index(face) + 1) if len(faces) > 1 else ""
+        file = _file(photo)
+        (_, faces), (number, crop) = self._found(file), self._cut(file, request)
+        note = _which(faces, number)
         inversion = start_inversion(crop, self.generator, "spi", preset, 0, request, self.settings.generator)
         yield Shown(bar(texts.STAGES["pivot"], 0, 1, note), preview=to_uint8(inversion.target.image))
         for event in inversion:
@@ -235,6 +249,16 @@ class Studio:
         for folder in self.settings.work.iterdir():
             if folder.is_dir() and time.time() - folder.stat().st_mtime > hours * 3600:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _file(photo: str | None) -> _File:
+    path = Path(photo or "")
+    return _File(photo or "", path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+def _which(faces: list[Face], number: int) -> str:
+    """Which of several faces it is."""
+    return texts.FACES_FOUND.format(count=len(faces), number=number + 1) if len(faces) > 1 else ""
 
 
 def fitting(portrait: Portrait3D, background: str) -> str:

@@ -12,7 +12,6 @@ from symgan_core.inversion import PhotoRequest
 
 from . import texts
 from .handlers import Checked, Shown, Studio, bar, link_for, message
-from .settings import Settings
 
 CSS = Path(__file__).with_name("page.css")
 EDIT_SLIDERS = 12
@@ -23,9 +22,9 @@ def upload_path(payload: Any) -> str | None:
     return None if payload is None else payload.path
 
 
-def build(settings: Settings) -> gr.Blocks:
+def build(studio: Studio) -> gr.Blocks:
     """The whole page, ready to be queued and launched."""
-    studio = Studio(settings)
+    settings = studio.settings
     directions = studio.directions[:EDIT_SLIDERS]
     with gr.Blocks(title=f"{texts.TITLE}: {texts.TAGLINE}", analytics_enabled=False, delete_cache=(3600, 7200)) as page:
         portrait_id, share_state = gr.State(None, time_to_live=7200), gr.State(None)

@@ -23,10 +23,3 @@ def keep_freed_memory() -> bool:
     settings = ((_MMAP_THRESHOLD, 1 << 30), (_TRIM_THRESHOLD, (1 << 31) - 1), (_TOP_PAD, 1 << 28))
     taken = [mallopt(name, value) for name, value in settings]  # all three are asked for, whatever one answers
     return all(taken)
-
-
-def import_ahead() -> None:
-    """Import now what a process's first optimiser imports for about a second, before anybody waits for it."""
-    import torch
-
-    torch.optim.Adam([torch.zeros(1, requires_grad=True)])

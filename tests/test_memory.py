@@ -22,22 +22,3 @@ def test_freed_blocks_are_kept() -> None:
     faults = {mode: int(subprocess.run([sys.executable, "-c", COUNT, mode], capture_output=True, text=True, check=True).stdout)
               for mode in ("keep", "default")}
     assert faults["keep"] < 0.1 * faults["default"], faults
-
-
-AHEAD = """
-import sys
-from symgan_core.memory import import_ahead
-import torch
-import_ahead()
-before = set(sys.modules)
-weight = torch.zeros(3, requires_grad=True)
-optimizer = torch.optim.Adam([weight], fused=True)
-weight.sum().backward()
-optimizer.step()
-print(len(set(sys.modules) - before))
-"""
-
-
-def test_the_first_optimiser_has_nothing_left_to_import() -> None:
-    run = subprocess.run([sys.executable, "-c", AHEAD], capture_output=True, text=True, check=True)
-    assert int(run.stdout) < 5

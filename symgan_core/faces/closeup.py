@@ -6,7 +6,7 @@ A small network of convolutions with a way back up, trained on the project's syn
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..weights import read_shipped
-from .frames import compose_frames, cut_squares, points_in_squares, points_to_photo, relative_frame
+from .frames import Pyramid, compose_frames, cut_squares, points_in_squares, points_to_photo, relative_frame
 from .maps import JAW, LANDMARKS, MIRRORED, places_of
-from .network import conv_block, mix_block
+from .network import conv_block, for_reading, mix_block
 from .points import finer_points
 
 CPU = torch.device("cpu")
@@ -33,6 +33,8 @@ CHIN, BELOW = 8, 0.02
 """Its point; skin that lies so many sides of the picture below it is the body's."""
 W_DIM = 267
 WEIGHTS = Path(__file__).parent / "weights" / "closeup.safetensors"
+BATCH = 32
+"""Squares that are read at once."""
 
 
 class CloseReading(NamedTuple):
@@ -148,7 +150,7 @@ def load_close_network(device: torch.device = CPU) -> CloseNetwork:
     """The shipped network, in evaluation mode. Raises CheckpointError if its file is damaged."""
     network = CloseNetwork()
     network.load_state_dict(read_shipped(WEIGHTS))
-    return network.to(device).eval().requires_grad_(False)
+    return for_reading(network).to(device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,8 +205,32 @@ def read_twice(network: CloseNetwork, crops: Tensor) -> tuple[CloseReading, Tens
 
 
 @torch.no_grad()
-def look_closer(image: Tensor, frame: Tensor | None = None, points_too: bool = True) -> Closeup:
-    """Read one square, and then the face in it once more from nearer, for its points and pose, and its features once more for their points.
+def glances(image: Tensor | Pyramid, squares: Tensor) -> list[Closeup]:
+    """Read squares ``[N, 4]`` (a, b, x, y; in pixels) of a picture ``[1, 3, H, W]`` in [-1, 1], each once."""
+    network, seen = load_close_network(), []
+    for part in squares.float().split(BATCH):
+        crops = cut_squares(image, part, INPUT)
+        reading, sure = read_twice(network, crops)
+        points, frames = points_to_photo(reading.points, part), compose_frames(part, reading.frame)
+        codes, visible, kinds = network.code(describe(crops, reading)), torch.sigmoid(reading.visible), reading.regions.softmax(1)
+        seen += [Closeup(points[n].numpy(), visible[n].numpy(), *map(float, reading.angles[n]), frames[n].numpy(), kinds[n], part[n],
+                         codes[n], float(sure[n])) for n in range(len(part))]
+    return seen
+
+
+@torch.no_grad()
+def from_nearer(image: Tensor | Pyramid, close: Closeup) -> Closeup:
+    """Its face read once more from nearer, for its points and pose, and its features once more for their points."""
+    square, points = close.square[None], torch.from_numpy(close.landmarks)[None]
+    face = compose_frames(square, face_squares(points_in_squares(points, square)))
+    reading, _ = read_twice(load_close_network(), cut_squares(image, face, INPUT))
+    found = finer_points(image, points_to_photo(reading.points, face)[0])
+    yaw, pitch = ((one + float(other)) / 2 for one, other in zip((close.yaw, close.pitch), reading.angles[0], strict=True))
+    return replace(close, landmarks=found.numpy(), visible=torch.sigmoid(reading.visible[0]).numpy(), yaw=yaw, pitch=pitch)
+
+
+def look_closer(image: Tensor | Pyramid, frame: Tensor | None = None, points_too: bool = True) -> Closeup:
+    """Read one square, and then the face in it from nearer.
 
     Args:
         image: ``[1, 3, H, W]`` in [-1, 1].
@@ -212,20 +238,8 @@ def look_closer(image: Tensor, frame: Tensor | None = None, points_too: bool = T
         points_too: the nearer looks; left out where it is not the points that matter.
     """
     side = image.shape[-1]
-    square = image.new_tensor([[side, 0, side / 2, side / 2]]) if frame is None else frame[None].float()
-    network = load_close_network()
-    crop = cut_squares(image, square, INPUT)
-    reading, sure = read_twice(network, crop)
-    points, visible, angles = points_to_photo(reading.points, square), reading.visible, reading.angles
-    if points_too:
-        face = compose_frames(square, face_squares(reading.points))
-        nearer, _ = read_twice(network, cut_squares(image, face, INPUT))
-        points = finer_points(image, points_to_photo(nearer.points, face)[0])[None]
-        visible, angles = nearer.visible, (angles + nearer.angles) / 2
-    return Closeup(points[0].numpy(), torch.sigmoid(visible[0]).numpy(),
-                   float(angles[0, 0]), float(angles[0, 1]), compose_frames(square, reading.frame)[0].numpy(),
-                   reading.regions[0].softmax(0), square[0],
-                   network.code(describe(crop, reading))[0], float(sure))
+    close, = glances(image, torch.tensor([[side, 0, side / 2, side / 2]]) if frame is None else frame[None])
+    return from_nearer(image, close) if points_too else close
 
 
 def share_of(names: Sequence[str], image: Tensor) -> Tensor:

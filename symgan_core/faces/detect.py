@@ -19,8 +19,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import NoFaceFound
-from .closeup import look_closer
-from .frames import as_tensor, compose_frames, cut_squares
+from .closeup import Closeup, from_nearer, glances
+from .frames import Pyramid, as_tensor, compose_frames, cut_squares
 from .maps import JAW, feature_points
 from .network import INPUT, POINTS, FaceReading, load_face_network
 
@@ -43,6 +43,8 @@ LARGE = SHARES[:5]
 """Sides of squares that are looked at, in shorter sides of the photo: all, and those of a photo that is turned."""
 SHOWN = 0.5
 """Least share of a face's points that the second look can see; half of them are hidden in a full profile."""
+BATCH = 64
+"""Squares that the network reads at once."""
 WIDER = 1.15
 """The network looks at a square that is so much wider than the head's frame."""
 
@@ -196,12 +198,10 @@ def read_faces(photo: np.ndarray, squares: Tensor, judged: bool = False, keep: i
 
     ``judged``: a detector has found the squares, and nobody asks again.
     """
-    network = load_face_network()
-    image = as_tensor(photo)
-    readings = [network(cut_squares(image, part, INPUT)) for part in squares.split(64)] if len(squares) else []
-    if not readings:
+    if len(squares) == 0:
         return []
-    reading = FaceReading(*(torch.cat(parts) for parts in zip(*readings, strict=True)))
+    image = Pyramid(as_tensor(photo))
+    reading = _read(image, squares)
     likely = (torch.sigmoid(reading.score) > (0 if judged else PROPOSED)).nonzero()[:, 0]
     likely = likely[reading.score[likely].argsort(descending=True)][:60]
     squares, reading = squares[likely], FaceReading(*(part[likely] for part in reading))
@@ -209,44 +209,61 @@ def read_faces(photo: np.ndarray, squares: Tensor, judged: bool = False, keep: i
         return []
     for _ in range(2):
         squares = compose_frames(squares, reading.frame) * squares.new_tensor([WIDER, WIDER, 1, 1])
-        reading = network(cut_squares(image, squares, INPUT))
-    looked: list[Tensor] = []
+        reading = _read(image, squares)
     faces: list[Face] = []
-    for square in squares[reading.score.argsort(descending=True)]:
-        if len(looked) == LOOKS:
-            break
-        if any(_alike(square, other) for other in looked):
+    for close, score in _seen_closer(image, _distinct(squares[reading.score.argsort(descending=True)]), judged):
+        if any(_alike(torch.from_numpy(close.frame), torch.from_numpy(face.frame)) for face in faces):
             continue
-        looked.append(square)
-        face = _closer(image, *_read_around(image, square[None]), judged)
-        if face and not any(_doubles(face, other) for other in faces):
+        close = from_nearer(image, close)
+        points = feature_points(torch.from_numpy(close.landmarks)).numpy()
+        face = Face(box_around(points), points, close.yaw, close.pitch, roll_of(close.frame), close.frame, score, close.landmarks,
+                    close.visible, close.sure)
+        if close.visible.mean() >= SHOWN and not any(_doubles(face, other) for other in faces):
             faces.append(face)
     return sorted(faces, key=lambda face: -_side(face.frame))[:keep]
 
 
-def _read_around(image: Tensor, square: Tensor) -> tuple[Tensor, float]:
-    """Frame ``[4]`` in pixels and probability: means over a square and slightly moved ones."""
-    turn = square.new_tensor([[1.0, 0], [1, 0.1], [1, -0.1], [1.08, 0], [0.93, 0], [1, 0], [1, 0], [1, 0], [1, 0]])
-    shift = square.new_tensor([[0.0, 0], [0, 0], [0, 0], [0, 0], [0, 0], [0.05, 0], [-0.05, 0], [0, 0.05], [0, -0.05]])
-    moved = compose_frames(square.expand(len(turn), -1), torch.cat([turn, shift + 0.5], 1))
-    reading = load_face_network()(cut_squares(image, moved, INPUT))
-    return compose_frames(moved, reading.frame).mean(0), float(torch.sigmoid(reading.score).mean())
+def _distinct(squares: Tensor) -> Tensor:
+    """Of squares ``[N, 4]`` the first of each place, at most ``LOOKS``."""
+    kept: list[Tensor] = []
+    for square in squares:
+        if len(kept) < LOOKS and not any(_alike(square, other) for other in kept):
+            kept.append(square)
+    return torch.stack(kept)
 
 
-def _closer(image: Tensor, frame: Tensor, score: float, judged: bool) -> Face | None:
-    """The face after a second look at its crop, and a third at the crop that the second proposes; None if that is no face."""
-    shape = image.shape[2:]
-    if not judged and score < REFUSED or not _plausible(frame.numpy(), shape):
-        return None
-    close = look_closer(image, frame, points_too=False)
-    if not judged and close.sure < DOUBTFUL or not _plausible(close.frame, shape):
-        return None
-    close = look_closer(image, torch.from_numpy(close.frame))
-    if not _plausible(close.frame, shape) or close.visible.mean() < SHOWN or not judged and close.sure + WORD * score < SURE:
-        return None
-    points = feature_points(torch.from_numpy(close.landmarks)).numpy()
-    return Face(box_around(points), points, close.yaw, close.pitch, roll_of(close.frame), close.frame, score, close.landmarks,
-                close.visible, close.sure)
+def _seen_closer(image: Pyramid, squares: Tensor, judged: bool) -> list[tuple[Closeup, float]]:
+    """What is a face after a second look at the frames in squares ``[N, 4]``, and a third at the frames that the second proposes; with
+    the first network's probability."""
+    found = _glances(image, [(frame, score) for frame, score in _read_around(image, squares) if judged or score >= REFUSED])
+    found = _glances(image, [(torch.from_numpy(close.frame), score) for close, score in found if judged or close.sure >= DOUBTFUL])
+    return [(close, score) for close, score in found
+            if _plausible(close.frame, image.shape[2:]) and (judged or close.sure + WORD * score >= SURE)]
+
+
+def _glances(image: Pyramid, frames: list[tuple[Tensor, float]]) -> list[tuple[Closeup, float]]:
+    """A look at each of the frames ``[4]`` that can be a head's."""
+    frames = [(frame, score) for frame, score in frames if _plausible(frame.numpy(), image.shape[2:])]
+    if not frames:
+        return []
+    return list(zip(glances(image, torch.stack([frame for frame, _ in frames])), [score for _, score in frames], strict=True))
+
+
+def _read_around(image: Pyramid, squares: Tensor) -> list[tuple[Tensor, float]]:
+    """Frame ``[4]`` in pixels and probability for each of ``squares [N, 4]``: means over a square and slightly moved ones."""
+    turn = squares.new_tensor([[1.0, 0], [1, 0.1], [1, -0.1], [1.08, 0], [0.93, 0], [1, 0], [1, 0], [1, 0], [1, 0]])
+    shift = squares.new_tensor([[0.0, 0], [0, 0], [0, 0], [0, 0], [0, 0], [0.05, 0], [-0.05, 0], [0, 0.05], [0, -0.05]])
+    moved = compose_frames(squares.repeat_interleave(len(turn), 0), torch.cat([turn, shift + 0.5], 1).repeat(len(squares), 1))
+    reading = _read(image, moved)
+    frames = compose_frames(moved, reading.frame).unflatten(0, (-1, len(turn))).mean(1)
+    return list(zip(frames, torch.sigmoid(reading.score).unflatten(0, (-1, len(turn))).mean(1).tolist(), strict=True))
+
+
+def _read(image: Pyramid, squares: Tensor) -> FaceReading:
+    """What the first network says of squares ``[N, 4]``."""
+    network = load_face_network()
+    readings = [network(cut_squares(image, part, INPUT)) for part in squares.split(BATCH)]
+    return FaceReading(*(torch.cat(parts) for parts in zip(*readings, strict=True)))
 
 
 def roll_of(frame: np.ndarray) -> float:

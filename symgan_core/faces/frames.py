@@ -15,11 +15,25 @@ def as_tensor(picture: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
-def cut_squares(image: Tensor, frames: Tensor, size: int) -> Tensor:
+class Pyramid:
+    """A picture ``[1, 3, H, W]`` at its full, half, quarter... resolution, each made when it is first asked for."""
+
+    def __init__(self, image: Tensor):
+        self.shape = image.shape
+        self._levels = [image]
+
+    def level(self, number: int) -> Tensor:
+        """The picture halved so many times, as far as it can be."""
+        while len(self._levels) <= number and min(self._levels[-1].shape[-2:]) >= 4:
+            self._levels.append(F.avg_pool2d(self._levels[-1], 2, ceil_mode=True, count_include_pad=False))
+        return self._levels[min(number, len(self._levels) - 1)]
+
+
+def cut_squares(image: Tensor | Pyramid, frames: Tensor, size: int) -> Tensor:
     """Cut rotated squares out of a picture.
 
     Args:
-        image: ``[1, 3, H, W]``.
+        image: ``[1, 3, H, W]``; a Pyramid where much is cut out of one.
         frames: ``[B, 4]`` (a, b, x, y) in pixels: the square's x axis (its length is the side) and its centre.
 
     Returns:
@@ -32,15 +46,12 @@ def cut_squares(image: Tensor, frames: Tensor, size: int) -> Tensor:
     px, py = x + a * u - b * v, y + b * u + a * v
     grid = torch.stack([px / width, py / height], -1) * 2 - 1
     # The side decides how much to blur before sampling, or fine detail would alias: each square takes its pyramid level.
-    levels = [image]
+    levels = image if isinstance(image, Pyramid) else Pyramid(image)
     out = []
     for i in range(len(frames)):
         step = float(frames[i, :2].norm()) / size
         level = max(0, int(math.log2(max(step, 1e-6)) + 0.5))
-        while len(levels) <= level and min(levels[-1].shape[-2:]) >= 4:
-            levels.append(F.avg_pool2d(levels[-1], 2, ceil_mode=True, count_include_pad=False))
-        source = levels[min(level, len(levels) - 1)]
-        out.append(F.grid_sample(source, grid[i: i + 1], mode="bilinear", padding_mode="border", align_corners=False))
+        out.append(F.grid_sample(levels.level(level), grid[i: i + 1], mode="bilinear", padding_mode="border", align_corners=False))
     return torch.cat(out)
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..weights import read_shipped
 
@@ -18,6 +20,7 @@ MASK = 48
 POINTS = ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth", "chin")
 """Named from the person: the right eye is on the left of the picture."""
 WEIGHTS = Path(__file__).parent / "weights" / "faces.safetensors"
+AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 
 
 class FaceReading(NamedTuple):
@@ -72,4 +75,14 @@ def load_face_network() -> FaceNetwork:
     """The shipped network, in evaluation mode. Raises CheckpointError if its file is damaged."""
     network = FaceNetwork()
     network.load_state_dict(read_shipped(WEIGHTS))
-    return network.eval().requires_grad_(False)
+    return for_reading(network)
+
+
+def for_reading(network: AnyNetwork) -> AnyNetwork:
+    """A trained network made ready to answer: the same answers in less time, its batch norms being part of its convolutions."""
+    network.eval().requires_grad_(False)
+    for row in [m for m in network.modules() if isinstance(m, nn.Sequential)]:
+        for at, (one, other) in enumerate(zip(row[:-1], row[1:], strict=True)):
+            if isinstance(one, nn.Conv2d) and isinstance(other, nn.BatchNorm2d):
+                row[at], row[at + 1] = fuse_conv_bn_eval(one, other), nn.Identity()
+    return network.to(memory_format=torch.channels_last)

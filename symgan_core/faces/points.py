@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..weights import read_shipped
-from .frames import cut_squares, points_to_photo
+from .frames import Pyramid, cut_squares, points_to_photo
 from .maps import JAW, LANDMARKS, MIRRORED, places_of
-from .network import conv_block, mix_block
+from .network import conv_block, for_reading, mix_block
 
 PATCH = 64
 GROUPS = ((*range(17, 22), *range(36, 42)), range(27, 34), (*range(48, 52), *range(57, 63), 66, 67))
@@ -101,10 +101,10 @@ def load_point_network() -> PointNetwork:
     """The shipped network, in evaluation mode. Raises CheckpointError if its file is damaged."""
     network = PointNetwork()
     network.load_state_dict(read_shipped(WEIGHTS))
-    return network.eval().requires_grad_(False)
+    return for_reading(network)
 
 
-def finer_points(image: Tensor, points: Tensor, network: PointNetwork | None = None) -> Tensor:
+def finer_points(image: Tensor | Pyramid, points: Tensor, network: PointNetwork | None = None) -> Tensor:
     """Points ``[68, 2]`` (pixels of ``image [1, 3, H, W]`` in [-1, 1]), read once more around where they are thought to be.
 
     Both readings err in their own ways: a mean is nearer than either.

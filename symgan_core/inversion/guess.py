@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..faces import look_closer
-from ..faces.closeup import INPUT, REGIONS
+from ..faces.closeup import INPUT, REGIONS, glances
 from ..generator import TriPlaneGenerator
 from ..generator.traits import Traits, traits_of
 from .target import Target
@@ -54,13 +54,16 @@ def decided(w: Tensor, regions: Tensor, target: Target, generator: TriPlaneGener
     styles = found[traits.places["hair"]]
     likely = dict(enumerate(styles.tolist())) | {None: 1 - float(styles.sum())}
     likely[COMBED] = likely[PONYTAIL] = likely[COMBED] + likely[PONYTAIL]
-    tried, costs = sorted(likely, key=likely.get, reverse=True)[:TRIED], {}
+    tried = sorted(likely, key=likely.get, reverse=True)[:TRIED]
+    haircuts = {}
     for style in [style for style in tried if style == tried[0] or likely[style] >= UNLIKELY]:
         for length, doubt in ((None, UNSEEN), (CROPPED, UNSEEN / 2)) if style in (BRAID, PONYTAIL) else ((None, 0.0),):
-            code = traits.write(with_haircut(found, style, traits, length)).to(generator.device)
-            costs[style, length] = outline_difference(code, regions, target, generator) - BELIEF * likely[style] + doubt
-    style, length = min(costs, key=costs.get)
-    return traits.write(with_haircut(found, style, traits, length))
+            haircuts[style, length] = doubt - BELIEF * likely[style]
+    codes = torch.stack([traits.write(with_haircut(found, style, traits, length)) for style, length in haircuts])
+    if len(codes) == 1:
+        return codes[0]
+    away = outline_differences(codes.to(generator.device), regions, target, generator)
+    return codes[(away + torch.tensor(list(haircuts.values()))).argmin()]
 
 
 def with_haircut(found: Tensor, style: int | None, traits: Traits, length: float | None = None) -> Tensor:
@@ -80,17 +83,19 @@ def with_haircut(found: Tensor, style: int | None, traits: Traits, length: float
     return out
 
 
-def outline_difference(w: Tensor, regions: Tensor, target: Target, generator: TriPlaneGenerator) -> float:
-    """Mean difference between what the second look sees in the head ``w [w_dim]`` and ``regions [12, S, S]``, as far as it tells haircuts
-    apart and the photo goes."""
-    config, ws = generator.config, w.expand(1, generator.config.num_ws, -1)
+def outline_differences(codes: Tensor, regions: Tensor, target: Target, generator: TriPlaneGenerator) -> Tensor:
+    """``[N]``: mean differences between what the second look sees in the heads ``codes [N, w_dim]`` and ``regions [12, S, S]``, as far as
+    it tells haircuts apart and the photo goes."""
+    config, ws = generator.config, codes[:, None].expand(-1, generator.config.num_ws, -1)
     planes = generator.planes(ws, resolution=config.plane_resolution // PART)
-    grid = generator.density_grid(planes, 2)
-    image = generator.view(planes, ws, target.camera, SIDE, samples=DRAFT, grid=grid).image.clamp(-1, 1).cpu()
-    image = F.interpolate(image, (INPUT, INPUT), mode="bilinear", align_corners=False)
+    grid, cameras = generator.density_grid(planes, 2), target.camera.expand(len(codes), -1)
+    images = generator.view(planes, ws, cameras, SIDE, samples=DRAFT, grid=grid).image.clamp(-1, 1).cpu()
+    images = F.interpolate(images, (INPUT, INPUT), mode="bilinear", align_corners=False)
+    below_another = images.new_tensor([[INPUT, 0, INPUT / 2, (n + 0.5) * INPUT] for n in range(len(codes))])
+    seen = torch.stack([close.regions for close in glances(torch.cat([*images], 1)[None], below_another)])
     there = [REGIONS.index(name) for name in OUTLINE]
-    away = (look_closer(image, points_too=False).regions - regions)[there].abs().mean(0)
+    away = (seen - regions)[:, there].abs().mean(1)
     if target.beyond is None:
-        return float(away.mean())
-    known = 1 - F.interpolate(target.beyond.cpu(), away.shape, mode="area")[0, 0]
-    return float((away * known).sum() / known.sum())
+        return away.mean((1, 2))
+    known = 1 - F.interpolate(target.beyond.cpu(), away.shape[1:], mode="area")[0]
+    return (away * known).sum((1, 2)) / known.sum()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from demo import handlers
 from demo.handlers import Studio
 from demo.settings import Settings
 from symgan_core.inversion import METHODS, PhotoRequest
@@ -29,6 +30,24 @@ def test_an_example_opens_with_video_and_view(studio: Studio) -> None:
     dark = studio.view(shown.portrait_id, 0, 0, 1, "#1f2430", zeros)
     assert dark[2, 2].tolist() == pytest.approx([31, 36, 48], abs=2) and np.abs(dark[128, 128].astype(int) - front[128, 128]).max() < 3
     assert np.array_equal(studio.view(shown.portrait_id, 0, 0, 1, "blurred", zeros), front)  # examples have no photo
+
+
+def test_warming_up_goes_as_far_as_the_first_step(studio: Studio, monkeypatch, caplog) -> None:
+    """So far that a first photo meets nothing new: faces, a guess, an optimiser. Nothing is kept of it, and a fault stops nobody."""
+    met, start = [], handlers.start_inversion
+
+    def noting(*args):
+        for event in start(*args):
+            met.append(event.stage)
+            yield event
+
+    monkeypatch.setattr(handlers, "start_inversion", noting)
+    kept = dict(studio.portraits)
+    studio.warm_up()
+    assert met == ["guess", "pivot"] and dict(studio.portraits) == kept and not caplog.records
+    monkeypatch.setattr(handlers, "start_inversion", lambda *args: 1 / 0)
+    studio.warm_up()
+    assert "warming up failed" in caplog.text
 
 
 def test_portraits_in_memory_are_bounded(studio: Studio) -> None:

@@ -12,7 +12,7 @@ from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.generator.traits import builtin_traits
 from symgan_core.geometry import Camera
 from symgan_core.inversion import make_target, to_uint8
-from symgan_core.inversion.guess import BRAID, COMBED, CROPPED, PONYTAIL, decided, guess_code, outline_difference, with_haircut
+from symgan_core.inversion.guess import BRAID, COMBED, CROPPED, PONYTAIL, decided, guess_code, outline_differences, with_haircut
 from symgan_core.inversion.target import Target
 from training.export import known_traits
 from training.heads.people import HAIR
@@ -107,8 +107,23 @@ def test_haircuts_are_compared_within_the_photo(builtin: TriPlaneGenerator) -> N
         other = regions.clone()
         other[:, : other.shape[1] // 2] = regions[:, : other.shape[1] // 2].roll(1, 0)
         cut = replace(target, beyond=beyond)
-        assert outline_difference(w, other, cut, builtin) == pytest.approx(outline_difference(w, regions, cut, builtin), abs=1e-6)
-        assert outline_difference(w, other, target, builtin) > outline_difference(w, regions, target, builtin) + 0.02
+        same, moved = outline_differences(w[None], regions, cut, builtin), outline_differences(w[None], other, cut, builtin)
+        assert moved.item() == pytest.approx(same.item(), abs=1e-6)
+        same, moved = outline_differences(w[None], regions, target, builtin), outline_differences(w[None], other, target, builtin)
+        assert moved.item() > same.item() + 0.02
+
+
+def test_haircuts_are_drawn_together_as_they_are_alone(builtin: TriPlaneGenerator) -> None:
+    """Drafts stand one below the other for the second look: none may see its neighbour."""
+    traits = builtin_traits()
+    with torch.no_grad():
+        w = builtin.backbone.mapping.w_avg
+        codes = torch.stack([traits.write(with_haircut(traits.read(w), HAIR.index(name), traits)) for name in ("short01", "long01")])
+        target = photo_of(codes[1], builtin)
+        regions = look_closer(target.image, points_too=False).regions
+        alone = [outline_differences(code[None], regions, target, builtin).item() for code in codes]
+        assert outline_differences(codes, regions, target, builtin).tolist() == pytest.approx(alone, abs=1e-4)
+        assert alone[0] > alone[1] + 0.01
 
 
 def test_another_generator_has_no_guess(tiny: TriPlaneGenerator) -> None:
