@@ -9,10 +9,11 @@ import torch
 from PIL import Image
 
 from symgan_core.faces import as_tensor, choose_face, look_closer, read_photo
-from symgan_core.faces.closeup import REGIONS
+from symgan_core.faces.closeup import INPUT, REGIONS, WEIGHTS, CloseNetwork, glances, load_close_network
 from symgan_core.faces.detect import BuiltinFaces, Face
-from symgan_core.faces.frames import compose_frames, relative_frame
+from symgan_core.faces.frames import Pyramid, compose_frames, cut_squares, relative_frame
 from symgan_core.faces.maps import MIRRORED
+from symgan_core.weights import read_shipped
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,28 @@ def test_regions_of_a_photo_are_where_a_person_sees_them(astronaut: np.ndarray, 
 def test_relative_frames_are_the_way_back() -> None:
     outer, inner = torch.tensor([[8.0, 6.0, 50.0, 60.0]]), torch.tensor([[3.0, -1.0, 47.0, 66.0]])
     assert torch.allclose(compose_frames(outer, relative_frame(outer, inner)), inner, atol=1e-5)
+
+
+def test_squares_of_a_picture_are_read_together_as_they_are_alone(astronaut: np.ndarray, face: Face) -> None:
+    image, frame = as_tensor(astronaut), torch.from_numpy(face.frame).float()
+    squares = torch.stack([frame, frame * torch.tensor([1.2, 1.2, 1, 1]), torch.tensor([90.0, 20, 300, 300])])
+    for close, square in zip(glances(Pyramid(image), squares), squares, strict=True):
+        alone = look_closer(image, square, points_too=False)
+        assert np.allclose(close.landmarks, alone.landmarks, atol=0.01) and np.allclose(close.frame, alone.frame, atol=0.01)
+        assert torch.allclose(close.regions, alone.regions, atol=1e-4) and torch.allclose(close.w, alone.w, atol=1e-3)
+        assert (close.yaw, close.pitch, close.sure) == pytest.approx((alone.yaw, alone.pitch, alone.sure), abs=1e-3)
+
+
+def test_a_network_made_ready_says_what_it_said(astronaut: np.ndarray, face: Face) -> None:
+    plain = CloseNetwork()
+    plain.load_state_dict(read_shipped(WEIGHTS))
+    crops = cut_squares(as_tensor(astronaut), torch.from_numpy(face.frame).float()[None], INPUT)
+    ready = load_close_network()
+    assert sum(isinstance(m, torch.nn.BatchNorm2d) for m in plain.modules()) > 20
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in ready.modules())
+    with torch.no_grad():
+        for one, other in zip(plain.eval()(crops), ready(crops), strict=True):
+            assert torch.allclose(one, other, atol=2e-3)
 
 
 def test_a_mirrored_picture_is_read_as_the_mirror_image(astronaut: np.ndarray, face: Face) -> None:
