@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..faces import look_closer
+from ..faces.closeup import Closeup
 from ..faces.maps import JAW, LANDMARKS
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, project
@@ -14,14 +17,17 @@ from ..geometry.warp import sample_image, unproject
 
 CAMERA_LIMITS = (12.0, 9.0, 0.06, 0.06, 0.1, 15.0)
 """How far yaw and pitch (degrees), crop offset (shares of the width), log zoom and roll (degrees) may move."""
+FAR = 0.96
+"""A move is read as no farther than this share of its limit, of which it is as good as free (``atanh(1)`` is infinite)."""
 FACE = slice(JAW, LANDMARKS)
 """Points that stay where they are on the head when it turns; the outline of the jaw does not."""
 ROUNDS, STEPS = 2, 8
 """The head is rendered so many times; so many steps of Gauss and Newton after each."""
 OUTLIER = 0.012
 """A point that is off by more than this, in picture widths, counts less: faces differ."""
-STAY = (5e-5, 1e-3, 5e-5, 1e-3, 1e-3, 3e-4)
-"""Weight of the squared move beside squared distances of the points: what they do not decide stays."""
+TRUST = (1e-2, 5e-3, 1e-2, 5e-3, 3e-3, 1e-2)
+"""Weight of the squared distance from the move that the second look's pose and frame ask for, beside squared distances of the points: faces
+differ from their guesses, so that either alone is wrong by half as much again as both together."""
 
 
 def adjusted_camera(camera: Tensor, move: Tensor) -> Tensor:
@@ -63,35 +69,48 @@ def camera_from_points(generator: TriPlaneGenerator, ws: Tensor, camera: Tensor,
     device = generator.device
     planes = generator.planes(ws)
     grid, samples, resolution = generator.density_grid(planes), generator.config.draft_samples, generator.config.draft_resolution
-    wanted, wanted_seen = _points(photo)
-    move = torch.zeros(6, device=device)
+    close = look_closer(photo.clamp(-1, 1).cpu())
+    read = move_read(close, camera, photo.shape[-1]).to(device)
+    wanted, wanted_seen = _points(close, photo.shape[-1])
+    move = read.clone()
     for _ in range(ROUNDS):
         seen_from = adjusted_camera(camera, move)
         out = generator.view(planes, ws, seen_from, resolution, samples=samples, grid=grid)
-        found, found_seen = _points(out.image)
+        found, found_seen = _points(look_closer(out.image.clamp(-1, 1).cpu()), resolution)
         surface = unproject(out.image_depth, seen_from).permute(0, 3, 1, 2)
         places = sample_image(surface, found[None, None].to(device))[0, :, 0].T
-        move = _fit(places, wanted.to(device), (wanted_seen * found_seen).to(device), camera, move)
+        move = _fit(places, wanted.to(device), (wanted_seen * found_seen).to(device), camera, move, read)
     return move
 
 
-def _points(image: Tensor) -> tuple[Tensor, Tensor]:
+def move_read(close: Closeup, camera: Tensor, side: int) -> Tensor:
+    """The move ``[6]`` of a camera ``[1, 25]`` to the pose and the frame that the second look reads in a photo of ``side`` pixels."""
+    cam = Camera.from_vector(camera)
+    yaw, pitch = cam.yaw_pitch()
+    a, b, x, y = (float(v) / side for v in close.frame)
+    right, down = (cam.intrinsics[0, :2, 2]).tolist()
+    roll = -math.degrees(math.atan2(b, a))  # a camera that rolls one way sees the world roll the other
+    asked = camera.new_tensor([close.yaw - yaw, close.pitch - pitch, x - right, y - down, math.log(math.hypot(a, b)), roll])
+    return torch.atanh((asked / asked.new_tensor(CAMERA_LIMITS)).clamp(-FAR, FAR))
+
+
+def _points(close: Closeup, side: int) -> tuple[Tensor, Tensor]:
     """Points of the face ``[P, 2]`` in picture widths, and the chance that each is seen."""
-    close = look_closer(image.clamp(-1, 1).cpu())
-    return torch.from_numpy(close.landmarks[FACE] / image.shape[-1]).float(), torch.from_numpy(close.visible[FACE]).float()
+    return torch.from_numpy(close.landmarks[FACE] / side).float(), torch.from_numpy(close.visible[FACE]).float()
 
 
-def _fit(places: Tensor, wanted: Tensor, weights: Tensor, camera: Tensor, move: Tensor) -> Tensor:
-    """``move`` for which ``places [P, 3]`` project to ``wanted [P, 2]``: least squares, with outliers held back (Cauchy's weights)."""
+def _fit(places: Tensor, wanted: Tensor, weights: Tensor, camera: Tensor, move: Tensor, read: Tensor) -> Tensor:
+    """``move`` for which ``places [P, 3]`` project to ``wanted [P, 2]``: least squares, with outliers held back (Cauchy's weights), and
+    with ``TRUST`` in the move that was ``read``."""
     def off(at: Tensor) -> Tensor:
         return project(places[None], adjusted_camera(camera, at))[0][0] - wanted
 
-    stay = move.new_tensor(STAY)
+    trust = move.new_tensor(TRUST)
     for _ in range(STEPS):
         left = off(move)
         weight = (weights / (1 + (left.norm(dim=1) / OUTLIER).square()))[:, None, None]
         slope = torch.autograd.functional.jacobian(off, move, vectorize=True)
         pull = (weight * slope).flatten(0, 1).T
-        move = move - torch.linalg.solve(pull @ slope.flatten(0, 1) + torch.diag(stay), pull @ left.flatten() + stay * move)
+        move = move - torch.linalg.solve(pull @ slope.flatten(0, 1) + torch.diag(trust), pull @ left.flatten() + trust * (move - read))
         move = move.clamp(-2, 2)  # within its limits a move has a gradient
     return move
