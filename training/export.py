@@ -17,7 +17,7 @@ from symgan_core.weights import write_hash
 
 from .checkpoint import load_pictures
 from .directions import trait_directions
-from .heads import HeadPack, draw_codes, person_from_code, trait_layout, trait_statistics
+from .heads import HeadPack, draw_codes, person_from_code, point_slopes, trait_layout, trait_statistics
 from .heads.accessories import GLASSES, HATS
 from .mapping import SHIFT, absorb_shift, draw_pairs, explained, train_mapping
 
@@ -44,7 +44,8 @@ def known_traits() -> Traits:
     for name, part, count in (("glasses_kind", "glasses", len(GLASSES)), ("hat_kind", "hat", len(HATS)), ("mole_there", "mole", 1),
                               ("patch_there", "patch", 1)):
         places[name] = slice(places[part].start, places[part].start + count)
-    return Traits(mean - SHIFT * scale, scale, places)
+    moving = slice(places["shape"].start, places["expression"].stop)
+    return Traits(mean - SHIFT * scale, scale, places, torch.from_numpy(point_slopes(pack, moving)))
 
 
 def assemble(run: Path, codes: int = 80_000, steps: int = 10_000) -> TriPlaneGenerator:

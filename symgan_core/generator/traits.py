@@ -21,11 +21,25 @@ SIDEWAYS = (0, 3, 10)
 
 @dataclass(frozen=True, eq=False)
 class Traits:
-    """``mean`` and ``scale [w_dim]`` of traits in w, and ``places``: the name of a part to its place among them."""
+    """``mean`` and ``scale [w_dim]`` of traits in w, and ``places``: the name of a part to its place among them.
+
+    ``slopes [68, 3, T]``: how far the face's points (iBUG's) move in scene units with each of w's ``moving`` numbers.
+    """
 
     mean: Tensor
     scale: Tensor
     places: dict[str, slice]
+    slopes: Tensor
+
+    @property
+    def moving(self) -> slice:
+        """The numbers of shape, asymmetry and expression: what moves a face's points."""
+        return slice(self.places["shape"].start, self.places["expression"].stop)
+
+    @property
+    def haircut(self) -> list[int]:
+        """The numbers that say which hair it is and to which side it falls."""
+        return [number for name in ("hair", "hair_side") for number in range(self.places[name].start, self.places[name].stop)]
 
     def read(self, w: Tensor) -> Tensor:
         """``w [..., w_dim]`` to traits: what is worn or chosen is about 1, what is not about 0."""
@@ -47,7 +61,8 @@ def save_traits(traits: Traits, path: Path) -> None:
     from safetensors.torch import save_file
 
     places = {name: [place.start, place.stop] for name, place in traits.places.items()}
-    save_file({"mean": traits.mean, "scale": traits.scale}, str(path), metadata={"places": json.dumps(places)})
+    numbers = {"mean": traits.mean, "scale": traits.scale, "slopes": traits.slopes.half()}
+    save_file(numbers, str(path), metadata={"places": json.dumps(places)})
 
 
 def traits_of(config: GeneratorConfig) -> Traits | None:
@@ -63,6 +78,7 @@ def builtin_traits() -> Traits:
     try:
         with safe_open(str(TRAITS_FILE), framework="pt", device="cpu") as file:
             places = {name: slice(*ends) for name, ends in json.loads(file.metadata()["places"]).items()}
-            return Traits(*(file.get_tensor(name).to(torch.float32) for name in ("mean", "scale")), places)
+            mean, scale, slopes = (file.get_tensor(name).to(torch.float32) for name in ("mean", "scale", "slopes"))
+            return Traits(mean, scale, places, slopes)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"'{TRAITS_FILE.name}' cannot be read.", "The file is missing or damaged; fetch it again.") from error

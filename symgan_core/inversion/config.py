@@ -33,10 +33,13 @@ class PivotConfig:
     """Yaw, pitch, crop offset and zoom move with the code, within limits (arXiv 2210.07301)."""
     camera_rate: float = 0.03
     """Adam rate of the camera, in shares of its limits."""
-    camera_from_points: bool = True
-    """Before the first step, the camera is moved to where the points of the face lie as they do in the photo (``pose.py``)."""
+    points_first: bool = True
+    """Before the first step, camera (if it may move), shape and expression are such that the points of the face lie as they do in the
+    photo (``placing.py``)."""
     from_guess: bool = False
     """Begin at the encoder's guess, where the generator has an encoder; else at the mean."""
+    keep_haircut: bool = False
+    """The style of the hair stays as it is guessed, where w knows it: else tails grow behind necks, where no photo shows that none is."""
     points_weight: float = 5.0
     """Of the mean distance of the face's points as the second look reads them in render and photo, in picture widths (``reading.py``)."""
     points_share: float = 0.7
@@ -146,11 +149,11 @@ class InversionConfig:
 _NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "match_light": False, "depth": False, "keep_weight": 0.0,
               "grazing": 0.0}
 _ALL = ("backbone", "decoder", "superresolution")
-_PLAIN = PivotConfig(mirror=False, points_weight=0.0, camera_from_points=False)
+_PLAIN = PivotConfig(mirror=False, points_weight=0.0, points_first=False)
 _PTI = InversionConfig("pti", pivot=replace(_PLAIN, space="w"), tuning=TuningConfig(
     parts=_ALL, offset_rate=0.0, grow=False, palette=False, pixel_weight=1.0, opacity_weight=1.0, rim=0, stop_at_lpips=0.05, **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
-    "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True)),
+    "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True, keep_haircut=True)),
     "pti": _PTI,
     "w_plus": InversionConfig("w_plus", pivot=_PLAIN, tuning=TuningConfig(steps=0)),
     "w": InversionConfig("w", pivot=replace(_PLAIN, space="w"), tuning=TuningConfig(steps=0)),
@@ -160,7 +163,7 @@ METHODS: dict[str, InversionConfig] = {
     "spi_paper": InversionConfig(
         "spi_paper", fixed_steps=True, draft=False,
         pivot=PivotConfig(steps=500, learning_rate=0.02, mirror_every=1, coarse_share=0.0, prior_weight=0.0, match_light=False,
-                          points_weight=0.0, camera_from_points=False),
+                          points_weight=0.0, points_first=False),
         tuning=TuningConfig(
             steps=1000, learning_rate=3e-4, parts=_ALL, offset_rate=0.0, grow=False, palette=False, pixel_weight=1.0, opacity_weight=1.0,
             rim=0, stop_at_lpips=0.05, keep_weight=0.0, grazing=0.0,

@@ -17,7 +17,8 @@ from .events import Event
 from .light import Lamp, fit_lamp
 from .look import AgingGrid, look
 from .offset import PlanesOffset
-from .pose import adjusted_camera, camera_from_points
+from .placing import place_face
+from .pose import adjusted_camera
 from .reading import points_difference
 from .symmetry import compare_with_mirror
 from .target import Target, completed, opacity_difference, to_preview
@@ -55,17 +56,19 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
     generator, pivot = state.generator, config.pivot
     mean, std = latent_statistics(generator, target.camera)
     rows = 1 if pivot.space == "w" else generator.config.num_ws
-    offset = ((state.ws - mean) / std)[:, :rows].clone().requires_grad_(True)
     move = torch.zeros(6, device=generator.device)
-    if pivot.optimize_camera:
-        if pivot.camera_from_points and target.matte:  # framed as the second look expects heads
-            move = camera_from_points(generator, state.ws, target.camera, target.image)
-        move.requires_grad_(True)
+    if pivot.points_first and target.matte:  # framed as the second look expects heads
+        move, state.ws = place_face(generator, state.ws, target.camera, target.image, pivot.optimize_camera)
+    offset = ((state.ws - mean) / std)[:, :rows].clone().requires_grad_(True)
+    move.requires_grad_(pivot.optimize_camera)
+    traits = traits_of(generator.config)
+    free = torch.ones_like(mean, dtype=torch.bool)
+    if pivot.keep_haircut and traits is not None:
+        free[traits.haircut] = False
     groups = [{"params": [offset], "rate": pivot.learning_rate}]
     if pivot.optimize_camera:
         groups.append({"params": [move], "rate": pivot.camera_rate})
     optimizer = torch.optim.Adam(groups, lr=pivot.learning_rate, betas=(0.9, 0.99))
-    traits = traits_of(generator.config) if pivot.match_light else None
     light: Lamp | None = None
     out: Synthesized | None = None
     grid = AgingGrid(generator)
@@ -76,13 +79,13 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
             group["lr"] = group["rate"] * _schedule(share)
         strength = pivot.noise * max(0.0, 1 - share / 0.75) ** 2
         noise = torch.randn(offset.shape, generator=rng).to(offset) * strength
-        ws = (mean + std * (offset + noise)).expand(-1, generator.config.num_ws, -1)
+        ws = (mean + std * torch.where(free, offset + noise, offset.detach())).expand(-1, generator.config.num_ws, -1)
         camera = adjusted_camera(target.camera, move) if pivot.optimize_camera else target.camera
         part = 2 if share < pivot.coarse_share else 1
         with_points = target.matte and pivot.points_weight > 0 and share < pivot.points_share  # framed as the second look expects heads
         photo, mirror = target.with_camera(camera), None
         if pivot.mirror and target.mirror_weight > 0 and step % pivot.mirror_every == 0:
-            if traits is not None:  # the mirrored photo is the same face under the mirrored lamps
+            if pivot.match_light and traits is not None:  # the mirrored photo is the same face under the mirrored lamps
                 mirror = photo.mirrored(), traits.light_mirrored(ws)
             elif pivot.match_light and out is not None and share >= pivot.coarse_share:  # before, the geometry says little
                 depth, seen = out.image_depth.detach(), target.with_camera(camera.detach())

@@ -7,7 +7,18 @@ import torch
 from symgan_core.faces.maps import MIRRORED
 from symgan_core.geometry import DEFAULT_FOCAL, Camera, project
 from training.batch import along_ray
-from training.heads import CODE, REGIONS, HeadPack, HeadRenderer, draw_codes, person_from_code, trait_statistics, traits
+from training.heads import (
+    CODE,
+    REGIONS,
+    HeadPack,
+    HeadRenderer,
+    draw_codes,
+    person_from_code,
+    point_slopes,
+    trait_layout,
+    trait_statistics,
+    traits,
+)
 from training.heads.landmarks import landmark_vertices, landmarks
 from training.heads.people import CHOICE_GAP, HAIR, Z_DIM, _hair_scores, macro_weights
 from training.heads.render import frame, place
@@ -194,6 +205,24 @@ def test_the_68_points_are_in_order_and_on_the_face(renderer: HeadRenderer) -> N
     shown = along_ray(torch.from_numpy(view.depth[row, column].astype(np.float32))[None], torch.from_numpy(uv[None, inner]),
                       Camera.orbit(0, 0).vector())[0].numpy()
     assert np.nanmax(np.abs(shown - distance[0, inner].numpy())) < 0.03
+
+
+def test_points_move_as_the_slopes_say(pack: HeadPack) -> None:
+    """A mouth that smiles: slopes of nothing would be wrong by all of the way, these (of few people) are by half of it at most."""
+    code = draw_codes(np.random.default_rng(4), 1)[0]
+    places = trait_layout(pack, person_from_code(pack, code))
+    moving = slice(places["shape"].start, places["expression"].stop)
+    slopes = point_slopes(pack, moving, people=700)
+    mean, scale = trait_statistics(pack)
+    people = []
+    for smile in (-0.4, 2.0):
+        code[CODE["smile"]] = smile
+        person = person_from_code(pack, code)
+        at = place(pack, person)
+        people.append(((traits(pack, person) - mean) / scale, (landmarks(pack, at.vertices) - at.centre) * at.scale))
+    (one, before), (other, after) = people
+    real, said = (after - before)[48:], (slopes @ (other - one)[moving])[48:]
+    assert np.abs(real).max() > 0.003 and np.linalg.norm(said - real) < 0.6 * np.linalg.norm(real)
 
 
 def test_traits_are_of_one_length_and_standardised(pack: HeadPack) -> None:

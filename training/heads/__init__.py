@@ -3,7 +3,7 @@
 from .pack import REGIONS, HeadPack
 from .people import CODE, Person, draw_codes, person_from_code
 from .render import HeadRenderer, View
-from .traits import trait_layout, trait_statistics, traits
+from .traits import point_slopes, trait_layout, trait_statistics, traits
 
-__all__ = ["CODE", "REGIONS", "HeadPack", "HeadRenderer", "Person", "View", "draw_codes", "person_from_code", "trait_layout",
-           "trait_statistics", "traits"]
+__all__ = ["CODE", "REGIONS", "HeadPack", "HeadRenderer", "Person", "View", "draw_codes", "person_from_code", "point_slopes",
+           "trait_layout", "trait_statistics", "traits"]

@@ -1,0 +1,96 @@
+"""What is done before the first step: the camera, and the features of the face, from its points."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from symgan_core.faces import look_closer
+from symgan_core.generator import TriPlaneGenerator, load_generator
+from symgan_core.generator.traits import builtin_traits
+from symgan_core.geometry import Camera
+from symgan_core.inversion import Inversion, settings
+from symgan_core.inversion.placing import place_face
+from symgan_core.inversion.pose import CAMERA_LIMITS, adjusted_camera
+from symgan_core.inversion.target import Target
+
+
+@pytest.fixture(scope="module")
+def builtin() -> TriPlaneGenerator:
+    return load_generator()
+
+
+def expression(w: Tensor, **parts: float) -> Tensor:
+    """``[1, 14, w_dim]``: the person ``w [w_dim]`` with another expression."""
+    traits = builtin_traits()
+    found = traits.read(w)
+    names = ("smile", "down", "open")
+    for name, strength in parts.items():
+        found[traits.places["expression"].start + names.index(name)] = strength
+    found[traits.places["teeth"]] = float(parts.get("open", 0) > 0)
+    return traits.write(found).expand(1, 14, -1)
+
+
+@pytest.mark.parametrize(("yaw", "across"), [(8.0, 0.04), (-8.0, 0.04), (0.0, -0.04)])
+def test_most_of_a_wrong_start_is_undone_by_the_points(builtin: TriPlaneGenerator, yaw: float, across: float) -> None:
+    """The head that is turned is half-way between the mean one and the one that the photo shows."""
+    right = Camera.orbit(12, 4).vector()
+    z = torch.randn(1, builtin.config.z_dim, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        mean, ws = (builtin.mapping(x, right) for x in (torch.zeros_like(z), z))
+        photo = builtin.synthesis(ws, right).image
+    wrong = torch.tensor([yaw, 0, across, 0, 0, 0]) / torch.tensor(CAMERA_LIMITS)
+    start = adjusted_camera(right, -torch.atanh(wrong))
+    move, _ = place_face(builtin, (mean + ws) / 2, start, photo, True)
+    found = adjusted_camera(start, move)
+    (was, _), (began, _), (ended, pitch) = (Camera.from_vector(c).yaw_pitch() for c in (right, start, found))
+    assert abs(was - began) == pytest.approx(abs(yaw), abs=0.1) and float(start[0, 18]) == pytest.approx(0.5 - across, abs=1e-3)
+    assert abs(ended - was) < 1.5 and abs(pitch - 4) < 2 and abs(float(found[0, 18]) - 0.5) < 0.012
+
+
+@pytest.mark.parametrize(("smile", "open_", "yaw"), [(0.8, 0.0, 0.0), (0.0, 0.4, 25.0)])
+def test_the_face_gets_the_expression_of_the_photo(builtin: TriPlaneGenerator, smile: float, open_: float, yaw: float) -> None:
+    """From a straight face to a smile, and to an open mouth: the mouth's points. The camera is known and stays."""
+    traits, camera = builtin_traits(), Camera.orbit(yaw, 0).vector()
+    with torch.no_grad():
+        mean = builtin.backbone.mapping.w_avg
+        straight, wanted = expression(mean, smile=0.0, down=0.0, open=0.0), expression(mean, smile=smile, down=0.0, open=open_)
+        photo = builtin.synthesis(wanted, camera).image
+        move, found = place_face(builtin, straight, camera, photo, False)
+        points = [torch.from_numpy(look_closer(builtin.synthesis(ws, camera).image.clamp(-1, 1)).landmarks[48:])
+                  for ws in (wanted, straight, found)]
+    before, after = (float((x - points[0]).norm(dim=1).mean()) for x in points[1:])
+    assert not move.any() and before > 1 and after < 0.6 * before
+    shown = traits.read(found[0, 0])[traits.places["expression"]]
+    assert float(shown[0] if smile else shown[2]) > 0.4 * max(smile, open_) and float(shown.min()) > -1e-4
+    assert float(traits.read(found[0, 0])[traits.places["teeth"]]) > 0.9 or not open_
+    rest = torch.ones(len(mean), dtype=torch.bool)
+    rest[traits.moving], rest[traits.places["teeth"]] = False, False
+    assert torch.allclose(found[..., rest], straight[..., rest], atol=1e-4) and (found == found[:, :1]).all()
+
+
+def test_a_generator_whose_w_nobody_knows_keeps_its_code(tiny: TriPlaneGenerator) -> None:
+    ws = torch.randn(1, tiny.config.num_ws, tiny.config.w_dim, generator=torch.Generator().manual_seed(0))
+    camera = tiny.frontal_camera()
+    move, found = place_face(tiny, ws, camera, torch.zeros(1, 3, 64, 64), True)
+    assert torch.equal(found, ws) and move.shape == (6,) and torch.isfinite(move).all()
+
+
+def test_the_haircut_stays_as_it_was_guessed(builtin: TriPlaneGenerator) -> None:
+    """Two steps of stage 1 with a photo of somebody else's hair."""
+    camera, traits = Camera.orbit(0, 0).vector(), builtin_traits()
+    z = torch.randn(1, builtin.config.z_dim, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        photo = builtin.synthesis(builtin.mapping(z, camera), camera).image.clamp(-1, 1)
+    config = settings("spi", "fast")
+    steps = replace(config, pivot=replace(config.pivot, steps=3, points_weight=0.0, mirror=False), tuning=replace(config.tuning, steps=0))
+    ends = []
+    for kept in (True, False):
+        inversion = Inversion(Target(photo, None, camera), builtin, replace(steps, pivot=replace(steps.pivot, keep_haircut=kept)))
+        began = inversion._state.ws.clone()
+        for _ in inversion:
+            pass
+        ends.append((inversion._state.ws - began).abs().amax((0, 1)))
+    rest = [n for n in range(len(ends[0])) if n not in traits.haircut]
+    assert ends[0][traits.haircut].max() < 1e-4 and ends[0][rest].max() > 0.01 and ends[1][traits.haircut].max() > 0.01
