@@ -53,18 +53,16 @@ def place_face(generator: TriPlaneGenerator, ws: Tensor, camera: Tensor, photo: 
     close = look_closer(photo.clamp(-1, 1).cpu())
     read = move_read(close, camera, photo.shape[-1]).to(device) if camera_too else torch.zeros(6, device=device)
     wanted, wanted_seen = (x.to(device) for x in _points(close, photo.shape[-1]))
-    trust = ws.new_tensor(TRUST) if camera_too else ws.new_full((6,), KNOWN)
-    slopes = ws.new_zeros(len(wanted), 3, 0) if traits is None else traits.slopes[FACE].to(ws)
+    moving, slopes = (slice(0), ws.new_zeros(len(wanted), 3, 0)) if traits is None else (traits.moving, traits.slopes[FACE].to(ws))
+    trust = torch.cat([ws.new_tensor(TRUST) if camera_too else ws.new_full((6,), KNOWN), ws.new_full(slopes.shape[2:], NOISE**2)])
     move, moved = read.clone(), ws
     for _ in range(ROUNDS):
         seen_from, planes = adjusted_camera(camera, move), generator.planes(moved)
         out = generator.view(planes, moved, seen_from, resolution, samples=samples, grid=generator.density_grid(planes))
         found, found_seen = (x.to(device) for x in _points(look_closer(out.image.clamp(-1, 1).cpu()), resolution))
         places = sample_image(unproject(out.image_depth, seen_from).permute(0, 3, 1, 2), found[None, None])[0, :, 0].T
-        gone = moved[0, 0] - ws[0, 0]
-        home = torch.cat([read, gone.new_zeros(0) if traits is None else -gone[traits.moving]])
-        fitted = _fit(places, slopes, wanted, wanted_seen * found_seen, camera, move, home, torch.cat([trust, trust.new_full(
-            slopes.shape[2:], NOISE**2)]))
+        home = torch.cat([read, (ws - moved)[0, 0, moving]])
+        fitted = _fit(places, slopes, wanted, wanted_seen * found_seen, camera, move, home, trust)
         move = fitted[:6] if camera_too else move
         if traits is not None:
             moved = _within(moved[0, 0], fitted[6:], generator, traits).expand_as(ws)
