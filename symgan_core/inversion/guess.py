@@ -21,8 +21,8 @@ BELIEF = 0.03
 BRAID, PONYTAIL, COMBED = 2, 4, 5
 """Two styles with hair behind the neck, and short hair that looks from in front as a ponytail does."""
 UNSEEN, CROPPED = 0.006, -1.2
-"""What has to speak for a braid or a ponytail, in mean difference of regions: hardly anybody has one that the photo does not show. Half as
-much for a braid that is cropped to that length (logarithm; the shortest of the training), which is a bob; a ponytail cropped is a stub."""
+"""What has to speak for a braid or a ponytail, in mean difference of regions, or it is cropped to that length (logarithm; the shortest of
+the training): hardly anybody has one that the photo does not show. Instead of a cropped ponytail the hair is combed back."""
 OUTLINE = ("background", "skin", "hair", "ears", "hat")
 """Regions that tell haircuts apart."""
 PART = 4
@@ -57,14 +57,16 @@ def decided(w: Tensor, regions: Tensor, target: Target, generator: TriPlaneGener
     tried = sorted(likely, key=likely.get, reverse=True)[:TRIED]
     haircuts = {}
     for style in [style for style in tried if style == tried[0] or likely[style] >= UNLIKELY]:
-        haircuts[style, None] = (UNSEEN if style in (BRAID, PONYTAIL) else 0.0) - BELIEF * likely[style]
-        if style == BRAID:
-            haircuts[style, CROPPED] = UNSEEN / 2 - BELIEF * likely[style]
+        for length, doubt in ((None, UNSEEN), (CROPPED, UNSEEN / 2)) if style in (BRAID, PONYTAIL) else ((None, 0.0),):
+            haircuts[style, length] = doubt - BELIEF * likely[style]
     codes = torch.stack([traits.write(with_haircut(found, style, traits, length)) for style, length in haircuts])
     if len(codes) == 1:
         return codes[0]
     away = outline_differences(codes.to(generator.device), regions, target, generator)
-    return codes[(away + torch.tensor(list(haircuts.values()))).argmin()]
+    best = int((away + torch.tensor(list(haircuts.values()))).argmin())
+    if list(haircuts)[best] == (PONYTAIL, CROPPED):  # a bun, where the photo shows none
+        return traits.write(with_haircut(found, COMBED, traits))
+    return codes[best]
 
 
 def with_haircut(found: Tensor, style: int | None, traits: Traits, length: float | None = None) -> Tensor:
