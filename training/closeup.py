@@ -36,8 +36,7 @@ from .distortions import backgrounds, distort
 from .grimaces import Slits, blurred, creases, folds, grimaces, pulled, slits, teeth
 from .heads import HeadPack, person_from_code
 from .heads.backgrounds import draw_background
-from .heads.landmarks import landmarks
-from .heads.render import place
+from .heads.landmarks import points_of
 from .mapping import SHIFT
 from .pool import VIEWS, Pool
 
@@ -51,12 +50,6 @@ SPOT = 0.035
 HAIR, CLOTHING, MOUTH = (REGIONS.index(n) for n in ("hair", "clothing", "mouth"))
 
 
-def points_of(pack: HeadPack, code: np.ndarray) -> np.ndarray:
-    """``[68, 3]`` scene coordinates of a person's landmarks."""
-    vertices, _, _, centre, scale = place(pack, person_from_code(pack, code))
-    return ((landmarks(pack, vertices) - centre) * scale).astype(np.float32)
-
-
 class Crops:
     """Draws crops ``side`` pixels wide with their truths, of the face alone where ``near``."""
 
@@ -65,7 +58,7 @@ class Crops:
         torch.manual_seed(seed)
         pack, people = HeadPack(), pool.ready()
         self.points = torch.zeros(pool.heads, LANDMARKS, 3)
-        self.points[people] = torch.from_numpy(np.stack([points_of(pack, c) for c in pool.arrays["codes"][people]]))
+        self.points[people] = torch.from_numpy(np.stack([points_of(pack, person_from_code(pack, c)) for c in pool.arrays["codes"][people]]))
         self.w = torch.zeros(pool.heads, W_DIM)
         self.w[people] = torch.from_numpy(pool.ws(people))
         cameras = torch.from_numpy(np.array(pool.arrays["cameras"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,13 +40,14 @@ def export(run: Path, out: Path = BUILTIN_FILE) -> None:
 def known_traits() -> Traits:
     """What the built-in generator's w means."""
     pack = HeadPack()
-    mean, scale = (torch.from_numpy(x).float() for x in trait_statistics(pack))
+    statistics = trait_statistics(pack)
+    mean, scale, slopes = (torch.from_numpy(x).float() for x in (*statistics, point_slopes(pack, *statistics)))
     places = trait_layout(pack, person_from_code(pack, draw_codes(np.random.default_rng(0), 1)[0]))
     for name, part, count in (("glasses_kind", "glasses", len(GLASSES)), ("hat_kind", "hat", len(HATS)), ("mole_there", "mole", 1),
                               ("patch_there", "patch", 1)):
         places[name] = slice(places[part].start, places[part].start + count)
-    moving = slice(places["shape"].start, places["expression"].stop)
-    return Traits(mean - SHIFT * scale, scale, places, torch.from_numpy(point_slopes(pack, moving)))
+    known = Traits(mean - SHIFT * scale, scale, places, slopes)
+    return replace(known, slopes=slopes[..., known.moving].contiguous())
 
 
 def assemble(run: Path, codes: int = 80_000, steps: int = 10_000) -> TriPlaneGenerator:

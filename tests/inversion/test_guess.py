@@ -34,6 +34,7 @@ def test_the_traits_file_is_that_of_the_training() -> None:
     shipped, now = builtin_traits(), known_traits()
     assert shipped.places == now.places
     assert torch.allclose(shipped.mean, now.mean, atol=1e-4) and torch.allclose(shipped.scale, now.scale, atol=1e-4)
+    assert torch.allclose(shipped.slopes, now.slopes, atol=1e-4)
     w = torch.randn(shipped.mean.shape[0])
     assert torch.allclose(shipped.write(shipped.read(w)), w, atol=1e-4)
 

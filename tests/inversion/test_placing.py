@@ -11,9 +11,10 @@ from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.generator.traits import builtin_traits
 from symgan_core.geometry import Camera
 from symgan_core.inversion import Inversion, settings
-from symgan_core.inversion.placing import place_face
+from symgan_core.inversion.placing import OPEN, place_face
 from symgan_core.inversion.pose import CAMERA_LIMITS, adjusted_camera
 from symgan_core.inversion.target import Target
+from training.heads.traits import UNITS
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,10 @@ def expression(w: Tensor, **parts: float) -> Tensor:
         found[traits.places["expression"].start + names.index(name)] = strength
     found[traits.places["teeth"]] = float(parts.get("open", 0) > 0)
     return traits.write(found).expand(1, 14, -1)
+
+
+def test_what_opens_a_mouth_has_the_numbers_of_the_training() -> None:
+    assert [UNITS[number] for number, _ in OPEN.values()] == list(OPEN)
 
 
 @pytest.mark.parametrize(("yaw", "across"), [(8.0, 0.04), (-8.0, 0.04), (0.0, -0.04)])

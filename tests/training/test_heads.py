@@ -15,11 +15,10 @@ from training.heads import (
     draw_codes,
     person_from_code,
     point_slopes,
-    trait_layout,
     trait_statistics,
     traits,
 )
-from training.heads.landmarks import landmark_vertices, landmarks
+from training.heads.landmarks import landmark_vertices, landmarks, points_of
 from training.heads.people import CHOICE_GAP, HAIR, Z_DIM, _hair_scores, macro_weights
 from training.heads.render import frame, place
 
@@ -210,18 +209,15 @@ def test_the_68_points_are_in_order_and_on_the_face(renderer: HeadRenderer) -> N
 def test_points_move_as_the_slopes_say(pack: HeadPack) -> None:
     """A mouth that smiles: slopes of nothing would be wrong by all of the way, these (of few people) are by half of it at most."""
     code = draw_codes(np.random.default_rng(4), 1)[0]
-    places = trait_layout(pack, person_from_code(pack, code))
-    moving = slice(places["shape"].start, places["expression"].stop)
-    slopes = point_slopes(pack, moving, people=700)
     mean, scale = trait_statistics(pack)
+    slopes = point_slopes(pack, mean, scale, people=700)
     people = []
     for smile in (-0.4, 2.0):
         code[CODE["smile"]] = smile
         person = person_from_code(pack, code)
-        at = place(pack, person)
-        people.append(((traits(pack, person) - mean) / scale, (landmarks(pack, at.vertices) - at.centre) * at.scale))
+        people.append(((traits(pack, person) - mean) / scale, points_of(pack, person)))
     (one, before), (other, after) = people
-    real, said = (after - before)[48:], (slopes @ (other - one)[moving])[48:]
+    real, said = (after - before)[48:], (slopes @ (other - one))[48:]
     assert np.abs(real).max() > 0.003 and np.linalg.norm(said - real) < 0.6 * np.linalg.norm(real)
 
 

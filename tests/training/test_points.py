@@ -13,8 +13,9 @@ from symgan_core.faces.points import HALF, PATCH, PointNetwork, gather_points, g
 from symgan_core.geometry import DEFAULT_FOCAL, Camera, project
 from symgan_core.weights import read_shipped, write_shipped
 from tests.training.learning import learning_curve
-from training.closeup import Crops, points_of, seen
+from training.closeup import Crops, seen
 from training.heads import HeadPack, HeadRenderer, draw_codes, person_from_code
+from training.heads.landmarks import points_of
 from training.points import SIDE, Patches, astray, compressed, losses, mean_of_versions, patches, shadowed, sharpened
 from training.pool import expressive
 
@@ -100,7 +101,7 @@ def test_features_of_rendered_people_are_read_where_they_are(monkeypatch: pytest
         code = expressive(draw_codes(rng, 1)[0], rng)
         person, camera = person_from_code(renderer.pack, code), Camera.orbit(yaw, float(rng.uniform(-15, 15)))
         view = renderer.draw(renderer.build(person), person, camera.cam2world[0].numpy(), DEFAULT_FOCAL)
-        places, depth = project(torch.from_numpy(points_of(renderer.pack, code))[None], camera.vector())
+        places, depth = project(torch.from_numpy(points_of(renderer.pack, person))[None], camera.vector())
         shown = seen(places, depth - 2.7, torch.from_numpy(view.depth)[None].float())[0].numpy()
         truth, close = places[0].numpy() * side, look_closer(as_tensor(view.rgb))
         with monkeypatch.context() as without:

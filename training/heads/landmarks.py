@@ -14,6 +14,8 @@ import numpy as np
 from symgan_core.faces.maps import MIRRORED
 
 from .pack import ASSETS, HeadPack
+from .people import Person
+from .render import place
 
 Array = np.ndarray
 AVERAGE = {f"macrodetails/{kind}-{sex}-young": 1 / 6 for kind in ("african", "asian", "caucasian") for sex in ("female", "male")}
@@ -22,6 +24,12 @@ AVERAGE = {f"macrodetails/{kind}-{sex}-young": 1 / 6 for kind in ("african", "as
 def landmarks(pack: HeadPack, vertices: Array) -> Array:
     """``[68, 3]``: the points of composed ``vertices [V, 3]``."""
     return vertices[landmark_vertices(str(pack.root))]
+
+
+def points_of(pack: HeadPack, person: Person) -> Array:
+    """``[68, 3]`` float32: the same of a person, in scene units."""
+    at = place(pack, person)
+    return ((landmarks(pack, at.vertices) - at.centre) * at.scale).astype(np.float32)
 
 
 @lru_cache(maxsize=2)

@@ -10,10 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from .accessories import GLASSES, HATS, NECKLINES
-from .landmarks import landmarks
+from .landmarks import points_of
 from .pack import HeadPack
 from .people import BROWS, HAIR, IRISES, Person, draw_codes, person_from_code
-from .render import place
 
 Array = np.ndarray
 STYLES = HAIR[:-1]
@@ -84,16 +83,14 @@ def trait_statistics(pack: HeadPack, people: int = 4000) -> tuple[Array, Array]:
     return mean, np.maximum(np.maximum(values.std(0), np.abs(values - mean).max(0) / 3.5), 1e-2)
 
 
-def point_slopes(pack: HeadPack, moving: slice, people: int = 6000, damping: float = 30.0) -> Array:
-    """``[68, 3, T]`` float32: how far the 68 points move in scene units with each of the ``moving`` numbers of w: least squares over random
-    people, what the other traits do beside them (hair decides the frame) being accounted for. Always the same ones."""
+def point_slopes(pack: HeadPack, mean: Array, scale: Array, people: int = 6000, damping: float = 30.0) -> Array:
+    """``[68, 3, T]`` float32: how far the 68 points move in scene units with each number of w: least squares over random people, whose
+    traits ``mean`` and ``scale [T]`` take to w. Hair counts too, for it decides the frame. Always the same people."""
     persons = [person_from_code(pack, z) for z in draw_codes(np.random.default_rng(1), people)]
-    mean, scale = trait_statistics(pack)
     ws = np.stack([np.append((traits(pack, person) - mean) / scale, 1) for person in persons]).astype(np.float64)
-    placed = [place(pack, person) for person in persons]
-    points = np.stack([(landmarks(pack, at.vertices) - at.centre) * at.scale for at in placed])
+    points = np.stack([points_of(pack, person) for person in persons]).astype(np.float64)
     slopes = np.linalg.solve(ws.T @ ws + damping * np.eye(ws.shape[1]), ws.T @ points.reshape(people, -1))
-    return np.ascontiguousarray(slopes[moving].T.reshape(points.shape[1:] + (-1,)), np.float32)
+    return slopes[:-1].T.reshape(points.shape[1:] + (-1,)).astype(np.float32)
 
 
 def _one_of(names: tuple[str, ...], chosen: str | None) -> Array:
