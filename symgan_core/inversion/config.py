@@ -40,10 +40,9 @@ class PivotConfig:
     """Begin at the encoder's guess, where the generator has an encoder; else at the mean."""
     keep_haircut: bool = False
     """The style of the hair stays as it is guessed, where w knows it: else tails grow behind necks, where no photo shows that none is."""
-    points_weight: float = 5.0
-    """Of the mean distance of the face's points as the second look reads them in render and photo, in picture widths (``reading.py``)."""
-    points_share: float = 0.7
-    """Over this first share of the steps; then pixels know better."""
+    points_weight: float = 20.0
+    """Of the mean distance of the face's points from where the photo has them, in picture widths (``placing.py``): pixels draw a mouth over
+    its own height only, and pull smiles shut."""
     prior_weight: float = 0.012
     """Weight of the code's squared distance from the mean, in standard deviations."""
 

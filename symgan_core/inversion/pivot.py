@@ -17,12 +17,13 @@ from .events import Event
 from .light import Lamp, fit_lamp
 from .look import AgingGrid, look
 from .offset import PlanesOffset
-from .placing import place_face
+from .placing import FacePoints, place_face
 from .pose import adjusted_camera
-from .reading import points_difference
 from .symmetry import compare_with_mirror
 from .target import Target, completed, opacity_difference, to_preview
 
+POINTS_EVERY = 6
+"""The points of the face are read anew in the render after so many steps."""
 LIGHT_EVERY = 12
 """The light of one side is fitted anew after so many steps."""
 
@@ -57,8 +58,10 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
     mean, std = latent_statistics(generator, target.camera)
     rows = 1 if pivot.space == "w" else generator.config.num_ws
     move = torch.zeros(6, device=generator.device)
-    if pivot.points_first and target.matte:  # framed as the second look expects heads
-        move, state.ws = place_face(generator, state.ws, target.camera, target.image, pivot.optimize_camera)
+    with_points = target.matte and (pivot.points_first or pivot.points_weight > 0)  # framed as the second look expects heads
+    points = FacePoints(generator, target.image) if with_points else None
+    if points is not None and pivot.points_first:
+        move, state.ws = place_face(generator, state.ws, target.camera, points, pivot.optimize_camera)
     offset = ((state.ws - mean) / std)[:, :rows].clone().requires_grad_(True)
     move.requires_grad_(pivot.optimize_camera)
     traits = traits_of(generator.config)
@@ -82,7 +85,6 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         ws = (mean + std * torch.where(free, offset + noise, offset.detach())).expand(-1, generator.config.num_ws, -1)
         camera = adjusted_camera(target.camera, move) if pivot.optimize_camera else target.camera
         part = 2 if share < pivot.coarse_share else 1
-        with_points = target.matte and pivot.points_weight > 0 and share < pivot.points_share  # framed as the second look expects heads
         photo, mirror = target.with_camera(camera), None
         if pivot.mirror and target.mirror_weight > 0 and step % pivot.mirror_every == 0:
             if pivot.match_light and traits is not None:  # the mirrored photo is the same face under the mirrored lamps
@@ -94,7 +96,11 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
                 mirror = light.mirrored_photo(seen, depth).with_camera(photo.mirrored().camera), ws
             else:
                 mirror = photo.mirrored(), ws
-        losses, out = _losses(generator, ws, photo, mirror, part, with_points, config, perceptual, rng, grid)
+        losses, out = _losses(generator, ws, photo, mirror, part, config, perceptual, rng, grid)
+        if points is not None and pivot.points_weight > 0:
+            if step % POINTS_EVERY == 0:
+                points.find(ws.detach(), camera.detach())
+            losses["points"] = pivot.points_weight * points.difference(ws, camera)
         losses["prior"] = pivot.prior_weight * latent_distance(ws, mean, std)
         optimizer.zero_grad()
         sum(losses.values()).backward()
@@ -106,7 +112,7 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         yield Event("pivot", step + 1, pivot.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
 
 
-def _losses(generator: TriPlaneGenerator, ws: Tensor, target: Target, mirror: tuple[Target, Tensor] | None, part: int, with_points: bool,
+def _losses(generator: TriPlaneGenerator, ws: Tensor, target: Target, mirror: tuple[Target, Tensor] | None, part: int,
             config: InversionConfig, perceptual: PerceptualLoss, rng: torch.Generator,
             grid: AgingGrid) -> tuple[dict[str, Tensor], Synthesized]:
     """Losses of the photo's view and, if there is a ``mirror`` (a view and the code that it shows), of that; and the photo's view as it is.
@@ -122,8 +128,6 @@ def _losses(generator: TriPlaneGenerator, ws: Tensor, target: Target, mirror: tu
     image, mask = completed(image, mask, out.image, out.image_opacity, beyond)
     losses = {"perceptual": perceptual(out.image, image), "pixel": (out.image - image).abs().mean(),
               "opacity": opacity_difference(out, replace(target, mask=mask))}
-    if with_points:
-        losses["points"] = pivot.points_weight * points_difference(out.image, image)
     if mirror is not None:
         other, code = mirror
         shown = planes if code is ws else generator.planes(code, resolution=resolution)

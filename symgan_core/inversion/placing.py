@@ -1,4 +1,4 @@
-"""Before the first step: the camera and the features of the face, from where the photo has the points of its face."""
+"""The camera and the features of the face, from where the photo has the points of its face: before the first step, and in each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRUST = (1e-2, 5e-3, 1e-2, 5e-3, 3e-3, 1e-2)
 """Weight of the squared distance from the move that the second look's pose and frame ask for, beside squared distances of the points:
 either alone is wrong by half as much again as both together."""
 NOISE = 0.006
-"""The error of a point, in picture widths, that a trait moves by one deviation to explain."""
+"""The error of a point, in picture widths; to explain one so large, a trait moves by one deviation."""
 FARTHEST = 3.5
 """Traits are not moved farther from the mean than so many deviations."""
 KNOWN = 1e6
@@ -36,7 +36,7 @@ OPENING = 0.1
 
 
 @torch.no_grad()
-def place_face(generator: TriPlaneGenerator, ws: Tensor, camera: Tensor, photo: Tensor, camera_too: bool) -> tuple[Tensor, Tensor]:
+def place_face(generator: TriPlaneGenerator, ws: Tensor, camera: Tensor, points: FacePoints, camera_too: bool) -> tuple[Tensor, Tensor]:
     """The move ``[6]`` of the camera, and the codes, with which the head has the points of its face where the photo has them.
 
     A wrong camera moves all points together; how they lie to each other is the face's shape and expression, and the built-in generator's
@@ -45,28 +45,67 @@ def place_face(generator: TriPlaneGenerator, ws: Tensor, camera: Tensor, photo: 
 
     Args:
         ws: ``[1, num_ws, w_dim]``, the same in all rows; camera: ``[1, 25]``.
-        photo: ``[1, 3, H, W]`` in [-1, 1], framed as the built-in generator frames heads.
+        points: of the photo.
         camera_too: False leaves it where it is (the move is zero).
     """
-    device, traits = generator.device, traits_of(generator.config)
-    samples, resolution = generator.config.draft_samples, generator.config.draft_resolution
-    close = look_closer(photo.clamp(-1, 1).cpu())
-    read = move_read(close, camera, photo.shape[-1]).to(device) if camera_too else torch.zeros(6, device=device)
-    wanted, wanted_seen = (x.to(device) for x in _points(close, photo.shape[-1]))
-    moving, slopes = (slice(0), ws.new_zeros(len(wanted), 3, 0)) if traits is None else (traits.moving, traits.slopes[FACE].to(ws))
-    trust = torch.cat([ws.new_tensor(TRUST) if camera_too else ws.new_full((6,), KNOWN), ws.new_full(slopes.shape[2:], NOISE**2)])
+    traits = traits_of(generator.config)
+    read = move_read(points.close, camera, points.side).to(ws) if camera_too else ws.new_zeros(6)
+    trust = torch.cat([ws.new_tensor(TRUST) if camera_too else ws.new_full((6,), KNOWN), ws.new_full(points.slopes.shape[2:], NOISE**2)])
     move, moved = read.clone(), ws
     for _ in range(ROUNDS):
-        seen_from, planes = adjusted_camera(camera, move), generator.planes(moved)
-        out = generator.view(planes, moved, seen_from, resolution, samples=samples, grid=generator.density_grid(planes))
-        found, found_seen = (x.to(device) for x in _points(look_closer(out.image.clamp(-1, 1).cpu()), resolution))
-        places = sample_image(unproject(out.image_depth, seen_from).permute(0, 3, 1, 2), found[None, None])[0, :, 0].T
-        home = torch.cat([read, (ws - moved)[0, 0, moving]])
-        fitted = _fit(places, slopes, wanted, wanted_seen * found_seen, camera, move, home, trust)
+        points.find(moved, adjusted_camera(camera, move))
+        home = torch.cat([read, (ws - moved)[0, 0, points.moving]])
+        fitted = _fit(points, camera, move, home, trust)
         move = fitted[:6] if camera_too else move
         if traits is not None:
             moved = _within(moved[0, 0], fitted[6:], generator, traits).expand_as(ws)
     return move, moved
+
+
+class FacePoints:
+    """Where a photo has the points of its face, and where a head has them as its camera, shape and expression change.
+
+    One network reads both, so what it reads wrong in a photo it reads as wrong in a render that looks like it.
+
+    Attributes:
+        close: the second look's reading of the photo, of ``side`` pixels.
+        slopes: ``[P, 3, T]``, world units: how the points go with the numbers of w that are ``moving`` (none where nobody knows).
+    """
+
+    def __init__(self, generator: TriPlaneGenerator, photo: Tensor):
+        """``photo [1, 3, H, W]`` in [-1, 1], framed as the built-in generator frames heads."""
+        self._generator, self.side = generator, photo.shape[-1]
+        device, traits = generator.device, traits_of(generator.config)
+        self.close = look_closer(photo.clamp(-1, 1).cpu())
+        self._wanted, self._shown = (x.to(device) for x in _points(self.close, self.side))
+        self.moving = slice(0) if traits is None else traits.moving
+        self.slopes = torch.zeros(len(self._wanted), 3, 0) if traits is None else traits.slopes[FACE]
+        self.slopes = self.slopes.to(device)
+
+    @torch.no_grad()
+    def find(self, ws: Tensor, camera: Tensor) -> None:
+        """Render the head, and read its points there: ``off`` counts from here."""
+        generator, config = self._generator, self._generator.config
+        planes = generator.planes(ws)
+        out = generator.view(planes, ws, camera, config.draft_resolution, samples=config.draft_samples, grid=generator.density_grid(planes))
+        found, seen = (x.to(ws.device) for x in _points(look_closer(out.image.clamp(-1, 1).cpu()), config.draft_resolution))
+        self._places = sample_image(unproject(out.image_depth, camera).permute(0, 3, 1, 2), found[None, None])[0, :, 0].T
+        self._weights, self._home = self._shown * seen, ws[0, 0, self.moving]
+
+    def off(self, change: Tensor, camera: Tensor) -> Tensor:
+        """``[P, 2]``, picture widths: how far the points are from where the photo has them, with ``change [T]`` of the moving numbers."""
+        return project((self._places + self.slopes @ change)[None], camera)[0][0] - self._wanted
+
+    def weights(self, off: Tensor) -> Tensor:
+        """``[P]``: how far a point counts that is so far ``off [P, 2]``: outliers are held back (Cauchy's weights)."""
+        return self._weights / (1 + (off.detach().norm(dim=1) / OUTLIER).square())
+
+    def difference(self, ws: Tensor, camera: Tensor) -> Tensor:
+        """Mean distance of the points of ``ws [1, num_ws, w_dim]`` seen from ``camera [1, 25]``, in picture widths; distances within the
+        error of a reading hardly count."""
+        off = self.off(ws[0, 0, self.moving] - self._home, camera)
+        weights = self.weights(off)
+        return (off.square().sum(1).add(NOISE**2).sqrt() * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
 def _points(close: Closeup, side: int) -> tuple[Tensor, Tensor]:
@@ -74,20 +113,17 @@ def _points(close: Closeup, side: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(close.landmarks[FACE] / side).float(), torch.from_numpy(close.visible[FACE]).float()
 
 
-def _fit(places: Tensor, slopes: Tensor, wanted: Tensor, weights: Tensor, camera: Tensor, move: Tensor, home: Tensor,
-         trust: Tensor) -> Tensor:
-    """``[6 + T]``: the move, and the change of T traits, for which ``places [P, 3]`` and what the traits add to them (``slopes
-    [P, 3, T]``) project to ``wanted [P, 2]``: least squares, with outliers held back (Cauchy's weights), and with ``trust`` in ``home``,
-    both ``[6 + T]``."""
+def _fit(points: FacePoints, camera: Tensor, move: Tensor, home: Tensor, trust: Tensor) -> Tensor:
+    """``[6 + T]``: the move, and the change of T numbers of w, with which the points are where they are wanted: least squares, with
+    ``trust`` in ``home``, both ``[6 + T]``."""
     def off(at: Tensor) -> Tensor:
-        return project((places + slopes @ at[6:])[None], adjusted_camera(camera, at[:6]))[0][0] - wanted
+        return points.off(at[6:], adjusted_camera(camera, at[:6]))
 
-    at = torch.cat([move, move.new_zeros(slopes.shape[2])])
+    at = torch.cat([move, move.new_zeros(len(home) - 6)])
     for _ in range(STEPS):
         left = off(at)
-        weight = (weights / (1 + (left.norm(dim=1) / OUTLIER).square()))[:, None, None]
         slope = torch.autograd.functional.jacobian(off, at, vectorize=True)
-        pull = (weight * slope).flatten(0, 1).T
+        pull = (points.weights(left)[:, None, None] * slope).flatten(0, 1).T
         at = at - torch.linalg.solve(pull @ slope.flatten(0, 1) + torch.diag(trust), pull @ left.flatten() + trust * (at - home))
         at[:6] = at[:6].clamp(-2, 2)  # within its limits a move has a gradient
     return at

@@ -11,7 +11,7 @@ from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.generator.traits import builtin_traits
 from symgan_core.geometry import Camera
 from symgan_core.inversion import Inversion, settings
-from symgan_core.inversion.placing import OPEN, place_face
+from symgan_core.inversion.placing import NOISE, OPEN, FacePoints, place_face
 from symgan_core.inversion.pose import CAMERA_LIMITS, adjusted_camera
 from symgan_core.inversion.target import Target
 from training.heads.traits import UNITS
@@ -47,7 +47,7 @@ def test_most_of_a_wrong_start_is_undone_by_the_points(builtin: TriPlaneGenerato
         photo = builtin.synthesis(ws, right).image
     wrong = torch.tensor([yaw, 0, across, 0, 0, 0]) / torch.tensor(CAMERA_LIMITS)
     start = adjusted_camera(right, -torch.atanh(wrong))
-    move, _ = place_face(builtin, (mean + ws) / 2, start, photo, True)
+    move, _ = place_face(builtin, (mean + ws) / 2, start, FacePoints(builtin, photo), True)
     found = adjusted_camera(start, move)
     (was, _), (began, _), (ended, pitch) = (Camera.from_vector(c).yaw_pitch() for c in (right, start, found))
     assert abs(was - began) == pytest.approx(abs(yaw), abs=0.1) and float(start[0, 18]) == pytest.approx(0.5 - across, abs=1e-3)
@@ -62,7 +62,7 @@ def test_the_face_gets_the_expression_of_the_photo(builtin: TriPlaneGenerator, s
         mean = builtin.backbone.mapping.w_avg
         straight, wanted = expression(mean, smile=0.0, down=0.0, open=0.0), expression(mean, smile=smile, down=0.0, open=open_)
         photo = builtin.synthesis(wanted, camera).image
-        move, found = place_face(builtin, straight, camera, photo, False)
+        move, found = place_face(builtin, straight, camera, FacePoints(builtin, photo), False)
         points = [torch.from_numpy(look_closer(builtin.synthesis(ws, camera).image.clamp(-1, 1)).landmarks[48:])
                   for ws in (wanted, straight, found)]
     before, after = (float((x - points[0]).norm(dim=1).mean()) for x in points[1:])
@@ -78,8 +78,38 @@ def test_the_face_gets_the_expression_of_the_photo(builtin: TriPlaneGenerator, s
 def test_a_generator_whose_w_nobody_knows_keeps_its_code(tiny: TriPlaneGenerator) -> None:
     ws = torch.randn(1, tiny.config.num_ws, tiny.config.w_dim, generator=torch.Generator().manual_seed(0))
     camera = tiny.frontal_camera()
-    move, found = place_face(tiny, ws, camera, torch.zeros(1, 3, 64, 64), True)
+    move, found = place_face(tiny, ws, camera, FacePoints(tiny, torch.zeros(1, 3, 64, 64)), True)
     assert torch.equal(found, ws) and move.shape == (6,) and torch.isfinite(move).all()
+
+
+def test_points_pull_camera_and_expression_to_the_photo(builtin: TriPlaneGenerator) -> None:
+    """They are away by what the camera is off; with the right head, by no more than the error of a reading."""
+    traits, camera = builtin_traits(), Camera.orbit(10, 0).vector()
+    with torch.no_grad():
+        mean = builtin.backbone.mapping.w_avg
+        straight, smiling = expression(mean, smile=0.0), expression(mean, smile=0.8)
+        points = FacePoints(builtin, builtin.synthesis(smiling, camera).image)
+    points.find(smiling, camera)
+    assert float(points.difference(smiling, camera)) < 1.5 * NOISE
+
+    across = torch.tensor([0, 0, 0.3, 0, 0, 0], requires_grad=True)
+    moved = points.difference(smiling, adjusted_camera(camera, across))
+    moved.backward()
+    assert float(moved) == pytest.approx(CAMERA_LIMITS[2] * torch.tensor(0.3).tanh().item(), rel=0.2)
+    assert across.grad[2] > 5 * across.grad[3].abs()
+
+    points.find(straight, camera)
+    ws = straight.clone().requires_grad_(True)
+    away = points.difference(ws, camera)
+    away.backward()
+    smile = traits.places["expression"].start
+    assert ws.grad[0, 0, smile] < 0 and not ws.grad[0, 1:].any()
+    fixed = torch.ones(len(mean), dtype=torch.bool)
+    fixed[traits.moving] = False
+    assert not ws.grad[..., fixed].any()
+    with torch.no_grad():
+        ws[0, 0, smile] = smiling[0, 0, smile]
+        assert float(points.difference(ws, camera)) < float(away)
 
 
 def test_the_haircut_stays_as_it_was_guessed(builtin: TriPlaneGenerator) -> None:
