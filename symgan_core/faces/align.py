@@ -36,6 +36,7 @@ class FaceCrop:
         contour: ``[68, 2]`` in crop pixels (iBUG's scheme), ``visible [68]``: probability that nothing hides them.
         inside: bool ``[R, R]``: what lies within the photo.
         body: float32 ``[R, R]``, the probability that a pixel of the mask shows what is below the head: neck, shoulders, clothing.
+        loose: float32 ``[R, R]``, the same for what hangs beside face and neck: hair, or what was taken for it.
     """
 
     image: np.ndarray
@@ -48,6 +49,7 @@ class FaceCrop:
     visible: np.ndarray
     inside: np.ndarray
     body: np.ndarray
+    loose: np.ndarray
 
 
 def align_frame(photo: np.ndarray, frame: np.ndarray, resolution: int) -> np.ndarray:

@@ -31,6 +31,8 @@ HEAD = ("skin", "hair", "eyes", "mouth", "brows", "nose", "ears", "glasses", "ha
 """All but what is behind the head and below it."""
 CHIN, BELOW = 8, 0.02
 """Its point; skin that lies so many sides of the picture below it is the body's."""
+NOSE_BASE = 33
+"""Its point."""
 W_DIM = 267
 WEIGHTS = Path(__file__).parent / "weights" / "closeup.safetensors"
 BATCH = 32
@@ -190,6 +192,12 @@ class Closeup:
         under = np.arange(size) > size * (float(points_in_squares(points, square)[0, CHIN, 1]) + BELOW)
         return body + under[:, None] * self.share(("skin",), frame, size)
 
+    def loose_share(self, frame: np.ndarray, size: int) -> np.ndarray:
+        """The same for what hangs beside face and neck, from the height of the nose's base on: hair, or what looks like it."""
+        points, square = (torch.as_tensor(x, dtype=torch.float32)[None] for x in (self.landmarks, frame))
+        low = np.arange(size) > size * float(points_in_squares(points, square)[0, NOSE_BASE, 1])
+        return low[:, None] * self.share(("hair", "background"), frame, size)
+
 
 def read_twice(network: CloseNetwork, crops: Tensor) -> tuple[CloseReading, Tensor]:
     """The mean of what the network says of crops ``[B, 3, 128, 128]`` and of their mirror images, turned back; and how sure it is ``[B]``:
@@ -244,6 +252,11 @@ def look_closer(image: Tensor | Pyramid, frame: Tensor | None = None, points_too
 
 def share_of(names: Sequence[str], image: Tensor) -> Tensor:
     """``[1, 1, S, S]``: probability of any of these regions in a whole square ``image [1, 3, S, S]``, a render perhaps."""
+    return shares_of(image, names)[0]
+
+
+def shares_of(image: Tensor, *groups: Sequence[str]) -> list[Tensor]:
+    """The same for several groups of regions, looked at once."""
     size = image.shape[-1]
-    seen = look_closer(image.clamp(-1, 1).cpu(), points_too=False).share(names, np.array([size, 0, size / 2, size / 2]), size)
-    return torch.from_numpy(seen)[None, None].to(image)
+    seen, whole = look_closer(image.clamp(-1, 1).cpu(), points_too=False), np.array([size, 0, size / 2, size / 2])
+    return [torch.from_numpy(seen.share(names, whole, size))[None, None].to(image) for names in groups]

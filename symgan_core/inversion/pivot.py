@@ -17,6 +17,7 @@ from .events import Event
 from .light import Lamp, fit_lamp
 from .look import AgingGrid, look
 from .offset import PlanesOffset
+from .parts import parts_shown
 from .placing import FacePoints, place_face
 from .pose import adjusted_camera
 from .symmetry import compare_with_mirror
@@ -62,6 +63,8 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
     points = FacePoints(generator, target.image) if with_points else None
     if points is not None and pivot.points_first:
         move, state.ws = place_face(generator, state.ws, target.camera, points, pivot.optimize_camera)
+    if target.loose is not None:
+        target = target.without_strays(parts_shown(generator, state.ws, adjusted_camera(target.camera, move)))
     offset = ((state.ws - mean) / std)[:, :rows].clone().requires_grad_(True)
     move.requires_grad_(pivot.optimize_camera)
     traits = traits_of(generator.config)

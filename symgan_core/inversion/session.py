@@ -27,7 +27,6 @@ from ..faces import (
     look_closer,
     nudged,
     read_photo,
-    share_of,
     to_crop,
 )
 from ..generator import TriPlaneGenerator
@@ -38,6 +37,7 @@ from .events import Event
 from .guess import guess_code
 from .labels import origins
 from .light import rendered_light
+from .parts import parts_shown
 from .pivot import State, find_pivot, latent_statistics
 from .portrait import Portrait3D
 from .target import Target, completed, make_target, to_uint8
@@ -98,9 +98,8 @@ class Inversion:
     def _bust(self) -> Target:
         if not self.target.dressed:
             return self.target
-        generator, state = self._state.generator, self._state
-        shown = generator.view(generator.planes(state.ws), state.ws, state.camera, generator.config.draft_resolution)
-        return self.target.as_a_bust(shown.image_opacity, share_of(("neck", "clothing"), shown.image))
+        parts = parts_shown(self._state.generator, self._state.ws, self._state.camera)
+        return self.target.without_strays(parts).as_a_bust(parts)
 
     def _timed(self, stage: str, events: Iterator[Event]) -> Iterator[Event]:
         begin = time.monotonic()
@@ -229,13 +228,13 @@ def crop_face(photo: np.ndarray, face: Face, generator: TriPlaneGenerator, reque
     return FaceCrop(image, camera, landmarks, head_mask(image, shown, landmarks), frame, face,
                     to_crop(close.landmarks, frame, config.image_resolution), close.visible,
                     inside_photo(frame, photo.shape, config.image_resolution),
-                    close.body_share(frame, config.image_resolution))
+                    close.body_share(frame, config.image_resolution), close.loose_share(frame, config.image_resolution))
 
 
 def start_inversion(crop: FaceCrop, generator: TriPlaneGenerator, method: str = "spi", preset: str = "balanced", seed: int = 0,
                     request: PhotoRequest = PhotoRequest(), source: str = "builtin") -> Inversion:
     """An inversion of a prepared photo; the pose is refined unless the user gave it."""
-    target = make_target(crop.image, crop.camera.vector()[0], crop.mask, generator, crop.body, crop.inside)
+    target = make_target(crop.image, crop.camera.vector()[0], crop.mask, generator, crop.body, crop.inside, crop.loose)
     refine = request.yaw is None and request.pitch is None
     return Inversion(target, generator, settings(method, preset, optimize_camera=refine), seed, source)
 

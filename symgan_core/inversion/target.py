@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ..errors import RequestError
 from ..generator import Synthesized, TriPlaneGenerator
 from ..geometry import Camera, mirror_image, mirror_weight
+from .parts import PartsShown
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +21,7 @@ class Target:
 
     ``matte``: the generator leaves the background empty, so that its opacity has to be the mask.
     ``body [1, 1, H, W]`` in [0, 1]: which of the mask is below the head (neck, shoulders, clothing), or None if nobody knows.
+    ``loose [1, 1, H, W]`` in [0, 1]: which of it hangs beside face and neck, as hair does, or None.
     ``foreign [1, 1, H, W]`` in {0, 1}: where the photo shows body and the generator a head, or None: not to be painted on that.
     ``beyond [1, 1, H, W]`` in {0, 1}: what lies outside of the photo, or None: nothing does. The mask has nothing there, and the image is a
     guess to read from, not to learn.
@@ -31,16 +33,17 @@ class Target:
     camera: Tensor
     matte: bool = True
     body: Tensor | None = None
+    loose: Tensor | None = None
     foreign: Tensor | None = None
     backdrop: Tensor | None = None
     beyond: Tensor | None = None
 
     def mirrored(self) -> Target:
         """The flipped photo at the mirrored camera."""
-        mask, body, foreign, beyond = (
-            None if x is None else mirror_image(x) for x in (self.mask, self.body, self.foreign, self.beyond))
+        maps = {name: getattr(self, name) for name in ("mask", "body", "loose", "foreign", "beyond")}
+        maps = {name: None if x is None else mirror_image(x) for name, x in maps.items()}
         camera = Camera.from_vector(self.camera).mirror().vector()
-        return replace(self, image=mirror_image(self.image), mask=mask, camera=camera, body=body, foreign=foreign, beyond=beyond)
+        return replace(self, image=mirror_image(self.image), camera=camera, **maps)
 
     def with_camera(self, camera: Tensor) -> Target:
         """The same photo seen from another camera."""
@@ -56,21 +59,21 @@ class Target:
         """The mask of what the photo tells of the generator's head."""
         return self.mask if self.foreign is None else self.mask * (1 - self.foreign)
 
-    def as_a_bust(self, opacity: Tensor, body: Tensor, reach: float = 0.03) -> Target:
+    def as_a_bust(self, parts: PartsShown, reach: float = 0.03) -> Target:
         """Without what of the body lies elsewhere than where the generator shows one.
 
         A prior of heads has no shoulders: what it would have to make up there stands in the room as a board. And a collar beside the jaw
         is not to be painted onto the jaw.
 
         Args:
-            opacity: ``[1, 1, R, R]`` of the generator's view.
-            body: ``[1, 1, R, R]`` in [0, 1]: which of it is neck or clothing. The photo's stays within ``reach`` picture widths of that,
-                and where the generator is solid so far around.
+            parts: of the generator's view. The photo's body stays within ``reach`` picture widths of its body, and where it is solid so far
+                around.
         """
         if not self.dressed:
             return self
         size = self.mask.shape[-1]
-        shown, body = ((F.interpolate(x, (size, size), mode="bilinear", align_corners=False) > 0.5).float() for x in (opacity, body))
+        shown, body = ((F.interpolate(x, (size, size), mode="bilinear", align_corners=False) > 0.5).float()
+                       for x in (parts.opacity, parts.body))
         wide = 2 * round(reach * size) + 1
         reached = F.max_pool2d(shown * body, wide, 1, wide // 2)
         within = 1 - F.max_pool2d(1 - shown, wide, 1, wide // 2)
@@ -80,6 +83,27 @@ class Target:
         foreign = (self.body > 0.5).float() * shown * (1 - body)
         return replace(self, image=self.image * keep + (1 - keep), mask=self.mask * keep, foreign=foreign)
 
+    def without_strays(self, parts: PartsShown, reach: float = 0.08) -> Target:
+        """Without what hangs beside face and neck where the generator has no hair anywhere near.
+
+        A window's frame or another head beside the neck is taken for long hair; the haircut that is chosen for all of the head says better
+        whether there is any. What stays of it would be a board in the room, and while it is in the mask, it pulls the jaw wide.
+
+        Args:
+            parts: of the generator's view. What is loose in the photo stays within ``reach`` picture widths of its hair, and where it is
+                solid.
+        """
+        if self.mask is None or self.loose is None or not self.matte:
+            return self
+        size = self.mask.shape[-1]
+        shown, hair = ((F.interpolate(x, (size, size), mode="bilinear", align_corners=False) > 0.5).float()
+                       for x in (parts.opacity, parts.hair))
+        wide, soft = 2 * round(reach * size) + 1, round(size / 100) * 2 + 1
+        near = torch.maximum(shown, F.max_pool2d(shown * hair, wide, 1, wide // 2))
+        near = F.avg_pool2d(near, soft, 1, soft // 2, count_include_pad=False)
+        keep = 1 - ((self.loose - 0.3) / 0.3).clamp(0, 1) * (1 - near)
+        return replace(self, image=self.image * keep + (1 - keep), mask=self.mask * keep)
+
     @property
     def mirror_weight(self) -> float:
         """SPI's weight of the mirrored view at this yaw."""
@@ -87,12 +111,13 @@ class Target:
 
 
 def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray | None, generator: TriPlaneGenerator,
-                body: np.ndarray | None = None, inside: np.ndarray | None = None) -> Target:
+                body: np.ndarray | None = None, inside: np.ndarray | None = None, loose: np.ndarray | None = None) -> Target:
     """Check and prepare the inputs of ``invert_crop``.
 
     Args:
         body: float ``[*, *]`` in [0, 1], of any size: which pixels show neck, shoulders or clothing.
         inside: bool ``[*, *]``: which pixels lie within the photo; by default all do.
+        loose: float ``[*, *]`` in [0, 1]: which pixels show what hangs beside face and neck.
 
     Raises:
         RequestError: wrong shapes or dtypes.
@@ -117,15 +142,15 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
             backdrop = blurred_backdrop(image, soft)
             # The generator knows heads on white; a photo's background would be painted onto the sides of the head.
             image = image * soft + (1 - soft)
-    outside = below = None
+    outside = None
     if inside is not None and not inside.all():
         outside = F.interpolate(torch.from_numpy(~inside)[None, None].float(), size, mode="nearest")
         soft = soft if soft is None else soft * (1 - outside)
-    if body is not None:
-        below = F.interpolate(torch.from_numpy(body)[None, None].float(), size, mode="bilinear", align_corners=False)
-    parts = (None if x is None else x.to(generator.device) for x in (image, soft, camera[None], below, backdrop, outside))
-    image, soft, camera, below, backdrop, outside = parts
-    return Target(image, soft, camera, generator.config.white_back, below, backdrop=backdrop, beyond=outside)
+    below, beside = (None if x is None else torch.from_numpy(x)[None, None].float() for x in (body, loose))
+    below, beside = (None if x is None else F.interpolate(x, size, mode="bilinear", align_corners=False) for x in (below, beside))
+    parts = (None if x is None else x.to(generator.device) for x in (image, soft, camera[None], below, beside, backdrop, outside))
+    image, soft, camera, below, beside, backdrop, outside = parts
+    return Target(image, soft, camera, generator.config.white_back, below, beside, backdrop=backdrop, beyond=outside)
 
 
 def blurred_backdrop(image: Tensor, mask: Tensor, side: int = 16) -> Tensor:

@@ -24,6 +24,7 @@ from symgan_core.inversion import (
 from symgan_core.inversion.config import PRESETS
 from symgan_core.inversion.growth import grow_matter, holes, spread_depth
 from symgan_core.inversion.labels import MIRRORED, hidden_views, kept_labels
+from symgan_core.inversion.parts import PartsShown
 from symgan_core.inversion.pivot import State
 from symgan_core.inversion.pose import CAMERA_LIMITS, adjusted_camera
 from symgan_core.inversion.target import completed
@@ -356,15 +357,35 @@ def test_a_body_beyond_the_generators_reach_is_left_out(tiny: TriPlaneGenerator)
     opacity, body = torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 64, 64)
     opacity[..., :8] = 1  # the generator shows the left half
     body[..., 48:, :] = 1  # the lowest quarter is its body
-    bust = target.as_a_bust(opacity, body)
+    parts = PartsShown(opacity, torch.zeros_like(body), body)
+    bust = target.as_a_bust(parts)
     assert (bust.mask[..., :30, :] == 1).all() and (bust.mask[..., 34:, :26] == 1).all() and (bust.mask[..., 50:, :30] == 1).all()
     assert (bust.mask[..., 34:, 40:] == 0).all() and (bust.mask[..., 36:42, 31] == 0).all()  # beside a body; beside a jaw
     assert (bust.image[..., 34:, 40:] == 1).all() and torch.equal(bust.image[..., :30, :], target.image[..., :30, :])
     assert (bust.foreign[..., 34:46, :30] == 1).all() and bust.foreign[..., :30, :].sum() == bust.foreign[..., 50:, :].sum() == 0
     assert bust.foreign[..., 34:].sum() == 0 and torch.equal(bust.told, bust.mask * (1 - bust.foreign)) and target.told is target.mask
     plain = make_target(image, camera, mask, tiny)
-    assert plain.as_a_bust(opacity, body) is plain
+    assert plain.as_a_bust(parts) is plain
     assert torch.allclose(bust.mirrored().body, target.body.flip(3)) and torch.equal(bust.mirrored().foreign, bust.foreign.flip(3))
+
+
+def test_what_hangs_beside_a_neck_without_hair_is_left_out(tiny: TriPlaneGenerator) -> None:
+    image, mask, camera = photo_of(tiny, 0)
+    hanging = np.zeros((32, 32), np.float32)
+    hanging[16:, :8], hanging[16:, 20:] = 1, 1  # on both sides of the lower half
+    target = make_target(image, camera, np.full_like(mask, 255), tiny, loose=hanging)
+    opacity, hair = torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 64, 64)
+    opacity[..., :12] = 1  # the generator leaves the right quarter empty
+    hair[..., 44:48] = 1  # and has hair down to there, but for the lowest quarter
+    hair[..., 48:, :] = 0
+    told = target.without_strays(PartsShown(opacity, hair, torch.zeros_like(hair)))
+    assert (told.mask[..., :31, :] == 1).all() and (told.mask[..., :46] == 1).all()  # above, and before the head
+    assert (told.mask[..., 34:46, 49:52] == 1).all() and (told.mask[..., 34:, 56:] == 0).all()  # near hair, and far from it
+    assert (told.mask[..., 58:, 50:] == 0).all()  # and where there is none so low
+    assert (told.image[..., 34:, 56:] == 1).all() and torch.equal(told.image[..., :46], target.image[..., :46])
+    assert torch.equal(told.mirrored().loose, target.loose.flip(3))
+    plain = make_target(image, camera, mask, tiny)
+    assert plain.without_strays(PartsShown(opacity, hair, hair)) is plain
 
 
 def test_the_backdrop_is_the_photos_without_the_head(tiny: TriPlaneGenerator, frontal: torch.Tensor) -> None:
