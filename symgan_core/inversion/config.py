@@ -40,6 +40,8 @@ class PivotConfig:
     """Begin at the encoder's guess, where the generator has an encoder; else at the mean."""
     keep_haircut: bool = False
     """The style of the hair stays as it is guessed, where w knows it: else tails grow behind necks, where no photo shows that none is."""
+    void_weight: float = 0.0
+    """Of the mean opacity of what appears behind the head, where the guess has nothing (``void.py``; 0: nobody asks)."""
     points_weight: float = 20.0
     """Of the mean distance of the face's points from where the photo has them, in picture widths (``placing.py``): pixels draw a mouth over
     its own height only, and pull smiles shut."""
@@ -152,7 +154,7 @@ _PLAIN = PivotConfig(mirror=False, points_weight=0.0, points_first=False)
 _PTI = InversionConfig("pti", pivot=replace(_PLAIN, space="w"), tuning=TuningConfig(
     parts=_ALL, offset_rate=0.0, grow=False, palette=False, pixel_weight=1.0, opacity_weight=1.0, rim=0, stop_at_lpips=0.05, **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
-    "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True, keep_haircut=True)),
+    "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True, keep_haircut=True, void_weight=20.0)),
     "pti": _PTI,
     "w_plus": InversionConfig("w_plus", pivot=_PLAIN, tuning=TuningConfig(steps=0)),
     "w": InversionConfig("w", pivot=replace(_PLAIN, space="w"), tuning=TuningConfig(steps=0)),

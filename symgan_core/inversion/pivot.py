@@ -22,9 +22,12 @@ from .placing import FacePoints, place_face
 from .pose import adjusted_camera
 from .symmetry import compare_with_mirror
 from .target import Target, completed, opacity_difference, to_preview
+from .void import Void
 
 POINTS_EVERY = 6
 """The points of the face are read anew in the render after so many steps."""
+VOID_EVERY = 3
+"""What is behind the head is looked at in every so many steps, times so much."""
 LIGHT_EVERY = 12
 """The light of one side is fitted anew after so many steps."""
 
@@ -65,6 +68,7 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         move, state.ws = place_face(generator, state.ws, target.camera, points, pivot.optimize_camera)
     if target.loose is not None:
         target = target.without_strays(parts_shown(generator, state.ws, adjusted_camera(target.camera, move)))
+    void = Void(generator, state.ws, adjusted_camera(target.camera, move)) if pivot.void_weight else None
     offset = ((state.ws - mean) / std)[:, :rows].clone().requires_grad_(True)
     move.requires_grad_(pivot.optimize_camera)
     traits = traits_of(generator.config)
@@ -99,7 +103,7 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
                 mirror = light.mirrored_photo(seen, depth).with_camera(photo.mirrored().camera), ws
             else:
                 mirror = photo.mirrored(), ws
-        losses, out = _losses(generator, ws, photo, mirror, part, config, perceptual, rng, grid)
+        losses, out = _losses(generator, ws, photo, mirror, part, void if step % VOID_EVERY == 0 else None, config, perceptual, rng, grid)
         if points is not None and pivot.points_weight > 0:
             if step % POINTS_EVERY == 0:
                 points.find(ws.detach(), camera.detach())
@@ -115,7 +119,7 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
         yield Event("pivot", step + 1, pivot.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
 
 
-def _losses(generator: TriPlaneGenerator, ws: Tensor, target: Target, mirror: tuple[Target, Tensor] | None, part: int,
+def _losses(generator: TriPlaneGenerator, ws: Tensor, target: Target, mirror: tuple[Target, Tensor] | None, part: int, void: Void | None,
             config: InversionConfig, perceptual: PerceptualLoss, rng: torch.Generator,
             grid: AgingGrid) -> tuple[dict[str, Tensor], Synthesized]:
     """Losses of the photo's view and, if there is a ``mirror`` (a view and the code that it shows), of that; and the photo's view as it is.
@@ -131,6 +135,8 @@ def _losses(generator: TriPlaneGenerator, ws: Tensor, target: Target, mirror: tu
     image, mask = completed(image, mask, out.image, out.image_opacity, beyond)
     losses = {"perceptual": perceptual(out.image, image), "pixel": (out.image - image).abs().mean(),
               "opacity": opacity_difference(out, replace(target, mask=mask))}
+    if void is not None:
+        losses["void"] = VOID_EVERY * pivot.void_weight * void.matter(planes)
     if mirror is not None:
         other, code = mirror
         shown = planes if code is ws else generator.planes(code, resolution=resolution)

@@ -1,0 +1,46 @@
+import pytest
+import torch
+
+from symgan_core.generator import TriPlaneGenerator, load_generator
+from symgan_core.generator.traits import builtin_traits
+from symgan_core.geometry import Camera
+from symgan_core.inversion.guess import COMBED, PONYTAIL, with_haircut
+from symgan_core.inversion.void import Void
+
+
+@pytest.fixture(scope="module")
+def builtin() -> TriPlaneGenerator:
+    return load_generator()
+
+
+def test_a_ponytail_that_grows_behind_short_hair_is_found_and_pulled_back(builtin: TriPlaneGenerator) -> None:
+    traits, camera = builtin_traits(), Camera.orbit(0, 0).vector()
+    mean = traits.read(builtin.backbone.mapping.w_avg)
+    combed, tailed = (traits.write(with_haircut(mean, style, traits)).expand(1, builtin.config.num_ws, -1) for style in (COMBED, PONYTAIL))
+    void = Void(builtin, combed, camera)
+    with torch.no_grad():
+        clean = float(void.matter(builtin.planes(combed)))
+    ws = torch.lerp(combed, tailed, 0.9).requires_grad_(True)
+    grown = void.matter(builtin.planes(ws))
+    grown.backward()
+    assert clean < 1e-3 and float(grown) > 10 * max(clean, 1e-4)
+    with torch.no_grad():
+        assert float(void.matter(builtin.planes(ws - 0.05 * ws.grad / ws.grad.norm() * ws.numel() ** 0.5))) < 0.9 * float(grown)
+
+
+def test_what_the_photo_sees_is_not_its_business(builtin: TriPlaneGenerator) -> None:
+    """All of its points are behind the head."""
+    camera, ws = Camera.orbit(0, 0).vector(), builtin.backbone.mapping.w_avg.expand(1, builtin.config.num_ws, -1)
+    void = Void(builtin, ws, camera)
+    points = void._points
+    assert len(points) > 1000 and float(points[:, 2].max()) < 0.2
+    outline = builtin.render(builtin.planes(ws), camera, 64).opacity[0, 0] > 0.5
+    width = outline.any(0).float().mean() * 2.7 / 4.2647  # of the head, in world units at its distance
+    assert float(points[:, 0].abs().max()) < 0.75 * float(width)
+
+
+def test_a_generator_without_a_grid_has_no_void(tiny: TriPlaneGenerator) -> None:
+    assert tiny.config.density_grid is None
+    ws = torch.zeros(1, tiny.config.num_ws, tiny.config.w_dim)
+    void = Void(tiny, ws, tiny.frontal_camera())
+    assert float(void.matter(tiny.planes(ws))) == 0
