@@ -86,6 +86,15 @@ def with_haircut(found: Tensor, style: int | None, traits: Traits, length: float
     return out
 
 
+def bare_necked(ws: Tensor, traits: Traits) -> Tensor:
+    """``ws [1, num_ws, w_dim]``, the same in all rows, without the tail that belongs to the braid: the pack's only hair that is cut like a
+    bob has one, and hardly anybody's has."""
+    found = traits.read(ws[0, 0])
+    if float(found[traits.places["hair"]][BRAID]) < 0.5:
+        return ws
+    return traits.write(with_haircut(found, BRAID, traits, CROPPED)).expand_as(ws)
+
+
 def outline_differences(codes: Tensor, regions: Tensor, target: Target, generator: TriPlaneGenerator) -> Tensor:
     """``[N]``: mean differences between what the second look sees in the heads ``codes [N, w_dim]`` and ``regions [12, S, S]``, as far as
     it tells haircuts apart and the photo goes."""

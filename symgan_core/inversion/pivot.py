@@ -14,6 +14,7 @@ from ..generator.traits import traits_of
 from ..losses import PerceptualLoss, latent_distance
 from .config import InversionConfig
 from .events import Event
+from .guess import bare_necked
 from .light import Lamp, fit_lamp
 from .look import AgingGrid, look
 from .offset import PlanesOffset
@@ -61,17 +62,19 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
     generator, pivot = state.generator, config.pivot
     mean, std = latent_statistics(generator, target.camera)
     rows = 1 if pivot.space == "w" else generator.config.num_ws
-    move = torch.zeros(6, device=generator.device)
+    move, traits = torch.zeros(6, device=generator.device), traits_of(generator.config)
     with_points = target.matte and (pivot.points_first or pivot.points_weight > 0)  # framed as the second look expects heads
     points = FacePoints(generator, target.image) if with_points else None
     if points is not None and pivot.points_first:
         move, state.ws = place_face(generator, state.ws, target.camera, points, pivot.optimize_camera)
     if target.loose is not None:
         target = target.without_strays(parts_shown(generator, state.ws, adjusted_camera(target.camera, move)))
-    void = Void(generator, state.ws, adjusted_camera(target.camera, move)) if pivot.void_weight else None
+    void = None
+    if pivot.void_weight:
+        expected = state.ws if traits is None else bare_necked(state.ws, traits)
+        void = Void(generator, expected, adjusted_camera(target.camera, move))
     offset = ((state.ws - mean) / std)[:, :rows].clone().requires_grad_(True)
     move.requires_grad_(pivot.optimize_camera)
-    traits = traits_of(generator.config)
     free = torch.ones_like(mean, dtype=torch.bool)
     if pivot.keep_haircut and traits is not None:
         free[traits.haircut] = False

@@ -13,6 +13,9 @@ from ..geometry import Camera
 
 CAMERA_LIMITS = (12.0, 9.0, 0.06, 0.06, 0.1, 15.0)
 """How far yaw and pitch (degrees), crop offset (shares of the width), log zoom and roll (degrees) may move."""
+READ_LOW, READ_LARGE = 0.0035, 0.004
+"""The second look reads frames so many of their widths too low, and by this logarithm too large (means over 158 views of the training's
+people)."""
 FAR = 0.96
 """A move is read as no farther than this share of its limit, of which it is as good as free (``atanh(1)`` is infinite)."""
 
@@ -49,7 +52,8 @@ def move_read(close: Closeup, camera: Tensor, side: int) -> Tensor:
     cam = Camera.from_vector(camera)
     yaw, pitch = cam.yaw_pitch()
     a, b, x, y = (float(v) / side for v in close.frame)
+    y, zoom = y - READ_LOW, math.log(math.hypot(a, b)) - READ_LARGE
     right, down = (cam.intrinsics[0, :2, 2]).tolist()
     roll = -math.degrees(math.atan2(b, a))  # a camera that rolls one way sees the world roll the other
-    asked = camera.new_tensor([close.yaw - yaw, close.pitch - pitch, x - right, y - down, math.log(math.hypot(a, b)), roll])
+    asked = camera.new_tensor([close.yaw - yaw, close.pitch - pitch, x - right, y - down, zoom, roll])
     return torch.atanh((asked / asked.new_tensor(CAMERA_LIMITS)).clamp(-FAR, FAR))

@@ -4,7 +4,7 @@ import torch
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.generator.traits import builtin_traits
 from symgan_core.geometry import Camera
-from symgan_core.inversion.guess import COMBED, PONYTAIL, with_haircut
+from symgan_core.inversion.guess import BRAID, COMBED, CROPPED, PONYTAIL, bare_necked, with_haircut
 from symgan_core.inversion.void import Void
 
 
@@ -26,6 +26,21 @@ def test_a_ponytail_that_grows_behind_short_hair_is_found_and_pulled_back(builti
     assert clean < 1e-3 and float(grown) > 10 * max(clean, 1e-4)
     with torch.no_grad():
         assert float(void.matter(builtin.planes(ws - 0.05 * ws.grad / ws.grad.norm() * ws.numel() ** 0.5))) < 0.9 * float(grown)
+
+
+def test_a_bob_is_to_have_no_tail(builtin: TriPlaneGenerator) -> None:
+    traits, camera = builtin_traits(), Camera.orbit(0, 0).vector()
+    mean = traits.read(builtin.backbone.mapping.w_avg)
+    braid, combed = (traits.write(with_haircut(mean, style, traits)).expand(1, builtin.config.num_ws, -1) for style in (BRAID, COMBED))
+    bare = bare_necked(braid, traits)
+    assert bare_necked(combed, traits) is combed
+    length = traits.places["hair_shape"].start
+    assert float(traits.read(bare)[0, 3, length]) == pytest.approx(CROPPED, abs=1e-4)
+    others = torch.arange(bare.shape[-1]) != length
+    assert torch.allclose(bare[..., others], braid[..., others], atol=1e-4)
+    with torch.no_grad():
+        void = Void(builtin, bare, camera)
+        assert float(void.matter(builtin.planes(braid))) > 10 * max(1e-4, float(void.matter(builtin.planes(bare))))
 
 
 def test_what_the_photo_sees_is_not_its_business(builtin: TriPlaneGenerator) -> None:
