@@ -41,7 +41,8 @@ class PivotConfig:
     keep_haircut: bool = False
     """The style of the hair stays as it is guessed, where w knows it: else tails grow behind necks, where no photo shows that none is."""
     void_weight: float = 0.0
-    """Of the mean opacity of what appears behind the head, where the guess has nothing (``void.py``; 0: nobody asks)."""
+    """Of the mean opacity of what appears behind the head, where the guess has nothing, while its haircut is kept (``void.py``; 0: nobody
+    asks)."""
     points_weight: float = 20.0
     """Of the mean distance of the face's points from where the photo has them, in picture widths (``placing.py``): pixels draw a mouth over
     its own height only, and pull smiles shut."""

@@ -67,12 +67,12 @@ def find_pivot(state: State, target: Target, config: InversionConfig, perceptual
     points = FacePoints(generator, target.image) if with_points else None
     if points is not None and pivot.points_first:
         move, state.ws = place_face(generator, state.ws, target.camera, points, pivot.optimize_camera)
-    if target.loose is not None:
-        target = target.without_strays(parts_shown(generator, state.ws, adjusted_camera(target.camera, move)))
-    void = None
-    if pivot.void_weight:
-        expected = state.ws if traits is None else bare_necked(state.ws, traits)
-        void = Void(generator, expected, adjusted_camera(target.camera, move))
+    void, start = None, adjusted_camera(target.camera, move)
+    if pivot.keep_haircut and traits is not None:  # the haircut that is seen now is there to stay
+        if target.loose is not None:
+            target = target.without_strays(parts_shown(generator, state.ws, start))
+        if pivot.void_weight:
+            void = Void(generator, bare_necked(state.ws, traits), start)
     offset = ((state.ws - mean) / std)[:, :rows].clone().requires_grad_(True)
     move.requires_grad_(pivot.optimize_camera)
     free = torch.ones_like(mean, dtype=torch.bool)

@@ -11,6 +11,7 @@ from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.generator.traits import builtin_traits
 from symgan_core.geometry import Camera
 from symgan_core.inversion import Inversion, settings
+from symgan_core.inversion.parts import PartsShown
 from symgan_core.inversion.placing import NOISE, OPEN, FacePoints, place_face
 from symgan_core.inversion.pose import CAMERA_LIMITS, adjusted_camera
 from symgan_core.inversion.target import Target
@@ -129,3 +130,18 @@ def test_the_haircut_stays_as_it_was_guessed(builtin: TriPlaneGenerator) -> None
         ends.append((inversion._state.ws - began).abs().amax((0, 1)))
     rest = [n for n in range(len(ends[0])) if n not in traits.haircut]
     assert ends[0][traits.haircut].max() < 1e-4 and ends[0][rest].max() > 0.01 and ends[1][traits.haircut].max() > 0.01
+
+
+@pytest.mark.parametrize(("method", "asked"), [("spi", True), ("pti", False)])
+def test_strays_are_told_by_a_haircut_that_is_kept(builtin: TriPlaneGenerator, monkeypatch: pytest.MonkeyPatch, method: str,
+                                                        asked: bool) -> None:
+    """A method that begins at the mean has nobody's haircut yet."""
+    seen = []
+    monkeypatch.setattr("symgan_core.inversion.pivot.parts_shown", lambda *_: seen.append(parts) or parts)
+    parts = PartsShown(*torch.zeros(3, 1, 1, 64, 64))
+    photo, config = torch.zeros(1, 3, 256, 256), settings(method, "fast")
+    config = replace(config, pivot=replace(config.pivot, steps=1, mirror=False), tuning=replace(config.tuning, steps=0))
+    target = Target(photo, torch.ones(1, 1, 256, 256), Camera.orbit(0, 0).vector(), loose=torch.ones(1, 1, 256, 256))
+    for _ in Inversion(target, builtin, config):
+        pass
+    assert bool(seen) == asked
