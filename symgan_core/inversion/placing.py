@@ -87,7 +87,8 @@ class FacePoints:
         """Render the head, and read its points there: ``off`` counts from here."""
         generator, config = self._generator, self._generator.config
         planes = generator.planes(ws)
-        out = generator.view(planes, ws, camera, config.draft_resolution, samples=config.draft_samples, grid=generator.density_grid(planes))
+        grid = generator.density_grid(planes, 2)
+        out = generator.view(planes, ws, camera, config.draft_resolution, samples=config.draft_samples, grid=grid)
         found, seen = (x.to(ws.device) for x in _points(look_closer(out.image.clamp(-1, 1).cpu()), config.draft_resolution))
         self._places = sample_image(unproject(out.image_depth, camera).permute(0, 3, 1, 2), found[None, None])[0, :, 0].T
         self._weights, self._home = self._shown * seen, ws[0, 0, self.moving]
