@@ -11,7 +11,7 @@ from ..geometry import project
 from ..geometry.warp import sample_image
 
 MATTER = -2.0
-"""Raw density of what may count as a trace of matter (a ray through 0.1 world units of it collects a hundredth)."""
+"""Raw density of what may count as a trace of matter (a ray through 0.1 world units of it collects half a hundredth)."""
 REACH = 2
 """Cells of the density grid around matter that hair may grow into."""
 BEHIND = 0.05
