@@ -14,6 +14,9 @@ from ..generator import Synthesized, TriPlaneGenerator
 from ..geometry import Camera, mirror_image, mirror_weight
 from .parts import PartsShown
 
+SHADED = 0.01
+"""Along a body the head is in its shade, or the reading of its edge is off, for so many picture widths."""
+
 
 @dataclass(frozen=True, eq=False)
 class Target:
@@ -80,7 +83,8 @@ class Target:
         soft = round(size / 100) * 2 + 1
         near = F.avg_pool2d(torch.maximum(reached, within), soft, 1, soft // 2, count_include_pad=False)
         keep = 1 - ((self.body - 0.3) / 0.3).clamp(0, 1) * (1 - near)
-        foreign = (self.body > 0.5).float() * shown * (1 - body)
+        shaded = 2 * round(SHADED * size) + 1
+        foreign = F.max_pool2d((self.body > 0.5).float(), shaded, 1, shaded // 2) * shown * (1 - body)
         return replace(self, image=self.image * keep + (1 - keep), mask=self.mask * keep, foreign=foreign)
 
     def without_strays(self, parts: PartsShown, reach: float = 0.08) -> Target:

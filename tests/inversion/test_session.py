@@ -362,6 +362,7 @@ def test_a_body_beyond_the_generators_reach_is_left_out(tiny: TriPlaneGenerator)
     assert (bust.mask[..., :30, :] == 1).all() and (bust.mask[..., 34:, :26] == 1).all() and (bust.mask[..., 50:, :30] == 1).all()
     assert (bust.mask[..., 34:, 40:] == 0).all() and (bust.mask[..., 36:42, 31] == 0).all()  # beside a body; beside a jaw
     assert (bust.image[..., 34:, 40:] == 1).all() and torch.equal(bust.image[..., :30, :], target.image[..., :30, :])
+    assert (bust.foreign[..., 31, :30] == 1).all()  # in its shade
     assert (bust.foreign[..., 34:46, :30] == 1).all() and bust.foreign[..., :30, :].sum() == bust.foreign[..., 50:, :].sum() == 0
     assert bust.foreign[..., 34:].sum() == 0 and torch.equal(bust.told, bust.mask * (1 - bust.foreign)) and target.told is target.mask
     plain = make_target(image, camera, mask, tiny)
