@@ -188,15 +188,16 @@ class Closeup:
     def body_share(self, frame: np.ndarray, size: int) -> np.ndarray:
         """The same for what is below the head: neck, shoulders and clothing (and, outside of a mask, the background)."""
         body = 1 - self.share(HEAD, frame, size)
-        points, square = (torch.as_tensor(x, dtype=torch.float32)[None] for x in (self.landmarks, frame))
-        under = np.arange(size) > size * (float(points_in_squares(points, square)[0, CHIN, 1]) + BELOW)
-        return body + under[:, None] * self.share(("skin",), frame, size)
+        return body + self._under(CHIN, frame, size, BELOW) * self.share(("skin",), frame, size)
 
     def loose_share(self, frame: np.ndarray, size: int) -> np.ndarray:
         """The same for what hangs beside face and neck, from the height of the nose's base on: hair, or what looks like it."""
+        return self._under(NOSE_BASE, frame, size) * self.share(("hair", "background"), frame, size)
+
+    def _under(self, point: int, frame: np.ndarray, size: int, more: float = 0.0) -> np.ndarray:
+        """``[size, 1]`` bool: the rows of another square that lie below one of the points, by ``more`` of its sides at least."""
         points, square = (torch.as_tensor(x, dtype=torch.float32)[None] for x in (self.landmarks, frame))
-        low = np.arange(size) > size * float(points_in_squares(points, square)[0, NOSE_BASE, 1])
-        return low[:, None] * self.share(("hair", "background"), frame, size)
+        return (np.arange(size) > size * (float(points_in_squares(points, square)[0, point, 1]) + more))[:, None]
 
 
 def read_twice(network: CloseNetwork, crops: Tensor) -> tuple[CloseReading, Tensor]:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ..geometry.cameras import Camera
 from ..geometry.rays import camera_rays, pixel_centres, pixel_rays
-from ..geometry.volume import Marched, coarse_depths, dilated, importance_depths, interval_weights, march, march_both, uniform
+from ..geometry.volume import Marched, box_points, coarse_depths, dilated, importance_depths, interval_weights, march, march_both, uniform
 from .config import GeneratorConfig
 from .decoder import Decoder, axes_to_projections, for_sampling, sample_planes
 from .synthesis import Backbone, SuperResolution
@@ -167,8 +167,7 @@ class TriPlaneGenerator(nn.Module):
     @torch.no_grad()
     def density_volume(self, planes: Tensor, size: int, side: float) -> Tensor:
         """``[B, size, size, size]`` raw density at points evenly spread over a cube of ``side`` world units, x fastest."""
-        line = torch.linspace(-side / 2, side / 2, size, device=planes.device)
-        points = torch.stack(torch.meshgrid(line, line, line, indexing="ij")[::-1], -1).reshape(1, -1, 3).expand(len(planes), -1, 3)
+        points = box_points(size, side, planes.device).reshape(1, -1, 3).expand(len(planes), -1, 3)
         planes = for_sampling(planes)
         sigma = torch.cat([self.query(planes, part)[0] for part in points.split(16 * self.chunk_rays, 1)], 1)
         return sigma.reshape(-1, size, size, size)

@@ -24,6 +24,12 @@ class Marched(NamedTuple):
     weights: Tensor
 
 
+def box_points(size: int, side: float, device: torch.device) -> Tensor:
+    """``[size, size, size, 3]``: points evenly spread over a cube of ``side`` world units about the origin, x fastest."""
+    line = torch.linspace(-side / 2, side / 2, size, device=device)
+    return torch.stack(torch.meshgrid(line, line, line, indexing="ij")[::-1], -1)
+
+
 def interval_weights(sigma: Tensor, depths: Tensor) -> Tensor:
     """Weights of the S-1 intervals between samples.
 

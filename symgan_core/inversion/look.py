@@ -32,6 +32,13 @@ def draft_stride(generator: TriPlaneGenerator) -> int:
     return generator.config.neural_rendering_resolution // generator.config.draft_resolution
 
 
+def draft(generator: TriPlaneGenerator, ws: Tensor, camera: Tensor) -> Synthesized:
+    """The whole head ``ws [1, num_ws, w_dim]`` from ``camera [1, 25]``, as fast as it may be looked at by a network."""
+    planes, config = generator.planes(ws), generator.config
+    grid = generator.density_grid(planes, 2)
+    return generator.view(planes, ws, camera, config.draft_resolution, samples=config.draft_samples, grid=grid)
+
+
 def look(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, camera: Tensor, pictures: Pictures, stride: int, rng: torch.Generator,
          jitter: torch.Generator | None = None, samples: tuple[int, int] | None = None,
          grid: Tensor | None = None) -> tuple[Synthesized, Pictures]:

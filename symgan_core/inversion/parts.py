@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..faces import shares_of
 from ..generator import TriPlaneGenerator
+from .look import draft
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,5 @@ class PartsShown:
 @torch.no_grad()
 def parts_shown(generator: TriPlaneGenerator, ws: Tensor, camera: Tensor) -> PartsShown:
     """As the second look sees them in a draft of the head ``ws [1, num_ws, w_dim]`` from ``camera [1, 25]``."""
-    planes, config = generator.planes(ws), generator.config
-    grid = generator.density_grid(planes, 2)
-    shown = generator.view(planes, ws, camera, config.draft_resolution, samples=config.draft_samples, grid=grid)
+    shown = draft(generator, ws, camera)
     return PartsShown(shown.image_opacity, *shares_of(shown.image, ("hair",), ("neck", "clothing")))

@@ -12,6 +12,7 @@ from ..generator import TriPlaneGenerator
 from ..generator.traits import Traits, traits_of
 from ..geometry import project
 from ..geometry.warp import sample_image, unproject
+from .look import draft
 from .pose import adjusted_camera, move_read
 
 FACE = slice(JAW, LANDMARKS)
@@ -85,11 +86,8 @@ class FacePoints:
     @torch.no_grad()
     def find(self, ws: Tensor, camera: Tensor) -> None:
         """Render the head, and read its points there: ``off`` counts from here."""
-        generator, config = self._generator, self._generator.config
-        planes = generator.planes(ws)
-        grid = generator.density_grid(planes, 2)
-        out = generator.view(planes, ws, camera, config.draft_resolution, samples=config.draft_samples, grid=grid)
-        found, seen = (x.to(ws.device) for x in _points(look_closer(out.image.clamp(-1, 1).cpu()), config.draft_resolution))
+        out = draft(self._generator, ws, camera)
+        found, seen = (x.to(ws.device) for x in _points(look_closer(out.image.clamp(-1, 1).cpu()), out.image.shape[-1]))
         self._places = sample_image(unproject(out.image_depth, camera).permute(0, 3, 1, 2), found[None, None])[0, :, 0].T
         self._weights, self._home = self._shown * seen, ws[0, 0, self.moving]
 

@@ -74,18 +74,10 @@ class Target:
         """
         if not self.dressed:
             return self
-        size = self.mask.shape[-1]
-        shown, body = ((F.interpolate(x, (size, size), mode="bilinear", align_corners=False) > 0.5).float()
-                       for x in (parts.opacity, parts.body))
-        wide = 2 * round(reach * size) + 1
-        reached = F.max_pool2d(shown * body, wide, 1, wide // 2)
-        within = 1 - F.max_pool2d(1 - shown, wide, 1, wide // 2)
-        soft = round(size / 100) * 2 + 1
-        near = F.avg_pool2d(torch.maximum(reached, within), soft, 1, soft // 2, count_include_pad=False)
-        keep = 1 - ((self.body - 0.3) / 0.3).clamp(0, 1) * (1 - near)
-        shaded = 2 * round(SHADED * size) + 1
-        foreign = F.max_pool2d((self.body > 0.5).float(), shaded, 1, shaded // 2) * shown * (1 - body)
-        return replace(self, image=self.image * keep + (1 - keep), mask=self.mask * keep, foreign=foreign)
+        shown, body = (_decided(x, self.mask.shape[-1]) for x in (parts.opacity, parts.body))
+        within = 1 - _widened(1 - shown, reach)
+        foreign = _widened((self.body > 0.5).float(), SHADED) * shown * (1 - body)
+        return replace(self._without(self.body, torch.maximum(_widened(shown * body, reach), within)), foreign=foreign)
 
     def without_strays(self, parts: PartsShown, reach: float = 0.08) -> Target:
         """Without what hangs beside face and neck where the generator has no hair anywhere near.
@@ -99,19 +91,31 @@ class Target:
         """
         if self.mask is None or self.loose is None or not self.matte:
             return self
-        size = self.mask.shape[-1]
-        shown, hair = ((F.interpolate(x, (size, size), mode="bilinear", align_corners=False) > 0.5).float()
-                       for x in (parts.opacity, parts.hair))
-        wide, soft = 2 * round(reach * size) + 1, round(size / 100) * 2 + 1
-        near = torch.maximum(shown, F.max_pool2d(shown * hair, wide, 1, wide // 2))
+        shown, hair = (_decided(x, self.mask.shape[-1]) for x in (parts.opacity, parts.hair))
+        return self._without(self.loose, torch.maximum(shown, _widened(shown * hair, reach)))
+
+    def _without(self, share: Tensor, near: Tensor) -> Target:
+        """Without the ``share [1, 1, H, W]`` of the photo but where it is ``near [1, 1, H, W]`` (in {0, 1}) what the generator shows."""
+        soft = round(self.mask.shape[-1] / 100) * 2 + 1
         near = F.avg_pool2d(near, soft, 1, soft // 2, count_include_pad=False)
-        keep = 1 - ((self.loose - 0.3) / 0.3).clamp(0, 1) * (1 - near)
+        keep = 1 - ((share - 0.3) / 0.3).clamp(0, 1) * (1 - near)
         return replace(self, image=self.image * keep + (1 - keep), mask=self.mask * keep)
 
     @property
     def mirror_weight(self) -> float:
         """SPI's weight of the mirrored view at this yaw."""
         return mirror_weight(Camera.from_vector(self.camera.detach()).yaw_pitch()[0])
+
+
+def _decided(share: Tensor, size: int) -> Tensor:
+    """``[1, 1, R, R]`` in [0, 1] to ``[1, 1, size, size]`` in {0, 1}."""
+    return (F.interpolate(share, (size, size), mode="bilinear", align_corners=False) > 0.5).float()
+
+
+def _widened(area: Tensor, reach: float) -> Tensor:
+    """``area [1, 1, H, W]`` and what is within ``reach`` picture widths of it."""
+    pixels = round(reach * area.shape[-1])
+    return F.max_pool2d(area, 2 * pixels + 1, 1, pixels)
 
 
 def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray | None, generator: TriPlaneGenerator,

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from ..generator import TriPlaneGenerator
 from ..geometry import project
+from ..geometry.volume import box_points, interval_weights
 from ..geometry.warp import sample_image
 
 MATTER = -2.0
@@ -31,21 +32,19 @@ class Void:
     @torch.no_grad()
     def __init__(self, generator: TriPlaneGenerator, ws: Tensor, camera: Tensor):
         """``ws [1, num_ws, w_dim]``, ``camera [1, 25]`` of the photo."""
-        self._generator, self._points = generator, ws.new_zeros(0, 3)
+        self._generator, self._points, self._rng = generator, ws.new_zeros(0, 3), torch.Generator().manual_seed(0)
         planes = generator.planes(ws)
         grid = generator.density_grid(planes)
         if grid is None:
             return
-        size, half = grid.shape[-1], generator.config.box_warp / 2
+        size, side = grid.shape[-1], generator.config.box_warp
         matter = F.max_pool3d(grid, 2 * REACH + 1, 1, REACH)[0, 0] > MATTER
-        line = torch.linspace(-half, half, size, device=ws.device)
-        points = torch.stack(torch.meshgrid(line, line, line, indexing="ij")[::-1], -1)[~matter]
+        points = box_points(size, side, ws.device)[~matter]
         uv, away = project(points[None], camera)
         seen = generator.render(planes, camera, generator.config.draft_resolution, grid=grid)
         depth, opacity = (sample_image(x, uv[:, None])[0, 0, 0] for x in (seen.depth, seen.opacity))
         self._points = points[(opacity > 0.5) & (away[0] > depth + BEHIND)]
-        self._cell = 2 * half / (size - 1)
-        self._rng = torch.Generator().manual_seed(0)
+        self._cell = side / (size - 1)
 
     def matter(self, planes: Tensor) -> Tensor:
         """Mean opacity of what ``planes [1, 3, C, H, W]`` have there now."""
@@ -54,4 +53,4 @@ class Void:
         chosen = torch.randint(len(self._points), (POINTS,), generator=self._rng).to(planes.device)
         jitter = (torch.rand(POINTS, 3, generator=self._rng) - 0.5).to(planes.device) * self._cell
         sigma, _ = self._generator.query(planes, (self._points[chosen] + jitter)[None])
-        return (1 - torch.exp(-F.softplus(sigma - 1) * STEP)).mean()
+        return interval_weights(sigma[..., None].expand(-1, -1, 2), sigma.new_tensor([0, STEP])).mean()
