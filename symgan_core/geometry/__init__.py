@@ -3,10 +3,11 @@
 from .cameras import DEFAULT_FOCAL, Camera
 from .mirror import mirror_image, mirror_weight
 from .rays import camera_rays, pixel_rays
+from .surface import facing, surface_normals
 from .volume import Marched, coarse_depths, importance_depths, march
 from .warp import Warp, project, unproject, warp_to_view
 
 __all__ = [
-    "DEFAULT_FOCAL", "Camera", "Marched", "Warp", "camera_rays", "coarse_depths", "importance_depths", "march",
-    "mirror_image", "mirror_weight", "pixel_rays", "project", "unproject", "warp_to_view",
+    "DEFAULT_FOCAL", "Camera", "Marched", "Warp", "camera_rays", "coarse_depths", "facing", "importance_depths",
+    "march", "mirror_image", "mirror_weight", "pixel_rays", "project", "surface_normals", "unproject", "warp_to_view",
 ]

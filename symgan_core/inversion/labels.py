@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, mirror_image, unproject, warp_to_view
 from .config import TuningConfig
-from .light import Light, fit_lamp, surface_normals
-from .palette import HairColours
-from .symmetry import compare_with_mirror, eroded, face_region, mean_within, resized
+from .light import Light, fit_lamp
+from .palette import StuffColours, in_their_colours
+from .symmetry import compare_with_mirror, eroded, face_region, mean_within, resized, well_seen
 from .target import Target
 
 
@@ -54,7 +54,7 @@ def neighbour_label(generator: TriPlaneGenerator, planes: Tensor, target: Target
     ``filling [1, 3, H, W]``: what is to be seen there where the photo sees nothing (HFGI3D); by default nobody asks.
     """
     seen = generator.render(planes, camera, generator.config.draft_resolution, grid=grid)
-    well = well_seen(target, eroded(target.told), depth, config.grazing)
+    well = well_seen(eroded(target.told), depth, target.camera, config.grazing)
     warp = warp_to_view(target.image, target.camera, depth, camera, seen.depth, well, config.visibility_tolerance)
     solid = resized(seen.opacity, warp.image.shape[-1]) > 0.8
     trust = warp.visible * solid
@@ -74,7 +74,8 @@ def mirror_label(generator: TriPlaneGenerator, planes: Tensor, target: Target, d
     seen, size = generator.render(planes, camera, generator.config.draft_resolution, grid=grid), target.image.shape[-1]
     warp = warp_to_view(mirrored.image, mirrored.camera, mirror_image(depth), camera, seen.depth, eroded(mirrored.told),
                         config.visibility_tolerance)
-    direct = warp_to_view(target.image, target.camera, depth, camera, seen.depth, None, config.visibility_tolerance, resolution=size)
+    shown = well_seen(torch.ones_like(mirrored.image[:, :1]), depth, target.camera, config.grazing)
+    direct = warp_to_view(target.image, target.camera, depth, camera, seen.depth, shown, config.visibility_tolerance, resolution=size)
     region = face_region(unproject(resized(seen.depth, size), camera))[:, None]
     trust = warp.visible * (1 - direct.visible) * region * (resized(seen.opacity, size) > 0.8)
     if evidence.conflict is not None:
@@ -84,15 +85,6 @@ def mirror_label(generator: TriPlaneGenerator, planes: Tensor, target: Target, d
     if evidence.light is not None:
         image = evidence.light.relit(image, camera, seen.depth)
     return Label(image, trust, camera, mirrored=True)
-
-
-def well_seen(target: Target, mask: Tensor | None, depth: Tensor, grazing: float) -> Tensor | None:
-    """The ``mask [1, 1, H, W]`` of the photo without what it shows at less than the cosine ``grazing`` to the surface."""
-    if mask is None or not grazing:
-        return mask
-    towards = Camera.from_vector(target.camera).position()[..., None, None] - unproject(depth, target.camera).permute(0, 3, 1, 2)
-    facing = (surface_normals(depth, target.camera) * F.normalize(towards, dim=1)).sum(1, keepdim=True)
-    return mask * (resized(facing, mask.shape[-1]) > grazing)
 
 
 SEEN, MIRRORED, INVENTED = 1, 2, 3
@@ -114,7 +106,7 @@ def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, camera
     grid = generator.density_grid(planes) if grid is None else grid
     depth = generator.render(planes, target.camera, draft, grid=grid).depth
     evidence = mirror_evidence(target, depth, config, light) if mirror and target.mirror_weight > 0 else None
-    mask, maps = well_seen(target, target.told, depth, grazing), []
+    mask, maps = well_seen(target.told, depth, target.camera, grazing), []
     for camera in cameras.split(1):
         seen = generator.render(planes, camera, draft, grid=grid)
         out = INVENTED * (resized(seen.opacity, size) > 0.5).byte()
@@ -151,8 +143,8 @@ def hidden_views(generator: TriPlaneGenerator, planes: Tensor, target: Target, c
 
 @torch.no_grad()
 def kept_labels(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, views: Sequence[HiddenView],
-                hair: HairColours | None = None, grid: Tensor | None = None) -> list[Label]:
-    """Those views as they are, but for the colours of ``hair``, to be trusted where nothing else says anything.
+                stuffs: Sequence[StuffColours] = (), grid: Tensor | None = None) -> list[Label]:
+    """Those views as they are, but for the colours of ``stuffs``, to be trusted where nothing else says anything.
 
     Texels of a plane lie one behind the other in the head: what is learned of a face goes through to the hair behind it, as streaks.
     """
@@ -160,7 +152,7 @@ def kept_labels(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, views:
     for view in views:
         seen = generator.render(planes, view.camera, grid=grid)
         image = generator.super_resolve(seen, ws)
-        labels.append(Label(hair.in_picture(image) if hair else image, eroded(view.hidden, 1), view.camera, depth=seen.depth))
+        labels.append(Label(in_their_colours(image, stuffs), eroded(view.hidden, 1), view.camera, depth=seen.depth))
     return labels
 
 
@@ -173,7 +165,7 @@ def mirror_evidence(target: Target, depth: Tensor, config: TuningConfig, light: 
     Args:
         light: where it is known; else it is fitted to the photo.
     """
-    comparison = compare_with_mirror(target, depth, config.visibility_tolerance)
+    comparison = compare_with_mirror(target, depth, config.visibility_tolerance, config.grazing)
     image, compared = comparison
     conflict = None
     if config.match_light:

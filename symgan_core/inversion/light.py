@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from ..generator import TriPlaneGenerator
 from ..generator.traits import traits_of
-from ..geometry import Camera, mirror_image, unproject
+from ..geometry import Camera, mirror_image, surface_normals, unproject
 from .symmetry import Comparison, eroded, face_region, mean_within, resized
 from .target import Target
 
@@ -28,6 +28,8 @@ DARKEST = 0.01
 """Added to pixels before logarithms: black ones say nothing about light."""
 GAIN_LIMIT = 1.1
 """Largest logarithm of a gain: threefold."""
+TINT_LIMIT = 0.06
+"""Largest part of it that is a colour's own. A half of a pivot that no photo shows is a little off in colour; lamps are nearly white."""
 PATCH = 16
 """Renders are compared as means over squares of this part of the picture: light, not features."""
 
@@ -56,7 +58,9 @@ class RenderedLight:
             seen = self.generator.render(self.planes, view, resolution, grid=self.grid)
             colours = mean_within((seen.features[:, :3] + 1) / 2, (seen.opacity > 0.8).float(), resolution // PATCH | 1)
             found.append((colours.clamp(min=0) + DARKEST).log())
-        return brightened(mirrored, resized(found[0] - mirror_image(found[1]), mirrored.shape[-1]))
+        gain = found[0] - mirror_image(found[1])
+        grey = gain.mean(1, keepdim=True)
+        return brightened(mirrored, resized(grey + (gain - grey).clamp(-TINT_LIMIT, TINT_LIMIT), mirrored.shape[-1]))
 
 
 def rendered_light(generator: TriPlaneGenerator, planes: Tensor, grid: Tensor | None) -> RenderedLight | None:
@@ -90,16 +94,6 @@ class Lamp:
         symmetric)."""
         other = target.mirrored()
         return replace(other, image=self.relit(other.image, other.camera, mirror_image(depth)))
-
-
-def surface_normals(depth: Tensor, camera: Tensor) -> Tensor:
-    """``[1, 3, R, R]``: unit normals in world axes, towards the camera, of ``depth [1, 1, R, R]`` along the ray, smoothed a little."""
-    points = unproject(F.avg_pool2d(F.pad(depth, (2, 2, 2, 2), mode="replicate"), 5, 1), camera).permute(0, 3, 1, 2)
-    wide = F.pad(points, (1, 1, 1, 1), mode="replicate")
-    across, down = wide[..., 1:-1, 2:] - wide[..., 1:-1, :-2], wide[..., 2:, 1:-1] - wide[..., :-2, 1:-1]
-    normals = F.normalize(torch.linalg.cross(across, down, dim=1), dim=1)
-    towards = Camera.from_vector(camera).position()[..., None, None] - points
-    return normals * torch.sign((normals * towards).sum(1, keepdim=True))
 
 
 def flipped(normals: Tensor) -> Tensor:

@@ -3,18 +3,19 @@
 A pivot's hair is brown where the photo's is blond. How the colours that it paints become the photo's is fitted where both are seen, as a
 change of the decoder's last layer: what goes into that layer tells skin from hair and light from shade, so hidden hair changes as seen hair
 does, and it touches no density. On inputs that the photo does not show such a fit would say anything at all; so on views from all around it
-is held to a plain map, one gain and one bias of the logits of each colour, and what is hair there to the colours of the photo's hair.
+is held to a plain map, one gain and one bias of the logits of each colour, and what is hair or skin there to the colours of the photo's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..faces import share_of
+from ..faces import share_of, shares_of
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, unproject
 from .symmetry import box_mean, mean_within
@@ -35,13 +36,15 @@ UNSEEN = 0.1
 RIDGE = 0.2
 """Weight of the squared change of the layer, for inputs of unit deviation."""
 ROUNDS = 6
-HAIR = ("hair",)
+HAIR, SKIN = ("hair",), ("skin", "nose", "ears", "neck")
 SURE = 0.6
-"""Least probability of hair."""
+"""Least probability of hair, or of skin."""
 LITTLE = 0.01
-"""A smaller share of the picture is too little hair to say anything."""
+"""A smaller share of the picture is too little of either to say anything."""
+SPAN = (0.1, 0.9)
+"""Quantiles of their brightness between which that line is read."""
 LEVEL = 0.02
-"""Pull of the line of hair's colours to keeping their ratios from light to shade, as a share of the pixels'."""
+"""Pull of the line of their colours to keeping their ratios from light to shade, as a share of the pixels'."""
 
 
 def plain_map(source: Tensor, aim: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,36 +84,48 @@ def layer_change(inputs: Tensor, change: Tensor, others: Tensor, plain: Tensor) 
 
 
 @dataclass(frozen=True, eq=False)
-class HairColours:
-    """The colours of a photo's hair, from shade to light: their logarithms are lines over that of their mean, ``line [2, 3]``."""
+class StuffColours:
+    """The colours of a photo's hair or skin, from shade to light: their logarithms are lines over that of their mean, ``line [2, 3]``.
 
+    ``regions`` are those of the second look that show it; beyond ``span [2]``, what is darker or lighter has the ratios of the line's end.
+    """
+
+    regions: tuple[str, ...]
     line: Tensor
-
-    @staticmethod
-    @torch.no_grad()
-    def of(target: Target) -> HairColours | None:
-        """None where there is no matte, or next to no hair."""
-        if target.mask is None or not target.matte:
-            return None
-        hair = hair_seen(target.image) & (target.mask > 0.9)
-        if hair.float().mean() < LITTLE:
-            return None
-        colours = (target.image / 2 + 0.5)[0][:, hair[0, 0]].T.clamp(min=DARKEST)
-        light = colours.mean(1, keepdim=True).log()
-        light = torch.cat([torch.ones_like(light), light], 1)
-        pull = LEVEL * len(light) * torch.tensor([0.0, 1.0], device=light.device)
-        return HairColours(torch.linalg.solve(light.T @ light + pull.diag(), light.T @ colours.log() + pull[:, None]))
+    span: Tensor
 
     def like(self, colours: Tensor) -> Tensor:
-        """Colours ``[N, 3]`` in [0, 1] as bright as they are, in the hair's."""
+        """Colours ``[N, 3]`` in [0, 1] as bright as they are, in the photo's."""
         light = colours.mean(1, keepdim=True).clamp(min=DARKEST)
-        hair = (self.line[0] + self.line[1] * light.log()).exp()
-        return (hair * light / hair.mean(1, keepdim=True)).clamp(0, 1)
+        own = (self.line[0] + self.line[1] * light.log().clamp(*self.span)).exp()
+        return (own * light / own.mean(1, keepdim=True)).clamp(0, 1)
 
-    def in_picture(self, image: Tensor) -> Tensor:
-        """``image [1, 3, H, W]`` in [-1, 1] whose hair has these colours."""
-        hair = self.like((image / 2 + 0.5)[0].flatten(1).T).T.view_as(image) * 2 - 1
-        return torch.lerp(image, hair, share_of(HAIR, image))
+
+@torch.no_grad()
+def stuffs_of(target: Target) -> list[StuffColours]:
+    """Those of a photo's hair and of its skin; none of what it shows next to nothing of, or where there is no matte."""
+    if target.mask is None or not target.matte:
+        return []
+    found, colours = [], (target.image / 2 + 0.5)[0]
+    for regions, share in zip((HAIR, SKIN), shares_of(target.image, HAIR, SKIN), strict=True):
+        there = (share > SURE) & (target.mask > 0.9)
+        if there.float().mean() < LITTLE:
+            continue
+        own = colours[:, there[0, 0]].T.clamp(min=DARKEST)
+        bright = own.mean(1, keepdim=True).log()
+        light = torch.cat([torch.ones_like(bright), bright], 1)
+        pull = LEVEL * len(light) * torch.tensor([0.0, 1.0], device=light.device)
+        line = torch.linalg.solve(light.T @ light + pull.diag(), light.T @ own.log() + pull[:, None])
+        found.append(StuffColours(regions, line, bright.quantile(bright.new_tensor(SPAN))))
+    return found
+
+
+def in_their_colours(image: Tensor, stuffs: Sequence[StuffColours]) -> Tensor:
+    """``image [1, 3, H, W]`` in [-1, 1] whose hair and skin have the photo's colours."""
+    out = image
+    for stuff, share in zip(stuffs, shares_of(image, *(s.regions for s in stuffs)) if stuffs else (), strict=True):
+        out = torch.lerp(out, stuff.like((image / 2 + 0.5)[0].flatten(1).T).T.view_as(image) * 2 - 1, share)
+    return out
 
 
 def hair_seen(image: Tensor) -> Tensor:
@@ -119,9 +134,9 @@ def hair_seen(image: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def in_the_photos_colours(generator: TriPlaneGenerator, planes: Tensor, target: Target, hair: HairColours | None = None,
+def in_the_photos_colours(generator: TriPlaneGenerator, planes: Tensor, target: Target, stuffs: Sequence[StuffColours] = (),
                           grid: Tensor | None = None) -> TriPlaneGenerator:
-    """A copy whose decoder paints the head of ``planes [1, 3, C, H, W]`` in the photo's palette, and its ``hair`` in those colours.
+    """A copy whose decoder paints the head of ``planes [1, 3, C, H, W]`` in the photo's palette, its hair and skin in those of ``stuffs``.
 
     The generator itself where there is no mask, where next to nothing is seen, or where its colours go through a super-resolution.
     ``grid``: the planes' density.
@@ -144,10 +159,9 @@ def in_the_photos_colours(generator: TriPlaneGenerator, planes: Tensor, target: 
         colours, opacity, hidden = _painted(generator, planes, camera, size // 2, grid)
         solid = (opacity > 0.9)[0, 0]
         logits = colours[0][:, solid].T.logit(DARKEST)
-        wanted = logits * gain + bias
-        if hair:
-            share = share_of(HAIR, colours * 2 - 1)[0][:, solid].T
-            wanted = torch.lerp(wanted, hair.like(wanted.sigmoid()).logit(DARKEST), share)
+        mapped = wanted = logits * gain + bias
+        for stuff, share in zip(stuffs, shares_of(colours * 2 - 1, *(s.regions for s in stuffs)) if stuffs else (), strict=True):
+            wanted = torch.lerp(wanted, stuff.like(mapped.sigmoid()).logit(DARKEST), share[0][:, solid].T)
         others.append(hidden[0][:, solid].T)
         plain.append(wanted - logits)
     tinted = generator.with_own(["decoder"])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..geometry import mirror_image, unproject, warp_to_view
+from ..geometry import facing, mirror_image, unproject, warp_to_view
 from .target import Target
 
 LEAST = 1e-3
@@ -33,12 +33,24 @@ def face_region(points: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def compare_with_mirror(target: Target, depth: Tensor, tolerance: float) -> Comparison:
-    """Bring the mirrored photo into the photo's view. ``depth [1, 1, R, R]`` is that view's; ``tolerance`` in world units."""
+def compare_with_mirror(target: Target, depth: Tensor, tolerance: float, grazing: float = 0.0) -> Comparison:
+    """Bring the mirrored photo into the photo's view. ``depth [1, 1, R, R]`` is that view's; ``tolerance`` in world units.
+
+    ``grazing``: what either shows at less than this cosine to the surface is not compared. There the surface's least error smears it.
+    """
     mirrored = target.mirrored()
-    warp = warp_to_view(mirrored.image, mirrored.camera, mirror_image(depth), target.camera, depth, eroded(mirrored.mask), tolerance)
+    mask = well_seen(eroded(mirrored.mask), mirror_image(depth), mirrored.camera, grazing)
+    warp = warp_to_view(mirrored.image, mirrored.camera, mirror_image(depth), target.camera, depth, mask, tolerance)
     points = unproject(resized(depth, target.image.shape[-1]), target.camera)
-    return Comparison(warp.image, warp.visible * face_region(points)[:, None])
+    compared = warp.visible * face_region(points)[:, None]
+    return Comparison(warp.image, well_seen(compared, depth, target.camera, grazing))
+
+
+def well_seen(mask: Tensor | None, depth: Tensor, camera: Tensor, grazing: float) -> Tensor | None:
+    """The ``mask [1, 1, H, W]`` of a view without what it shows at less than the cosine ``grazing`` to the surface."""
+    if mask is None or not grazing:
+        return mask
+    return mask * (resized(facing(depth, camera), mask.shape[-1]) > grazing)
 
 
 def box_mean(x: Tensor, width: int) -> Tensor:

@@ -19,7 +19,7 @@ from .labels import Label, MirrorEvidence, hidden_views, kept_labels, mirror_evi
 from .light import Light, rendered_light
 from .look import AgingGrid, look
 from .offset import PlanesOffset
-from .palette import HairColours, in_the_photos_colours
+from .palette import in_the_photos_colours, stuffs_of
 from .pivot import State
 from .strands import hair_strands
 from .symmetry import eroded, resized
@@ -61,9 +61,9 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     base = state.generator
     painted = base.planes(ws)
     still = base.density_grid(painted)
-    hair = HairColours.of(target) if tuning.palette else None
+    stuffs = stuffs_of(target) if tuning.palette else []
     if tuning.palette:
-        base = state.generator = in_the_photos_colours(base, painted, target, hair, still)
+        base = state.generator = in_the_photos_colours(base, painted, target, stuffs, still)
     tuned = {name for name, _ in base.named_parameters() if name.split(".")[0] in tuning.parts and not re.search(UNTUNED, name)}
     generator = state.generator = base.with_own(tuning.parts) if tuned else base
     weights = [p for name, p in generator.named_parameters() if name in tuned]
@@ -88,7 +88,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         groups.append({"params": state.offset.levels, "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
     optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99), fused=True)
     if hidden:
-        views.kept = kept_labels(base, painted + drawn, ws, hidden, hair, still)
+        views.kept = kept_labels(base, painted + drawn, ws, hidden, stuffs, still)
     elif tuning.depth:
         views.references = _reference_depths(base, painted, still, config, rng)
     try:

@@ -13,7 +13,7 @@ from symgan_core.geometry import Camera
 from symgan_core.inversion import Inversion, make_target, settings, to_uint8
 from symgan_core.inversion.config import TuningConfig
 from symgan_core.inversion.labels import mirror_evidence, mirror_label
-from symgan_core.inversion.light import Lamp, RenderedLight, fit_lamp, rendered_light, surface_normals
+from symgan_core.inversion.light import Lamp, RenderedLight, fit_lamp, rendered_light
 from symgan_core.inversion.symmetry import compare_with_mirror
 from symgan_core.inversion.target import Target
 from tests.inversion.sphere import RADIUS, SIZE, WITHOUT, SphereGenerator, painted, points_seen, sphere_depth
@@ -54,14 +54,6 @@ def lit(camera: torch.Tensor, mole: bool = False) -> Target:
 def lamp_of(target: Target) -> Lamp:
     depth = sphere_depth(target.camera)
     return fit_lamp(target, depth, compare_with_mirror(target, depth, 0.03))
-
-
-def test_normals_of_a_sphere_point_outwards(camera: torch.Tensor) -> None:
-    normals, points = surface_normals(sphere_depth(camera), camera)[0].permute(1, 2, 0), points_seen(camera)
-    inner = points.norm(dim=-1) < RADIUS + 1e-3
-    inner &= (points @ Camera.from_vector(camera).position()[0]) / (2.7 * RADIUS) > 0.6
-    assert inner.sum() > 300
-    assert (normals * points / RADIUS).sum(-1)[inner].quantile(0.02) > 0.97
 
 
 @pytest.mark.parametrize("yaw", [20, -30, 45])

@@ -8,7 +8,7 @@ import torch
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import Portrait3D
-from symgan_core.inversion.palette import HairColours, in_the_photos_colours, layer_change, plain_map
+from symgan_core.inversion.palette import SKIN, StuffColours, in_the_photos_colours, in_their_colours, layer_change, plain_map, stuffs_of
 from symgan_core.inversion.target import Target
 from tests.conftest import TINY
 
@@ -86,44 +86,58 @@ def test_a_portrait_keeps_its_palette(tmp_path) -> None:
 BROWN = torch.tensor([0.5, 0.33, 0.17])
 
 
-def upper_half(share: float = 1.0):
-    """Stands in for the second look: hair is what lies above."""
-    def seen(names: tuple[str, ...], image: torch.Tensor) -> torch.Tensor:
-        out = torch.zeros_like(image[:, :1])
-        out[..., : image.shape[-2] // 2, :] = share
-        return out
+BLUE = torch.tensor([0.1, 0.2, 0.9])
+
+
+def halves(hair: float = 1.0, skin: float = 1.0):
+    """Stands in for the second look: hair is what lies above, skin what lies below."""
+    def seen(image: torch.Tensor, *groups: tuple[str, ...]) -> list[torch.Tensor]:
+        above = (torch.arange(image.shape[-2]) < image.shape[-2] // 2).float()[:, None].expand(image.shape[-2:])[None, None]
+        return [(1 - above) * skin if group == SKIN else above * hair for group in groups]
     return seen
 
 
 def photo_with_hair(size: int = 32) -> Target:
-    """Brown hair from shade to light over blue skin."""
+    """Brown hair over blue skin, both from shade to light."""
     light = torch.linspace(0.3, 1.6, size).expand(size, size)
     image = light[None] * BROWN[:, None, None]
-    image[:, size // 2:] = torch.tensor([0.1, 0.2, 0.9])[:, None, None]
+    image[:, size // 2:] = (light[None] * BLUE[:, None, None] * 0.6)[:, size // 2:]
     return Target(image[None].clamp(0, 1) * 2 - 1, torch.ones(1, 1, size, size), torch.zeros(1, 25))
 
 
-def test_hair_takes_the_photos_colours_and_keeps_its_light(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("symgan_core.inversion.palette.share_of", upper_half())
-    hair = HairColours.of(photo_with_hair())
-    red = torch.tensor([0.6, 0.1, 0.1]) * torch.linspace(0.2, 1.2, 9)[:, None]
-    brown = hair.like(red)
-    assert torch.allclose(brown.mean(1), red.mean(1), atol=1e-3)
-    assert torch.allclose(brown / brown.mean(1, keepdim=True), (BROWN / BROWN.mean()).expand(9, 3), atol=0.03)
-    picture = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    changed = hair.in_picture(picture)
-    assert torch.equal(changed[..., 16:, :], picture[..., 16:, :]) and (changed - picture)[..., :16, :].abs().mean() > 0.1
+def test_hair_and_skin_take_the_photos_colours_and_keep_their_light(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("symgan_core.inversion.palette.shares_of", halves())
+    stuffs = stuffs_of(photo_with_hair())
+    red = torch.tensor([0.6, 0.1, 0.1]) * torch.linspace(0.2, 1.0, 9)[:, None]
+    for stuff, colour in zip(stuffs, (BROWN, BLUE), strict=True):
+        own = stuff.like(red)
+        assert torch.allclose(own.mean(1), red.mean(1), atol=1e-3)
+        assert torch.allclose(own / own.mean(1, keepdim=True), (colour / colour.mean()).expand(9, 3), atol=0.05)
+    picture = torch.full((1, 3, 32, 32), -0.4)
+    red, _, blue = in_their_colours(picture, stuffs)[0]
+    assert (red > blue)[:16].all() and (red < blue)[16:].all()
 
 
-def test_without_hair_nothing_is_said_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_darker_than_all_of_the_photos_skin_has_the_hue_of_its_shade() -> None:
+    """A line through the logarithms alone would make it redder and redder."""
+    skin = StuffColours(SKIN, torch.tensor([[0.2, 0.0, -0.2], [0.8, 1.0, 1.2]]), torch.tensor([0.2, 0.8]).log())
+    shade, dark = skin.like(torch.tensor([[0.2] * 3, [0.05] * 3]))
+    assert torch.allclose(dark / dark.mean(), shade / shade.mean(), atol=1e-4)
+    light = skin.like(torch.tensor([[0.6] * 3]))[0]
+    assert light[0] / light[2] < 0.9 * shade[0] / shade[2]
+
+
+def test_of_what_the_photo_does_not_show_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     photo = photo_with_hair()
-    for share, target in ((0.3, photo), (1.0, replace(photo, mask=None)), (1.0, replace(photo, matte=False))):
-        monkeypatch.setattr("symgan_core.inversion.palette.share_of", upper_half(share))
-        assert HairColours.of(target) is None
+    for shares, target, count in (((0.3, 0.3), photo, 0), ((0.3, 1), photo, 1), ((1, 1), photo, 2),
+                                  ((1, 1), replace(photo, mask=None), 0), ((1, 1), replace(photo, matte=False), 0)):
+        monkeypatch.setattr("symgan_core.inversion.palette.shares_of", halves(*shares))
+        assert len(stuffs_of(target)) == count
 
 
-def test_hidden_hair_is_painted_as_the_photos(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the photo shows is grey, and of what it does not show the second look says that it is hair: green."""
+@pytest.mark.parametrize("where", [("hair",), SKIN])
+def test_hidden_hair_and_skin_are_painted_as_the_photos(where: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the photo shows is grey, and of what it does not show the second look says that it is hair, or skin: green."""
     torch.manual_seed(0)
     plain = TriPlaneGenerator(replace(TINY, superresolution=None)).eval().requires_grad_(False)
     plain.decoder.net[2].bias[0] += 100
@@ -131,13 +145,14 @@ def test_hidden_hair_is_painted_as_the_photos(monkeypatch: pytest.MonkeyPatch) -
     planes, camera = plain.planes(ws), plain.frontal_camera()
     seen = plain.render(planes, camera, plain.config.image_resolution)
     target = Target(torch.zeros_like(seen.features), torch.ones_like(seen.opacity), camera)
-    monkeypatch.setattr("symgan_core.inversion.palette.share_of", lambda _, image: torch.ones_like(image[:, :1]))
-    green = HairColours(torch.stack([torch.tensor([0.2, 0.6, 0.2]).log(), torch.ones(3)]))
+    monkeypatch.setattr("symgan_core.inversion.palette.shares_of",
+                        lambda image, *groups: [torch.full_like(image[:, :1], float(g == where)) for g in groups])
+    green = StuffColours(where, torch.stack([torch.tensor([0.2, 0.6, 0.2]).log(), torch.ones(3)]), torch.tensor([0.1, 0.9]).log())
 
-    def greenness(hair: HairColours | None) -> float:
-        tinted = in_the_photos_colours(plain, planes, target, hair)
+    def greenness(stuffs: list[StuffColours]) -> float:
+        tinted = in_the_photos_colours(plain, planes, target, stuffs)
         behind = tinted.render(planes, Camera.orbit(180, 0).vector(), 16)
         red, green, blue = behind.features[0][:, behind.opacity[0, 0] > 0.9].mean(1)
         return float(green - (red + blue) / 2)
 
-    assert greenness(green) > greenness(None) + 0.03
+    assert greenness([green]) > greenness([]) + 0.03
