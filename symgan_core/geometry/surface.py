@@ -16,7 +16,7 @@ def surface_normals(depth: Tensor, camera: Tensor) -> Tensor:
 
 
 def facing(depth: Tensor, camera: Tensor) -> Tensor:
-    """``[1, 1, R, R]`` in [0, 1]: cosine of the angle between the surface of ``depth [1, 1, R, R]`` and the line of sight; 0 where it is seen
+    """``[1, 1, R, R]`` in [0, 1]: cosine of the angle between the surface of ``depth [1, 1, R, R]`` and the line of sight; 0 where seen
     edge-on."""
     normals, sight = _normals_and_sight(depth, camera)
     return (normals * F.normalize(sight, dim=1)).sum(1, keepdim=True)
