@@ -21,7 +21,6 @@ from .frames import Pyramid, compose_frames, cut_squares, points_in_squares, poi
 from .maps import JAW, LANDMARKS, MIRRORED, places_of
 from .network import conv_block, for_reading, mix_block
 from .points import finer_points
-from .regions import grown, pieces_that_touch
 
 CPU = torch.device("cpu")
 INPUT = 128
@@ -191,16 +190,9 @@ class Closeup:
         body = 1 - self.share(HEAD, frame, size)
         return body + self._under(CHIN, frame, size, BELOW) * self.share(("skin",), frame, size)
 
-    def loose_share(self, frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """The same for what hangs beside face and neck, from the height of the eyes to below the chin: hair, or what looks like it.
-
-        ``mask [size, size]`` uint8, 255 = head: hair of it that ends above the chin does not hang, it is a wide head's.
-        """
-        size = len(mask)
-        aside = self._under(NOSE_BRIDGE, frame, size) & (mask > 127)
-        share, hair = (self.share(names, frame, size) for names in (("hair", "background"), ("hair",)))
-        hanging = pieces_that_touch((hair > 0.3) & aside, np.broadcast_to(self._under(CHIN, frame, size), mask.shape))
-        return share * self._under(NOSE_BRIDGE, frame, size) * grown(pieces_that_touch((share > 0.3) & aside, hanging))
+    def loose_share(self, frame: np.ndarray, size: int) -> np.ndarray:
+        """The same for what hangs beside face and neck, from the height of the eyes on: hair, or what looks like it."""
+        return self._under(NOSE_BRIDGE, frame, size) * self.share(("hair", "background"), frame, size)
 
     def _under(self, point: int, frame: np.ndarray, size: int, more: float = 0.0) -> np.ndarray:
         """``[size, 1]`` bool: the rows of another square that lie below one of the points, by ``more`` of its sides at least."""

@@ -55,21 +55,6 @@ def head_mask(crop: np.ndarray, coarse: np.ndarray, landmarks: np.ndarray | None
     return (255 * _with_hair(crop, head)).round().astype(np.uint8)
 
 
-def pieces_that_touch(area: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Bool ``[R, R]``: those connected pieces of an ``area`` that have a pixel in a ``place`` (both bool ``[R, R]``)."""
-    import cv2
-
-    _, pieces = cv2.connectedComponents(area.astype(np.uint8))
-    return area & np.isin(pieces, np.unique(pieces[area & place]))
-
-
-def grown(area: np.ndarray, pixels: int = 5) -> np.ndarray:
-    """The ``area`` (bool ``[R, R]``) with what lies within so many pixels of it."""
-    import cv2
-
-    return cv2.dilate(area.astype(np.uint8), np.ones((2 * pixels + 1,) * 2)) > 0
-
-
 def _with_hair(crop: np.ndarray, head: np.ndarray) -> np.ndarray:
     """Float ``[R, R]`` in [0, 1]: ``head`` (uint8 ``[R, R]``, 0 or 1) with the edge that the colours of ``crop`` have there.
 

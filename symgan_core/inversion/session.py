@@ -225,11 +225,10 @@ def crop_face(photo: np.ndarray, face: Face, generator: TriPlaneGenerator, reque
     landmarks = to_crop(face.landmarks, frame, config.image_resolution)
     camera = Camera.orbit(yaw, pitch, config.orbit_radius, config.orbit_pivot)
     shown = 1 - close.share(("background",), frame, config.image_resolution)
-    mask = head_mask(image, shown, landmarks)
-    return FaceCrop(image, camera, landmarks, mask, frame, face,
+    return FaceCrop(image, camera, landmarks, head_mask(image, shown, landmarks), frame, face,
                     to_crop(close.landmarks, frame, config.image_resolution), close.visible,
                     inside_photo(frame, photo.shape, config.image_resolution),
-                    close.body_share(frame, config.image_resolution), close.loose_share(frame, mask))
+                    close.body_share(frame, config.image_resolution), close.loose_share(frame, config.image_resolution))
 
 
 def start_inversion(crop: FaceCrop, generator: TriPlaneGenerator, method: str = "spi", preset: str = "balanced", seed: int = 0,
