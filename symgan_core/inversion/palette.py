@@ -123,7 +123,7 @@ def stuffs_of(target: Target) -> list[StuffColours]:
 def in_their_colours(image: Tensor, stuffs: Sequence[StuffColours]) -> Tensor:
     """``image [1, 3, H, W]`` in [-1, 1] whose hair and skin have the photo's colours."""
     out = image
-    for stuff, share in zip(stuffs, shares_of(image, *(s.regions for s in stuffs)) if stuffs else (), strict=True):
+    for stuff, share in zip(stuffs, shares_of(image, *(s.regions for s in stuffs)), strict=True):
         out = torch.lerp(out, stuff.like((image / 2 + 0.5)[0].flatten(1).T).T.view_as(image) * 2 - 1, share)
     return out
 
@@ -160,7 +160,7 @@ def in_the_photos_colours(generator: TriPlaneGenerator, planes: Tensor, target: 
         solid = (opacity > 0.9)[0, 0]
         logits = colours[0][:, solid].T.logit(DARKEST)
         mapped = wanted = logits * gain + bias
-        for stuff, share in zip(stuffs, shares_of(colours * 2 - 1, *(s.regions for s in stuffs)) if stuffs else (), strict=True):
+        for stuff, share in zip(stuffs, shares_of(colours * 2 - 1, *(s.regions for s in stuffs)), strict=True):
             wanted = torch.lerp(wanted, stuff.like(mapped.sigmoid()).logit(DARKEST), share[0][:, solid].T)
         others.append(hidden[0][:, solid].T)
         plain.append(wanted - logits)
