@@ -10,13 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional as F
 
 from symgan_core.evaluation import depth_along_rays, picture_metrics, read_multiview
 from symgan_core.generator import Synthesized, TriPlaneGenerator
 from symgan_core.geometry import Camera, warp_to_view
-from symgan_core.inversion import make_target
+from symgan_core.inversion import Target
+from symgan_core.inversion.guess import guess_code
 from symgan_core.inversion.look import AgingGrid, draft_stride, look
 from symgan_core.inversion.pivot import latent_statistics
 
@@ -50,23 +52,45 @@ class Views(NamedTuple):
 
 def read_views(arrays: dict[str, np.ndarray], index: int, generator: TriPlaneGenerator) -> Views:
     """All views of a person of a multi-view file."""
-    targets = [make_target(arrays["images"][index, v], arrays["cameras"][index, v], arrays["masks"][index, v], generator)
-               for v in range(arrays["images"].shape[1])]
-    depths = torch.cat([depth_along_rays(arrays, index, v) for v in range(len(targets))])
-    return Views(*(torch.cat([getattr(t, name) for t in targets]) for name in ("image", "mask")), depths,
-                 torch.cat([t.camera for t in targets]))
+    masks, size = arrays["masks"][index], (generator.config.image_resolution,) * 2
+    whites = [on_white(image, mask) for image, mask in zip(arrays["images"][index], masks, strict=True)]
+    images = torch.from_numpy(np.stack(whites)).permute(0, 3, 1, 2) / 127.5 - 1
+    scaled = (F.interpolate(x, size, mode="bilinear", antialias=True) for x in (images, torch.from_numpy(masks)[:, None] / 255))
+    depths = torch.cat([depth_along_rays(arrays, index, v) for v in range(len(masks))])
+    return Views(*scaled, depths, torch.from_numpy(arrays["cameras"][index]))
+
+
+def on_white(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A head before white, where ``image`` uint8 ``[H, W, 3]`` shows it before something else: float32 in [0, 255].
+
+    ``mask`` uint8 ``[H, W]``: the exact share of the head in each pixel, of 255. What is behind a pixel of the outline is what the nearest
+    pixel without head shows. Laying the picture over white by its mask, as is done with photos, would count the outline's share twice.
+    """
+    if (mask > 0).all():
+        return image.astype(np.float32)
+    row, column = distance_transform_edt(mask > 0, return_distances=False, return_indices=True)
+    behind = image[row, column].astype(np.float32)
+    return (image + (1 - mask[..., None].astype(np.float32) / 255) * (255 - behind)).clip(0, 255)
 
 
 def fit(generator: TriPlaneGenerator, views: Views, config: FitConfig = FitConfig(), seed: int = 0) -> Tensor:
-    """``ws [1, num_ws, w_dim]`` (W+) whose head is that of the views; colour and mask alone are looked at."""
+    """``ws [1, num_ws, w_dim]`` (W+) whose head is that of the views; colour and mask alone are looked at.
+
+    Begins where the second look reads the view that is most from in front, or from the mean person where it does not know the generator.
+    """
     rng = torch.Generator().manual_seed(seed)
     mean, std = latent_statistics(generator, views.cameras[:1])
-    offset = torch.zeros(1, generator.config.num_ws, generator.config.w_dim, requires_grad=True)
-    optimizer = torch.optim.Adam([offset], config.rate, betas=(0.9, 0.99))
+    start = guess_code(_frontal(views), generator)
+    common = torch.zeros(1, 1, generator.config.w_dim) if start is None else ((start - mean) / std)[None, None]
+    rows = torch.zeros(1, generator.config.num_ws, generator.config.w_dim)
+    # What all rows have in common moves on its own as well: faster where they agree.
+    parts = [common.requires_grad_(), rows.requires_grad_()]
+    optimizer = torch.optim.Adam(parts, config.rate, betas=(0.9, 0.99))
     grid, stride, left = AgingGrid(generator), draft_stride(generator), []
     for step in range(config.steps):
         for group in optimizer.param_groups:
             group["lr"] = config.rate * min(1.0, (step + 1) / 10) * (1 - step / config.steps)
+        offset = common + rows
         ws = mean + std * offset
         planes = generator.planes(ws)
         density, loss = grid.of(planes), config.prior * offset.square().mean()
@@ -79,7 +103,12 @@ def fit(generator: TriPlaneGenerator, views: Views, config: FitConfig = FitConfi
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return (mean + std * offset).detach()
+    return (mean + std * (common + rows)).detach()
+
+
+def _frontal(views: Views) -> Target:
+    best = int(Camera.from_vector(views.cameras).angles()[0].abs().argmin())
+    return Target(*(x[best: best + 1] for x in (views.images, views.masks, views.cameras)))
 
 
 def view_loss(out: Synthesized, image: Tensor, mask: Tensor) -> Tensor:

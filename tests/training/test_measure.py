@@ -13,7 +13,7 @@ from tests.conftest import TINY
 from training.directions import SOURCES, z_numbers
 from training.heads import HeadPack, draw_codes, person_from_code, trait_statistics, traits
 from training.labels import readings, recombined
-from training.measure import FitConfig, Views, colour_agreement, fit, score
+from training.measure import FitConfig, Views, colour_agreement, fit, on_white, score
 from training.readers import NAMES, SIDE, Effects, known_effects, load_reader, save_reader, train_reader
 
 
@@ -32,6 +32,17 @@ def test_fitting_comes_close_to_a_head_that_the_generator_knows(tiny: TriPlaneGe
     after = score(tiny, fit(tiny, views, config), views)
     assert after["psnr"].mean() > before["psnr"].mean() + 2
     assert score(tiny, truth, views)["psnr"].min() > 60 and score(tiny, truth, views)["depth"].max() < 1e-5
+
+
+def test_a_head_before_anything_is_the_same_head_before_white() -> None:
+    line = np.arange(24) - 11.5
+    mask = (np.clip(9 - np.hypot(line[:, None], line), -1, 1) * 127.5 + 127.5).round().astype(np.uint8)
+    share, head = mask[..., None] / 255, np.array([60.0, 40, 20])
+    left_and_right = np.where(line[None, :, None] < 0, [128.0, 128, 128], [20.0, 200, 90])
+    for behind in (np.full(3, 128.0), left_and_right):
+        image = (share * head + (1 - share) * behind).round().astype(np.uint8)
+        assert np.abs(on_white(image, mask) - (share * head + (1 - share) * 255)).max() < 1
+    assert np.array_equal(on_white(image, np.full_like(mask, 255)), image)
 
 
 def test_colours_that_do_not_depend_on_the_view_agree() -> None:
