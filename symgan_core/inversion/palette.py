@@ -2,7 +2,7 @@
 
 A pivot's hair is brown where the photo's is blond. How the colours that it paints become the photo's is fitted where both are seen, as a
 change of the decoder's last layer: what goes into that layer tells skin from hair and light from shade, so hidden hair changes as seen hair
-does, and it touches no density. On inputs that the photo does not show such a fit would say anything at all; so on views from all around it
+does, and it touches no density. A photo in shades of one colour, as old ones are, gives a head in shades of that colour. On inputs that the photo does not show such a fit would say anything at all; so on views from all around it
 is held to a plain map, one gain and one bias of the logits of each colour, and what is hair or skin there to the colours of the photo's.
 """
 
@@ -43,6 +43,11 @@ LITTLE = 0.01
 """A smaller share of the picture is too little of either to say anything."""
 SPAN = (0.1, 0.9)
 """Quantiles of their brightness between which that line is read."""
+ONE_INK, INK_SIDE = 0.011, 64
+"""A photo is in shades of one colour if its colours, as means over squares of so many to a side, are less than this away from such (root
+mean square, of 1). JPEG files of grey photos have 0, toned ones 0.01; pale people in dark clothes 0.017."""
+FLAT = 0.02
+"""Least variance of the logits in a photo's light and shade."""
 LEVEL = 0.02
 """Pull of the line of their colours to keeping their ratios from light to shade, as a share of the pixels'."""
 
@@ -134,6 +139,30 @@ def hair_seen(image: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def ink_of(target: Target) -> tuple[Tensor, Tensor] | None:
+    """``bias [3]`` and ``gain [3]`` of a photo in grey, or in shades of one other colour: the logits of each colour over their mean.
+
+    None for a photo in colours, for one without light and shade, or where there is no mask.
+    """
+    if target.mask is None:
+        return None
+    image, mask = (F.interpolate(x, (INK_SIDE,) * 2, mode="area") for x in (target.image / 2 + 0.5, target.mask))
+    colours = image[0][:, mask[0, 0] > 0.95].T
+    if len(colours) < LITTLE * INK_SIDE**2:
+        return None
+    logits = colours.logit(DARKEST)
+    shade = logits.mean(1, keepdim=True)
+    middle, mean = shade.mean(), logits.mean(0)
+    spread = (shade - middle).square().mean()
+    if spread < FLAT:
+        return None
+    gain = ((shade - middle) * (logits - mean)).mean(0) / spread
+    bias = mean - gain * middle
+    away = (bias + gain * shade).sigmoid() - colours.clamp(DARKEST, 1 - DARKEST)
+    return (bias, gain) if away.abs().amax(1).square().mean().sqrt() < ONE_INK else None
+
+
+@torch.no_grad()
 def in_the_photos_colours(generator: TriPlaneGenerator, planes: Tensor, target: Target, stuffs: Sequence[StuffColours] = (),
                           grid: Tensor | None = None) -> TriPlaneGenerator:
     """A copy whose decoder paints the head of ``planes [1, 3, C, H, W]`` in the photo's palette, its hair and skin in those of ``stuffs``.
@@ -166,6 +195,8 @@ def in_the_photos_colours(generator: TriPlaneGenerator, planes: Tensor, target: 
         plain.append(wanted - logits)
     tinted = generator.with_own(["decoder"])
     tinted.decoder.add_to_colours(*layer_change(inputs, aim - source, torch.cat(others), torch.cat(plain)))
+    if ink := ink_of(target):
+        tinted.decoder.in_one_ink(*ink)
     return tinted
 
 

@@ -8,7 +8,8 @@ import torch
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import Portrait3D
-from symgan_core.inversion.palette import SKIN, StuffColours, in_the_photos_colours, in_their_colours, layer_change, plain_map, stuffs_of
+from symgan_core.inversion.palette import (
+    SKIN, StuffColours, in_the_photos_colours, in_their_colours, ink_of, layer_change, plain_map, stuffs_of)
 from symgan_core.inversion.target import Target
 from tests.conftest import TINY
 
@@ -64,6 +65,42 @@ def test_the_head_takes_the_colours_and_keeps_its_shape(tiny: TriPlaneGenerator)
     assert (after.features - photo).abs()[solid].mean() < 0.3 * (seen.features - photo).abs()[solid].mean()
     assert all(torch.equal(before[k], v) for k, v in plain.state_dict().items())  # the generator that others use stays as it was
     assert in_the_photos_colours(tiny, tiny.planes(ws), target) is tiny  # its colours go through a super-resolution
+
+
+INKS = {"grey": (torch.zeros(3), torch.ones(3)), "sepia": (torch.tensor([0.6, 0.0, -0.6]), torch.tensor([0.95, 1.0, 1.05]))}
+
+
+def in_ink(bias: torch.Tensor, gain: torch.Tensor, size: int = 128) -> Target:
+    """A photo of light and shade, in one ink."""
+    shade = 1.5 * torch.randn(1, 1, size, size, generator=torch.Generator().manual_seed(3))
+    shade = torch.nn.functional.avg_pool2d(shade, 9, 1, 4) * 6
+    image = (bias.reshape(1, 3, 1, 1) + gain.reshape(1, 3, 1, 1) * shade).sigmoid() * 2 - 1
+    return Target(image, torch.ones(1, 1, size, size), torch.zeros(1, 25))
+
+
+@pytest.mark.parametrize("ink", INKS)
+def test_a_photo_in_one_ink_gives_a_head_in_that_ink(ink: str) -> None:
+    torch.manual_seed(0)
+    plain = TriPlaneGenerator(replace(TINY, superresolution=None)).eval().requires_grad_(False)
+    plain.decoder.net[2].bias[0] += 100
+    ws = plain.mapping(torch.randn(1, TINY.z_dim, generator=torch.Generator().manual_seed(1)), plain.frontal_camera())
+    planes, camera, (bias, gain) = plain.planes(ws), plain.frontal_camera(), INKS[ink]
+    tinted = in_the_photos_colours(plain, planes, replace(in_ink(bias, gain), camera=camera))
+    behind = tinted.render(planes, Camera.orbit(180, 0).vector(), 32)
+    logits = ((behind.features / 2 + 0.5).clamp(1e-4, 1 - 1e-4))[0][:, behind.opacity[0, 0] > 0.99].T.logit()
+    shade = logits.mean(1, keepdim=True)
+    assert len(shade) > 100 and shade.std() > 0.01
+    assert (logits - (bias + gain * shade)).abs().max() < 0.05
+
+
+def test_which_photos_are_in_one_ink() -> None:
+    sepia, noise = in_ink(*INKS["sepia"]), torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(4))
+    assert ink_of(sepia) is not None and ink_of(replace(sepia, mask=None)) is None
+    assert ink_of(replace(sepia, image=(sepia.image + 0.03 * noise).clamp(-1, 1))) is not None  # a file's grain
+    lips = sepia.image.clone()
+    lips[:, 0, 80:100, 50:80] += 0.3
+    for image in (lips, photo_with_hair(128).image, torch.full_like(lips, 0.2)):
+        assert ink_of(replace(sepia, image=image.clamp(-1, 1))) is None
 
 
 def test_a_portrait_keeps_its_palette(tmp_path) -> None:
