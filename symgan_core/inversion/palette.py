@@ -2,8 +2,9 @@
 
 A pivot's hair is brown where the photo's is blond. How the colours that it paints become the photo's is fitted where both are seen, as a
 change of the decoder's last layer: what goes into that layer tells skin from hair and light from shade, so hidden hair changes as seen hair
-does, and it touches no density. A photo in shades of one colour, as old ones are, gives a head in shades of that colour. On inputs that the photo does not show such a fit would say anything at all; so on views from all around it
+does, and it touches no density. On inputs that the photo does not show such a fit would say anything at all; so on views from all around it
 is held to a plain map, one gain and one bias of the logits of each colour, and what is hair or skin there to the colours of the photo's.
+A photo in shades of one colour, as old ones are, gives a head in shades of that colour.
 """
 
 from __future__ import annotations

@@ -9,7 +9,15 @@ from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import Portrait3D
 from symgan_core.inversion.palette import (
-    SKIN, StuffColours, in_the_photos_colours, in_their_colours, ink_of, layer_change, plain_map, stuffs_of)
+    SKIN,
+    StuffColours,
+    in_the_photos_colours,
+    in_their_colours,
+    ink_of,
+    layer_change,
+    plain_map,
+    stuffs_of,
+)
 from symgan_core.inversion.target import Target
 from tests.conftest import TINY
 
