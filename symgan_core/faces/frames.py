@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 def as_tensor(picture: np.ndarray) -> Tensor:
     """uint8 ``[H, W, 3]`` as ``[1, 3, H, W]`` in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return torch.from_numpy(np.array(picture, order="C")).permute(2, 0, 1)[None].float() / 127.5 - 1  # a copy: photos may be read-only
 
 
 class Pyramid:

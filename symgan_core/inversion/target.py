@@ -137,14 +137,14 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
     if camera.numel() != 25 or not torch.isfinite(camera).all():
         raise RequestError("The camera is not a vector of 25 finite numbers.", "Pack cam2world (16) and intrinsics (9).")
     size = (generator.config.image_resolution,) * 2
-    image = torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    image = torch.from_numpy(np.array(crop, order="C")).permute(2, 0, 1)[None].float() / 127.5 - 1
     image = F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
     soft = backdrop = None
     if mask is not None:
         mask = np.asarray(mask)
         if mask.shape != crop.shape[:2]:
             raise RequestError(f"The mask has shape {mask.shape}, the crop {crop.shape[:2]}.", "Give a mask of the crop's size.")
-        soft = torch.from_numpy(np.ascontiguousarray(mask))[None, None].float() / 255
+        soft = torch.from_numpy(np.array(mask, order="C"))[None, None].float() / 255
         soft = F.interpolate(soft, size, mode="bilinear", antialias=True, align_corners=False)
         if generator.config.white_back:
             backdrop = blurred_backdrop(image, soft)
