@@ -18,9 +18,10 @@ from symgan_core.weights import write_hash
 
 from .checkpoint import load_pictures
 from .directions import trait_directions
-from .heads import HeadPack, draw_codes, person_from_code, point_slopes, trait_layout, trait_statistics
+from .heads import HeadPack, draw_codes, person_from_code, point_slopes, trait_layout, trait_statistics, traits
 from .heads.accessories import GLASSES, HATS
 from .mapping import SHIFT, absorb_shift, draw_pairs, explained, train_mapping
+from .pool import expressive
 
 
 def export(run: Path, out: Path = BUILTIN_FILE) -> None:
@@ -41,13 +42,22 @@ def known_traits() -> Traits:
     """What the built-in generator's w means."""
     pack = HeadPack()
     statistics = trait_statistics(pack)
-    mean, scale, slopes = (torch.from_numpy(x).float() for x in (*statistics, point_slopes(pack, *statistics)))
+    numbers = (*statistics, *trait_ranges(pack), point_slopes(pack, *statistics))
+    mean, scale, low, high, slopes = (torch.from_numpy(x).float() for x in numbers)
     places = trait_layout(pack, person_from_code(pack, draw_codes(np.random.default_rng(0), 1)[0]))
     for name, part, count in (("glasses_kind", "glasses", len(GLASSES)), ("hat_kind", "hat", len(HATS)), ("mole_there", "mole", 1),
                               ("patch_there", "patch", 1)):
         places[name] = slice(places[part].start, places[part].start + count)
-    known = Traits(mean - SHIFT * scale, scale, places, slopes)
+    known = Traits(mean - SHIFT * scale, scale, low, high, places, slopes)
     return replace(known, slopes=slopes[..., known.moving].contiguous())
+
+
+def trait_ranges(pack: HeadPack, people: int = 3000) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the most ``[T]`` of each trait among people of a pool. Always the same ones."""
+    rng = np.random.default_rng(2)
+    codes = (expressive(code, rng) for code in draw_codes(rng, people))
+    found = np.stack([traits(pack, person_from_code(pack, code)) for code in codes])
+    return found.min(0), found.max(0)
 
 
 def assemble(run: Path, codes: int = 80_000, steps: int = 10_000) -> TriPlaneGenerator:

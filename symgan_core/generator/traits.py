@@ -15,6 +15,10 @@ from .checkpoint import WEIGHTS
 from .config import BUILTIN, GeneratorConfig
 
 TRAITS_FILE = WEIGHTS / "builtin_traits.safetensors"
+NUMBERS = ("mean", "scale", "low", "high")
+"""What is known of each trait."""
+SHARES = ("ethnicity", "skins", "brow", "iris")
+"""Parts whose numbers are shares of a whole."""
 SIDEWAYS = (0, 3, 10)
 """Among the numbers of the light: those that say from which side it comes (the lamp's, twice, and the fill's)."""
 
@@ -23,11 +27,14 @@ SIDEWAYS = (0, 3, 10)
 class Traits:
     """``mean`` and ``scale [w_dim]`` of traits in w, and ``places``: the name of a part to its place among them.
 
+    ``low`` and ``high [w_dim]``: the least and the most of each trait that training has shown.
     ``slopes [68, 3, T]``: how far the face's points (iBUG's) move in scene units with each of w's ``moving`` numbers.
     """
 
     mean: Tensor
     scale: Tensor
+    low: Tensor
+    high: Tensor
     places: dict[str, slice]
     slopes: Tensor
 
@@ -49,6 +56,15 @@ class Traits:
         """Inverse of ``read``."""
         return (traits - self.mean.to(traits)) / self.scale.to(traits)
 
+    def possible(self, traits: Tensor) -> Tensor:
+        """``traits [w_dim]`` as near as somebody's can be: a reading goes beyond all people, and there the generator's heads have floaters."""
+        out = torch.maximum(torch.minimum(traits, self.high), self.low)
+        for name in SHARES:
+            out[self.places[name]] /= out[self.places[name]].sum().clamp(min=1e-6)
+        young, old = out[self.places["age"]]
+        old.copy_((2 * young - 1).clamp(min=0))  # the second half of a life, counted again
+        return out
+
     def light_mirrored(self, w: Tensor) -> Tensor:
         """``w [..., w_dim]`` of the same person with the lamps on the other side."""
         found, light = self.read(w), self.places["light"].start
@@ -61,7 +77,7 @@ def save_traits(traits: Traits, path: Path) -> None:
     from safetensors.torch import save_file
 
     places = {name: [place.start, place.stop] for name, place in traits.places.items()}
-    numbers = {"mean": traits.mean, "scale": traits.scale, "slopes": traits.slopes.half()}
+    numbers = {name: getattr(traits, name) for name in NUMBERS} | {"slopes": traits.slopes.half()}
     save_file(numbers, str(path), metadata={"places": json.dumps(places)})
 
 
@@ -78,7 +94,7 @@ def builtin_traits() -> Traits:
     try:
         with safe_open(str(TRAITS_FILE), framework="pt", device="cpu") as file:
             places = {name: slice(*ends) for name, ends in json.loads(file.metadata()["places"]).items()}
-            mean, scale, slopes = (file.get_tensor(name).to(torch.float32) for name in ("mean", "scale", "slopes"))
-            return Traits(mean, scale, places, slopes)
+            numbers = {name: file.get_tensor(name).to(torch.float32) for name in (*NUMBERS, "slopes")}
+            return Traits(places=places, **numbers)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"'{TRAITS_FILE.name}' cannot be read.", "The file is missing or damaged; fetch it again.") from error

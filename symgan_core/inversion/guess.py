@@ -47,7 +47,7 @@ def decided(w: Tensor, regions: Tensor, target: Target, generator: TriPlaneGener
     The encoder's answer is a mean over all that may be: half a ponytail and a quarter of glasses float beside such a head. Haircuts are
     compared by what the second look sees in their renders: ``regions [12, S, S]`` are those of the photo.
     """
-    found = traits.read(w.cpu())
+    found = traits.possible(traits.read(w.cpu()))
     for part, says in WORN.items():
         if found[traits.places[says]].sum() < 0.5:
             found[traits.places[part]] = 0

@@ -37,7 +37,8 @@ UNSEEN = 0.1
 RIDGE = 0.2
 """Weight of the squared change of the layer, for inputs of unit deviation."""
 ROUNDS = 6
-HAIR, SKIN = ("hair",), ("skin", "nose", "ears", "neck")
+HAIR, SKIN, CLOTHES = ("hair",), ("skin", "nose", "ears", "neck"), ("clothing",)
+STUFFS = HAIR, SKIN, CLOTHES
 SURE = 0.6
 """Least probability of hair, or of skin."""
 LITTLE = 0.01
@@ -113,7 +114,7 @@ def stuffs_of(target: Target) -> list[StuffColours]:
     if target.mask is None or not target.matte:
         return []
     found, colours = [], (target.image / 2 + 0.5)[0]
-    for regions, share in zip((HAIR, SKIN), shares_of(target.image, HAIR, SKIN), strict=True):
+    for regions, share in zip(STUFFS, shares_of(target.image, *STUFFS), strict=True):
         there = (share > SURE) & (target.mask > 0.9)
         if there.float().mean() < LITTLE:
             continue

@@ -15,6 +15,8 @@ from symgan_core.inversion import make_target, to_uint8
 from symgan_core.inversion.guess import BRAID, COMBED, CROPPED, PONYTAIL, decided, guess_code, outline_differences, with_haircut
 from symgan_core.inversion.target import Target
 from training.export import known_traits
+from training.heads import HeadPack, draw_codes, person_from_code
+from training.heads import traits as trait_numbers
 from training.heads.people import HAIR
 
 
@@ -35,8 +37,24 @@ def test_the_traits_file_is_that_of_the_training() -> None:
     assert shipped.places == now.places
     assert torch.allclose(shipped.mean, now.mean, atol=1e-4) and torch.allclose(shipped.scale, now.scale, atol=1e-4)
     assert torch.allclose(shipped.slopes, now.slopes, atol=1e-4)
+    assert torch.allclose(shipped.low, now.low, atol=1e-4) and torch.allclose(shipped.high, now.high, atol=1e-4)
     w = torch.randn(shipped.mean.shape[0])
     assert torch.allclose(shipped.write(shipped.read(w)), w, atol=1e-4)
+
+
+def test_a_reading_beyond_all_people_becomes_somebodys() -> None:
+    traits, pack = builtin_traits(), HeadPack()
+    rng = np.random.default_rng(11)
+    person = torch.from_numpy(trait_numbers(pack, person_from_code(pack, draw_codes(rng, 1)[0])))
+    person = torch.maximum(torch.minimum(person, traits.high), traits.low)  # a rare number may be beyond those of the file by a little
+    assert torch.allclose(traits.possible(person), person, atol=0.02)
+    found = traits.possible(person + torch.from_numpy(rng.normal(0, 1, person.shape)).float() * traits.scale)
+    assert ((found >= traits.low - 1e-6) & (found <= traits.high + 1e-6)).all()
+    for name in ("ethnicity", "skins", "brow", "iris"):
+        shares = found[traits.places[name]]
+        assert shares.min() >= 0 and shares.sum().item() == pytest.approx(1, abs=1e-5)
+    young, old = found[traits.places["age"]].tolist()
+    assert old == pytest.approx(max(0, 2 * young - 1), abs=1e-5)
 
 
 @pytest.mark.parametrize("worn", ["short01", "long01", None])
