@@ -57,7 +57,7 @@ class Traits:
         return (traits - self.mean.to(traits)) / self.scale.to(traits)
 
     def possible(self, traits: Tensor) -> Tensor:
-        """``traits [w_dim]`` as near as somebody's can be: a reading goes beyond all people, and there the generator's heads have floaters."""
+        """``traits [w_dim]`` as near as somebody's can be: readings go beyond all people, where the generator's heads have floaters."""
         out = torch.maximum(torch.minimum(traits, self.high), self.low)
         for name in SHARES:
             out[self.places[name]] /= out[self.places[name]].sum().clamp(min=1e-6)

@@ -3,7 +3,7 @@
 A pivot's hair is brown where the photo's is blond. How the colours that it paints become the photo's is fitted where both are seen, as a
 change of the decoder's last layer: what goes into that layer tells skin from hair and light from shade, so hidden hair changes as seen hair
 does, and it touches no density. On inputs that the photo does not show such a fit would say anything at all; so on views from all around it
-is held to a plain map, one gain and one bias of the logits of each colour, and what is hair or skin there to the colours of the photo's.
+is held to a plain map, one gain and one bias of the logits of each colour, and what is hair, skin or clothing there to the photo's.
 A photo in shades of one colour, as old ones are, gives a head in shades of that colour.
 """
 
@@ -92,7 +92,7 @@ def layer_change(inputs: Tensor, change: Tensor, others: Tensor, plain: Tensor) 
 
 @dataclass(frozen=True, eq=False)
 class StuffColours:
-    """The colours of a photo's hair or skin, from shade to light: their logarithms are lines over that of their mean, ``line [2, 3]``.
+    """The colours of a photo's hair, skin or clothing, from shade to light: their logarithms are ``line [2, 3]`` over that of their mean.
 
     ``regions`` are those of the second look that show it; beyond ``span [2]``, what is darker or lighter has the ratios of the line's end.
     """
@@ -110,7 +110,7 @@ class StuffColours:
 
 @torch.no_grad()
 def stuffs_of(target: Target) -> list[StuffColours]:
-    """Those of a photo's hair and of its skin; none of what it shows next to nothing of, or where there is no matte."""
+    """Those of a photo's hair, skin and clothing; none of what it shows next to nothing of, or where there is no matte."""
     if target.mask is None or not target.matte:
         return []
     found, colours = [], (target.image / 2 + 0.5)[0]
@@ -128,7 +128,7 @@ def stuffs_of(target: Target) -> list[StuffColours]:
 
 
 def in_their_colours(image: Tensor, stuffs: Sequence[StuffColours]) -> Tensor:
-    """``image [1, 3, H, W]`` in [-1, 1] whose hair and skin have the photo's colours."""
+    """``image [1, 3, H, W]`` in [-1, 1] whose hair, skin and clothing have the photo's colours."""
     out = image
     for stuff, share in zip(stuffs, shares_of(image, *(s.regions for s in stuffs)), strict=True):
         out = torch.lerp(out, stuff.like((image / 2 + 0.5)[0].flatten(1).T).T.view_as(image) * 2 - 1, share)
@@ -167,7 +167,7 @@ def ink_of(target: Target) -> tuple[Tensor, Tensor] | None:
 @torch.no_grad()
 def in_the_photos_colours(generator: TriPlaneGenerator, planes: Tensor, target: Target, stuffs: Sequence[StuffColours] = (),
                           grid: Tensor | None = None) -> TriPlaneGenerator:
-    """A copy whose decoder paints the head of ``planes [1, 3, C, H, W]`` in the photo's palette, its hair and skin in those of ``stuffs``.
+    """A copy whose decoder paints the head of ``planes [1, 3, C, H, W]`` in the photo's palette, its stuffs in their colours.
 
     The generator itself where there is no mask, where next to nothing is seen, or where its colours go through a super-resolution.
     ``grid``: the planes' density.

@@ -9,7 +9,9 @@ from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import Portrait3D
 from symgan_core.inversion.palette import (
+    HAIR,
     SKIN,
+    STUFFS,
     StuffColours,
     in_the_photos_colours,
     in_their_colours,
@@ -136,7 +138,8 @@ def halves(hair: float = 1.0, skin: float = 1.0):
     """Stands in for the second look: hair is what lies above, skin what lies below."""
     def seen(image: torch.Tensor, *groups: tuple[str, ...]) -> list[torch.Tensor]:
         above = (torch.arange(image.shape[-2]) < image.shape[-2] // 2).float()[:, None].expand(image.shape[-2:])[None, None]
-        return [(1 - above) * skin if group == SKIN else above * hair for group in groups]
+        there = {HAIR: above * hair, SKIN: (1 - above) * skin}
+        return [there.get(group, 0 * above) for group in groups]
     return seen
 
 
@@ -183,9 +186,9 @@ def test_of_what_the_photo_does_not_show_nothing_is_said(monkeypatch: pytest.Mon
         assert len(stuffs_of(target)) == count
 
 
-@pytest.mark.parametrize("where", [("hair",), SKIN])
-def test_hidden_hair_and_skin_are_painted_as_the_photos(where: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the photo shows is grey, and of what it does not show the second look says that it is hair, or skin: green."""
+@pytest.mark.parametrize("where", STUFFS)
+def test_hidden_hair_skin_and_clothing_are_painted_as_the_photos(where: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the photo shows is grey, and of what it does not show the second look says that it is such stuff: green."""
     torch.manual_seed(0)
     plain = TriPlaneGenerator(replace(TINY, superresolution=None)).eval().requires_grad_(False)
     plain.decoder.net[2].bias[0] += 100
