@@ -27,7 +27,7 @@ from symgan_core.inversion.pivot import latent_statistics
 class FitConfig:
     """How a code is fitted to given views."""
 
-    steps: int = 1000
+    steps: int = 500
     views: int = 2
     """So many are compared in each step, all in turn."""
     rate: float = 0.06
