@@ -17,9 +17,8 @@ from .config import BUILTIN, GeneratorConfig
 TRAITS_FILE = WEIGHTS / "builtin_traits.safetensors"
 NUMBERS = ("mean", "scale", "low", "high")
 """What is known of each trait."""
-HAD_BY_ALL = ("gender", "age", "ethnicity", "body", "bodies", "skins", "brow", "iris")
-"""Parts that everybody has, some of them as shares of a whole."""
 SHARES = ("ethnicity", "skins", "brow", "iris")
+"""Parts whose numbers are shares of a whole."""
 SIDEWAYS = (0, 3, 10)
 """Among the numbers of the light: those that say from which side it comes (the lamp's, twice, and the fill's)."""
 
@@ -58,13 +57,10 @@ class Traits:
         return (traits - self.mean.to(traits)) / self.scale.to(traits)
 
     def possible(self, traits: Tensor) -> Tensor:
-        """``traits [w_dim]`` with what everybody has as near as it can be: readings go beyond all people, where the generator's heads
-        have floaters. What may be worn or not is left to who decides on it."""
-        out = traits.clone()
-        for place in (self.places[name] for name in HAD_BY_ALL):
-            out[place] = torch.maximum(torch.minimum(traits[place], self.high[place]), self.low[place])
-        for place in (self.places[name] for name in SHARES):
-            out[place] /= out[place].sum().clamp(min=1e-6)
+        """``traits [w_dim]`` as near as somebody's can be: readings go beyond all people, where the generator's heads have floaters."""
+        out = torch.maximum(torch.minimum(traits, self.high), self.low)
+        for name in SHARES:
+            out[self.places[name]] /= out[self.places[name]].sum().clamp(min=1e-6)
         young, old = out[self.places["age"]]
         old.copy_((2 * young - 1).clamp(min=0))  # the second half of a life, counted again
         return out

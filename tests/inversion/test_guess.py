@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from symgan_core.faces import look_closer
 from symgan_core.generator import TriPlaneGenerator, load_generator
-from symgan_core.generator.traits import HAD_BY_ALL, builtin_traits
+from symgan_core.generator.traits import builtin_traits
 from symgan_core.geometry import Camera
 from symgan_core.inversion import make_target, to_uint8
 from symgan_core.inversion.guess import BRAID, COMBED, CROPPED, PONYTAIL, decided, guess_code, outline_differences, with_haircut
@@ -48,11 +48,8 @@ def test_a_reading_beyond_all_people_becomes_somebodys() -> None:
     person = torch.from_numpy(trait_numbers(pack, person_from_code(pack, draw_codes(rng, 1)[0])))
     person = torch.maximum(torch.minimum(person, traits.high), traits.low)  # a rare number may be beyond those of the file by a little
     assert torch.allclose(traits.possible(person), person, atol=0.02)
-    read = person + torch.from_numpy(rng.normal(0, 1, person.shape)).float() * traits.scale
-    found = traits.possible(read)
-    for name, place in traits.places.items():
-        inside = (found[place] >= traits.low[place] - 1e-6) & (found[place] <= traits.high[place] + 1e-6)
-        assert inside.all() if name in HAD_BY_ALL else torch.equal(found[place], read[place]), name
+    found = traits.possible(person + torch.from_numpy(rng.normal(0, 1, person.shape)).float() * traits.scale)
+    assert ((found >= traits.low - 1e-6) & (found <= traits.high + 1e-6)).all()
     for name in ("ethnicity", "skins", "brow", "iris"):
         shares = found[traits.places[name]]
         assert shares.min() >= 0 and shares.sum().item() == pytest.approx(1, abs=1e-5)
