@@ -61,8 +61,8 @@ class Traits:
         out = torch.maximum(torch.minimum(traits, self.high), self.low)
         for name in SHARES:
             out[self.places[name]] /= out[self.places[name]].sum().clamp(min=1e-6)
-        young, old = out[self.places["age"]]
-        old.copy_((2 * young - 1).clamp(min=0))  # the second half of a life, counted again
+        age = self.places["age"].start
+        out[age + 1] = (2 * out[age] - 1).clamp(min=0)  # the second half of a life, counted again
         return out
 
     def light_mirrored(self, w: Tensor) -> Tensor:

@@ -40,18 +40,18 @@ ROUNDS = 6
 HAIR, SKIN, CLOTHES = ("hair",), ("skin", "nose", "ears", "neck"), ("clothing",)
 STUFFS = HAIR, SKIN, CLOTHES
 SURE = 0.6
-"""Least probability of hair, or of skin."""
+"""Least probability of such stuff."""
 LITTLE = 0.01
-"""A smaller share of the picture is too little of either to say anything."""
+"""A smaller share of the picture is too little to say anything."""
 SPAN = (0.1, 0.9)
-"""Quantiles of their brightness between which that line is read."""
+"""Quantiles of a stuff's brightness between which the line of its colours is read."""
+LEVEL = 0.02
+"""Pull of that line to keeping their ratios from light to shade, as a share of the pixels'."""
 ONE_INK, INK_SIDE = 0.011, 64
 """A photo is in shades of one colour if its colours, as means over squares of so many to a side, are less than this away from such (root
 mean square, of 1). JPEG files of grey photos have 0, toned ones 0.01; pale people in dark clothes 0.017."""
 FLAT = 0.02
 """Least variance of the logits in a photo's light and shade."""
-LEVEL = 0.02
-"""Pull of the line of their colours to keeping their ratios from light to shade, as a share of the pixels'."""
 
 
 def plain_map(source: Tensor, aim: Tensor) -> tuple[Tensor, Tensor]:
