@@ -46,8 +46,6 @@ def main() -> None:
             command.add_argument("--batch", type=int, help="people a step, one patch each; a GPU has room for more")
             command.add_argument("--rate", type=float, help="the first learning rate; less than usual after --start")
             command.add_argument("--warp", type=Path, help="a file of `align`: where features lie, for a run that begins")
-        if name == "render":
-            command.add_argument("--varied", action="store_true", help="with changes of shape, skin and hair: for all but the prior")
         if name in ("train", "points"):
             command.add_argument("--bfloat16", action="store_true", help="for processors and GPUs that compute in it")
         if name in ("faces", "closeup", "points"):
@@ -85,7 +83,7 @@ def _render(args: argparse.Namespace) -> None:
 
     from .pool import Pool, start_workers
 
-    pool = Pool.open(args.pool, args.people, args.varied)
+    pool = Pool.open(args.pool, args.people)
     start_workers(pool, args.workers, args.seed + len(pool.ready()), forever=False)
     end = time.monotonic() + 60 * args.minutes
     while time.monotonic() < end and len(pool.ready()) < pool.heads:

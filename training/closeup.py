@@ -34,7 +34,9 @@ from symgan_core.weights import read_shipped, write_shipped
 from .descent import descend, descend_for
 from .distortions import backgrounds, distort
 from .grimaces import Slits, blurred, creases, folds, grimaces, pulled, slits, teeth
+from .heads import HeadPack, person_from_code
 from .heads.backgrounds import draw_background
+from .heads.landmarks import points_of
 from .mapping import SHIFT
 from .pool import VIEWS, Pool
 
@@ -54,9 +56,9 @@ class Crops:
     def __init__(self, pool: Pool, seed: int = 0, backdrops: int = 800, side: int = INPUT, near: bool = False):
         self.pool, self.side, self.near, self.rng = pool, side, near, np.random.default_rng(seed)
         torch.manual_seed(seed)
-        people = pool.ready()
+        pack, people = HeadPack(), pool.ready()
         self.points = torch.zeros(pool.heads, LANDMARKS, 3)
-        self.points[people] = torch.from_numpy(pool.points(people))
+        self.points[people] = torch.from_numpy(np.stack([points_of(pack, person_from_code(pack, c)) for c in pool.arrays["codes"][people]]))
         self.w = torch.zeros(pool.heads, W_DIM)
         self.w[people] = torch.from_numpy(pool.ws(people))
         cameras = torch.from_numpy(np.array(pool.arrays["cameras"]))
@@ -251,7 +253,7 @@ def losses(reading: CloseReading, heat: Tensor, truth: CloseReading, kinds: Tens
     """``heat [B, 68, S, S]``: what the points are means of; ``kinds [12]``: weights of the regions."""
     sure = 0.25 + 0.75 * truth.visible
     away = (reading.points - truth.points).abs().sum(-1)
-    away[:, :JAW] *= 0.7  # along the jaw, a point's place is a convention
+    away[:, :JAW] *= 0.4  # along the jaw, a point's place is a convention
     return {
         "points": 40 * (away * sure).mean(),
         "spots": 0.25 * (spread(heat, truth.points) * sure).mean(),

@@ -16,9 +16,7 @@ from symgan_core.generator import BUILTIN
 from symgan_core.geometry import DEFAULT_FOCAL, Camera
 
 from .heads import HeadPack, HeadRenderer, draw_codes, person_from_code, trait_statistics, traits
-from .heads.landmarks import points_of
 from .heads.people import CODE, Z_DIM
-from .varied import VariedPack
 
 RESOLUTION = 256
 VIEWS = 4
@@ -40,26 +38,22 @@ EXPRESSIONS = {"mouth_open": (0.4, 1.0, 3.6), "smile": (0.25, 0.5, 2.6), "brow_r
 
 @dataclass
 class Pool:
-    """Memory-mapped arrays of ``heads`` people; ``valid`` marks those that are whole.
-
-    ``varied``: they are changed as ``VariedPack`` changes people, for what reads photos; the prior's traits know no such changes.
-    """
+    """Memory-mapped arrays of ``heads`` people; ``valid`` marks those that are whole."""
 
     folder: Path
     heads: int
     arrays: dict[str, np.ndarray]
-    varied: bool = False
 
     @classmethod
-    def open(cls, folder: str | Path, heads: int = 2048, varied: bool = False) -> Pool:
-        """Open a pool, or make an empty one for ``heads`` people; one that exists is as it was made."""
+    def open(cls, folder: str | Path, heads: int = 2048) -> Pool:
+        """Open a pool, or make an empty one for ``heads`` people."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         info = folder / "pool.json"
-        if not info.exists():  # written once: others may be reading
-            info.write_text(json.dumps({"heads": heads, "varied": varied}))
-        made = json.loads(info.read_text())
-        heads, varied = made["heads"], made.get("varied", False)
+        if info.exists():
+            heads = json.loads(info.read_text())["heads"]
+        else:  # written once: others may be reading
+            info.write_text(json.dumps({"heads": heads}))
         arrays = {}
         for name, (shape, dtype) in _ARRAYS.items():
             path = folder / f"{name}.npy"
@@ -67,7 +61,7 @@ class Pool:
                 arrays[name] = np.load(path, mmap_mode="r+")
             else:
                 arrays[name] = np.lib.format.open_memmap(path, "w+", dtype, (heads, *shape))
-        return cls(folder, heads, arrays, varied)
+        return cls(folder, heads, arrays)
 
     def ready(self) -> np.ndarray:
         """Numbers of the people that can be used now."""
@@ -88,32 +82,16 @@ class Pool:
         """All places once, from start on and around."""
         return (n % self.heads for n in range(start, start + self.heads))
 
-    def points(self, numbers: np.ndarray) -> np.ndarray:
-        """``[N, 68, 3]`` float32: points of people, in scene units."""
-        pack, out = self._pack(), []
-        for code in self.arrays["codes"][numbers]:
-            self._renew(pack, code)
-            out.append(points_of(pack, person_from_code(pack, code)))
-        return np.stack(out)
-
-    def _pack(self) -> HeadPack:
-        return VariedPack() if self.varied else HeadPack()
-
-    def _renew(self, pack: HeadPack, code: np.ndarray) -> None:
-        if isinstance(pack, VariedPack):
-            pack.renew(code)
-
     def fill(self, seed: int, places: Iterable[int]) -> None:
         """Render people into places, whoever is there now."""
         rng = np.random.default_rng(seed)
-        renderer = HeadRenderer(self._pack(), RESOLUTION)
-        mean, scale = trait_statistics(HeadPack())
+        renderer = HeadRenderer(HeadPack(), RESOLUTION)
+        mean, scale = trait_statistics(renderer.pack)
         for place in places:
             self._write(place, rng, renderer, mean, scale)
 
     def _write(self, place: int, rng: np.random.Generator, renderer: HeadRenderer, mean: np.ndarray, scale: np.ndarray) -> None:
         code = expressive(draw_codes(rng, 1)[0], rng)
-        self._renew(renderer.pack, code)
         person = person_from_code(renderer.pack, code)
         parts = renderer.build(person)
         a = self.arrays

@@ -16,7 +16,7 @@ from tests.conftest import TINY
 from training.batch import FEATURES, Batch, beside, drawn, finer, place_samples
 from training.heads import CODE, HeadPack, draw_codes, person_from_code, trait_layout, trait_statistics, traits
 from training.heads.people import Z_DIM
-from training.pool import EXPRESSIONS, VIEWS, expressive
+from training.pool import EXPRESSIONS, expressive
 
 
 @pytest.fixture(scope="module")
@@ -299,27 +299,3 @@ def test_a_direction_moves_its_own_traits_alone(pack: HeadPack) -> None:
         touched = {part for part, place in layout.items() if vector[place].abs().max() > 1e-6}
         assert touched and touched <= set(SOURCES[name].parts), name
     assert found["hair_length"][layout["hair_shape"]][0] > 0 and found["smile"][layout["expression"]][0] > 0
-
-
-def test_points_of_varied_people_lie_on_their_faces(tmp_path) -> None:
-    from training.pool import Pool
-
-    made = Pool.open(tmp_path, 4, varied=True)
-    made.fill(seed=5, places=range(4))
-    pool = Pool.open(tmp_path)
-    assert pool.varied
-
-    cameras = torch.from_numpy(np.array(pool.arrays["cameras"])).flatten(0, 1)
-    shown = torch.from_numpy(np.array(pool.arrays["depth"])).float().flatten(0, 1)
-    ahead = Camera.from_vector(cameras).angles()[0].abs() < 45
-
-    def off_the_surface(points: np.ndarray) -> float:
-        """Median distance of the points of brows, nose and mouth from what the pictures show there, in scene units."""
-        places, depth = project(torch.from_numpy(points).repeat_interleave(VIEWS, 0), cameras)
-        where = (places * shown.shape[-1]).long().clamp(0, shown.shape[-1] - 1)
-        surface = shown[torch.arange(len(shown))[:, None], where[..., 1], where[..., 0]]
-        return float((surface - (depth - 2.7)).abs()[ahead][:, [*range(17, 36), *range(48, 60)]].nanmedian())
-
-    own = pool.points(np.arange(4))
-    pool.varied = False
-    assert off_the_surface(own) < 0.006 < 0.8 * off_the_surface(pool.points(np.arange(4)))
