@@ -47,11 +47,13 @@ def decided(w: Tensor, regions: Tensor, target: Target, generator: TriPlaneGener
     The encoder's answer is a mean over all that may be: half a ponytail and a quarter of glasses float beside such a head. Haircuts are
     compared by what the second look sees in their renders: ``regions [12, S, S]`` are those of the photo.
     """
-    found = traits.possible(traits.read(w.cpu()))
+    read = traits.read(w.cpu())
+    found = traits.possible(read)
+    # Decisions go by what was read: a style that is read as less than none takes as much from another, and only their sum is a chance.
     for part, says in WORN.items():
-        if found[traits.places[says]].sum() < 0.5:
+        if read[traits.places[says]].sum() < 0.5:
             found[traits.places[part]] = 0
-    styles = found[traits.places["hair"]]
+    styles = read[traits.places["hair"]]
     likely = dict(enumerate(styles.tolist())) | {None: 1 - float(styles.sum())}
     likely[COMBED] = likely[PONYTAIL] = likely[COMBED] + likely[PONYTAIL]
     tried = sorted(likely, key=likely.get, reverse=True)[:TRIED]

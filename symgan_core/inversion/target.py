@@ -62,7 +62,7 @@ class Target:
         """The mask of what the photo tells of the generator's head."""
         return self.mask if self.foreign is None else self.mask * (1 - self.foreign)
 
-    def as_a_bust(self, parts: PartsShown, reach: float = 0.03) -> Target:
+    def as_a_bust(self, parts: PartsShown, reach: float = 0.01) -> Target:
         """Without what of the body lies elsewhere than where the generator shows one.
 
         A prior of heads has no shoulders: what it would have to make up there stands in the room as a board. And a collar beside the jaw

@@ -78,6 +78,24 @@ def test_of_several_haircuts_the_one_in_the_photo_is_kept(builtin: TriPlaneGener
     assert found[traits.places["glasses"]].abs().max() < 1e-4
 
 
+def test_readings_that_cancel_each_other_are_no_haircut(builtin: TriPlaneGenerator) -> None:
+    """Of a bald man before a dark collar the encoder reads a whole ponytail, and as much less than none of what looks like one."""
+    traits = builtin_traits()
+    with torch.no_grad():
+        base = traits.read(builtin.backbone.mapping.w_avg)
+        for name in ("glasses", "hat", "mole", "patch"):
+            base[traits.places[name]] = 0
+        bald = with_haircut(base, None, traits)
+        target = photo_of(traits.write(bald), builtin)
+        read = bald.clone()
+        styles = read[traits.places["hair"]]
+        styles[PONYTAIL], styles[COMBED], styles[COMBED + 1] = 1.0, -0.6, -0.4
+        read[traits.places["hat_kind"]] = torch.tensor([0.7, -0.6])
+        found = traits.read(decided(traits.write(read), look_closer(target.image).regions, target, builtin, traits))
+    assert found[traits.places["hair"]].abs().max() < 1e-4
+    assert found[traits.places["hat"]].abs().max() < 1e-4
+
+
 @pytest.mark.parametrize(("yaw", "kept"), [(0.0, False), (70.0, True)])
 def test_a_ponytail_is_made_up_only_where_the_photo_shows_it(builtin: TriPlaneGenerator, yaw: float, kept: bool) -> None:
     traits = builtin_traits()
