@@ -62,20 +62,20 @@ class Target:
         """The mask of what the photo tells of the generator's head."""
         return self.mask if self.foreign is None else self.mask * (1 - self.foreign)
 
-    def as_a_bust(self, parts: PartsShown, reach: float = 0.01) -> Target:
+    def as_a_bust(self, parts: PartsShown, reach: float = 0.01, inset: float = 0.03) -> Target:
         """Without what of the body lies elsewhere than where the generator shows one.
 
         A prior of heads has no shoulders: what it would have to make up there stands in the room as a board. And a collar beside the jaw
         is not to be painted onto the jaw.
 
         Args:
-            parts: of the generator's view. The photo's body stays within ``reach`` picture widths of its body, and where it is solid so far
-                around.
+            parts: of the generator's view. The photo's body stays within ``reach`` picture widths of its body, and where it is solid
+                ``inset`` picture widths around.
         """
         if not self.dressed:
             return self
         shown, body = (_decided(x, self.mask.shape[-1]) for x in (parts.opacity, parts.body))
-        within = 1 - _widened(1 - shown, reach)
+        within = 1 - _widened(1 - shown, inset)
         foreign = _widened((self.body > 0.5).float(), SHADED) * shown * (1 - body)
         return replace(self._without(self.body, torch.maximum(_widened(shown * body, reach), within)), foreign=foreign)
 
