@@ -12,7 +12,17 @@ from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.generator.traits import builtin_traits
 from symgan_core.geometry import Camera
 from symgan_core.inversion import make_target, to_uint8
-from symgan_core.inversion.guess import BRAID, COMBED, CROPPED, PONYTAIL, decided, guess_code, outline_differences, with_haircut
+from symgan_core.inversion.guess import (
+    BRAID,
+    COMBED,
+    CROPPED,
+    PONYTAIL,
+    WORN,
+    decided,
+    guess_code,
+    outline_differences,
+    with_haircut,
+)
 from symgan_core.inversion.target import Target
 from training.export import known_traits
 from training.heads import HeadPack, draw_codes, person_from_code
@@ -42,6 +52,15 @@ def test_the_traits_file_is_that_of_the_training() -> None:
     assert torch.allclose(shipped.write(shipped.read(w)), w, atol=1e-4)
 
 
+def without_extras(builtin: TriPlaneGenerator) -> torch.Tensor:
+    """Traits of the mean head, with nothing that people may have or not."""
+    traits = builtin_traits()
+    base = traits.read(builtin.backbone.mapping.w_avg)
+    for name in WORN:
+        base[traits.places[name]] = 0
+    return base
+
+
 def test_a_reading_beyond_all_people_becomes_somebodys() -> None:
     traits, pack = builtin_traits(), HeadPack()
     rng = np.random.default_rng(11)
@@ -62,9 +81,7 @@ def test_of_several_haircuts_the_one_in_the_photo_is_kept(builtin: TriPlaneGener
     """The encoder is in doubt between the photo's haircut, a ponytail and a long one, and a little sure of glasses."""
     traits, style = builtin_traits(), worn and HAIR.index(worn)
     with torch.no_grad():
-        base = traits.read(builtin.backbone.mapping.w_avg)
-        for name in ("glasses", "hat", "mole", "patch"):
-            base[traits.places[name]] = 0
+        base = without_extras(builtin)
         true = with_haircut(base, style, traits)
         target = photo_of(traits.write(true), builtin)
         others = [with_haircut(base, HAIR.index(name), traits) for name in ("ponytail01", "long01")]
@@ -82,9 +99,7 @@ def test_readings_that_cancel_each_other_are_no_haircut(builtin: TriPlaneGenerat
     """Of a bald man before a dark collar the encoder reads a whole ponytail, and as much less than none of what looks like one."""
     traits = builtin_traits()
     with torch.no_grad():
-        base = traits.read(builtin.backbone.mapping.w_avg)
-        for name in ("glasses", "hat", "mole", "patch"):
-            base[traits.places[name]] = 0
+        base = without_extras(builtin)
         bald = with_haircut(base, None, traits)
         target = photo_of(traits.write(bald), builtin)
         read = bald.clone()
@@ -100,9 +115,7 @@ def test_readings_that_cancel_each_other_are_no_haircut(builtin: TriPlaneGenerat
 def test_a_ponytail_is_made_up_only_where_the_photo_shows_it(builtin: TriPlaneGenerator, yaw: float, kept: bool) -> None:
     traits = builtin_traits()
     with torch.no_grad():
-        base = traits.read(builtin.backbone.mapping.w_avg)
-        for name in ("glasses", "hat", "mole", "patch"):
-            base[traits.places[name]] = 0
+        base = without_extras(builtin)
         true = with_haircut(base, PONYTAIL, traits, 0.0)
         target = photo_of(traits.write(true), builtin, yaw)
         found = traits.read(decided(traits.write(true), look_closer(target.image).regions, target, builtin, traits))
