@@ -69,8 +69,9 @@ class Target:
         is not to be painted onto the jaw.
 
         Args:
-            parts: of the generator's view. The photo's body stays within ``reach`` picture widths of its body, and where it is solid
-                ``inset`` picture widths around.
+            parts: of the generator's view. The photo's body stays within ``reach`` picture widths of its body (what goes farther has
+                nothing solid beside it and comes to hang before the throat), and where it is solid ``inset`` picture widths around (a
+                margin along the jaw).
         """
         if not self.dressed:
             return self
