@@ -157,6 +157,14 @@ class Decoder(nn.Module):
         return F.softplus(F.linear(features, *self.net[0].scaled()))
 
     @torch.no_grad()
+    def logits_and_slopes(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw density and the logits of the three colours at points' mean features ``[P, plane_channels]``, as ``[P, 4]``, and how they go
+        with each of those, ``[P, 4, plane_channels]``."""
+        (first, shift), (second, bias) = (layer.scaled() for layer in (self.net[0], self.net[2]))
+        raw, second = F.linear(features, first, shift), second[:4]
+        return F.linear(F.softplus(raw), second, bias[:4]), (torch.sigmoid(raw)[:, None] * second) @ first
+
+    @torch.no_grad()
     def add_to_colours(self, weight: Tensor, bias: Tensor) -> None:
         """Add ``weight [3, decoder_hidden]`` and ``bias [3]`` to the effective last layer, where it gives the logits of the colours."""
         last, colours = self.net[2], slice(1, 4)

@@ -80,6 +80,8 @@ class TuningConfig:
     """Colours are not learned within so many pixels of a look from the mask's edge: the outline is the opacity's (0: they are)."""
     grow: bool = True
     """Begin with matter where the mask has head and the generator leaves a hole (``growth.py``; needs ``offset_rate``)."""
+    painted: bool = True
+    """Begin with an offset that gives the head the photo's colours in one pass (``painting.py``; needs ``offset_rate``)."""
     palette: bool = True
     """Begin with the photo's colours on all of the head, hidden parts too (``palette.py``)."""
     strands: float = 1.0
@@ -153,7 +155,8 @@ _NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, 
 _ALL = ("backbone", "decoder", "superresolution")
 _PLAIN = PivotConfig(mirror=False, points_weight=0.0, points_first=False)
 _PTI = InversionConfig("pti", pivot=replace(_PLAIN, space="w"), tuning=TuningConfig(
-    parts=_ALL, offset_rate=0.0, grow=False, palette=False, pixel_weight=1.0, opacity_weight=1.0, rim=0, stop_at_lpips=0.05, **_NO_LABELS))
+    parts=_ALL, offset_rate=0.0, grow=False, painted=False, palette=False, pixel_weight=1.0, opacity_weight=1.0, rim=0, stop_at_lpips=0.05,
+    **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
     "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True, keep_haircut=True, void_weight=20.0)),
     "pti": _PTI,
@@ -167,8 +170,8 @@ METHODS: dict[str, InversionConfig] = {
         pivot=PivotConfig(steps=500, learning_rate=0.02, mirror_every=1, coarse_share=0.0, prior_weight=0.0, match_light=False,
                           points_weight=0.0, points_first=False),
         tuning=TuningConfig(
-            steps=1000, learning_rate=3e-4, parts=_ALL, offset_rate=0.0, grow=False, palette=False, pixel_weight=1.0, opacity_weight=1.0,
-            rim=0, stop_at_lpips=0.05, keep_weight=0.0, grazing=0.0,
+            steps=1000, learning_rate=3e-4, parts=_ALL, offset_rate=0.0, grow=False, painted=False, palette=False, pixel_weight=1.0,
+            opacity_weight=1.0, rim=0, stop_at_lpips=0.05, keep_weight=0.0, grazing=0.0,
             conflict_filter=False, match_light=False, mirror_pixels=False, contextual_weight=1.0, extra_every=4, refresh_every=4,
             neighbour_weight=0.1, mirror_weight=0.05, depth_weight=1.0,
             neighbour_yaw=11.5, neighbour_pitch=5.7, visibility_tolerance=0.05)),

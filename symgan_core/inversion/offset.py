@@ -37,11 +37,12 @@ class PlanesOffset:
         """From the coarsest part on: planes do not fit into a processor's cache, so each pass over whole ones counts."""
         total = self.levels[-1]
         for part in reversed(self.levels[:-1]):
-            total = part + _enlarged(total, part)
-        return _enlarged(total, self.grown)
+            total = part + enlarged(total, part)
+        return enlarged(total, self.grown)
 
 
-def _enlarged(planes: Tensor, like: Tensor) -> Tensor:
+def enlarged(planes: Tensor, like: Tensor) -> Tensor:
+    """``planes [1, 3, C, h, w]`` in the resolution of ``like [1, 3, C, H, W]``."""
     if planes.shape == like.shape:
         return planes
     size = like.shape[-2:]

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..generator import Synthesized, TriPlaneGenerator
 from ..generator.traits import traits_of
 from ..losses import PerceptualLoss, latent_distance
-from .config import InversionConfig
+from .config import InversionConfig, PivotConfig
 from .events import Event
 from .guess import bare_necked
 from .light import Lamp, fit_lamp
@@ -41,6 +41,8 @@ class State:
     ws: Tensor
     camera: Tensor
     offset: PlanesOffset | None = None
+    move: Tensor | None = None
+    """``[6]``: of the camera, away from the photo's as it was read (``pose.py``); None before the head has been placed."""
 
 
 @torch.no_grad()
@@ -52,21 +54,35 @@ def latent_statistics(generator: TriPlaneGenerator, camera: Tensor, count: int =
     return w.mean(0), w.std(0).clamp(min=1e-3)
 
 
-def find_pivot(state: State, target: Target, config: InversionConfig, perceptual: PerceptualLoss,
-               rng: torch.Generator) -> Iterator[Event]:
+def place_head(state: State, target: Target, pivot: PivotConfig) -> FacePoints | None:
+    """Before the first step: let ``state`` have camera, shape and expression with which the points of the face lie as in the photo.
+
+    Returns:
+        those points, or None where nobody asks for them.
+    """
+    generator, state.move = state.generator, torch.zeros(6, device=state.ws.device)
+    if not target.matte or not (pivot.points_first or pivot.points_weight > 0):  # matte: framed as the second look expects heads
+        return None
+    points = FacePoints(generator, target.image)
+    if pivot.points_first:
+        state.move, state.ws = place_face(generator, state.ws, target.camera, points, pivot.optimize_camera)
+        if pivot.optimize_camera:
+            state.camera = adjusted_camera(target.camera, state.move)
+    return points
+
+
+def find_pivot(state: State, target: Target, config: InversionConfig, perceptual: PerceptualLoss, rng: torch.Generator,
+               points: FacePoints | None) -> Iterator[Event]:
     """Optimise ``state.ws`` (and ``state.camera``) step by step; an event a step.
 
     Args:
+        state: of a head that has been placed (``place_head``), and whose ``points`` are these.
         rng: noise on w comes from here, so the same seed gives the same latent.
     """
     generator, pivot = state.generator, config.pivot
     mean, std = latent_statistics(generator, target.camera)
     rows = 1 if pivot.space == "w" else generator.config.num_ws
-    move, traits = torch.zeros(6, device=generator.device), traits_of(generator.config)
-    with_points = target.matte and (pivot.points_first or pivot.points_weight > 0)  # framed as the second look expects heads
-    points = FacePoints(generator, target.image) if with_points else None
-    if points is not None and pivot.points_first:
-        move, state.ws = place_face(generator, state.ws, target.camera, points, pivot.optimize_camera)
+    move, traits = state.move, traits_of(generator.config)
     void, start = None, adjusted_camera(target.camera, move)
     if pivot.keep_haircut and traits is not None:  # the haircut that is seen now is there to stay
         if target.loose is not None:

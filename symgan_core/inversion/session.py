@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,11 @@ from .guess import guess_code
 from .labels import origins
 from .light import rendered_light
 from .parts import parts_shown
-from .pivot import State, find_pivot, latent_statistics
+from .pivot import State, find_pivot, latent_statistics, place_head
+from .placing import FacePoints
 from .portrait import Portrait3D
 from .target import Target, completed, make_target, to_uint8
-from .tuning import tune_generator
+from .tuning import prepare, tune_generator
 
 MAX_PHOTO_YAW = 75.0
 FIRST_YAWS = (-35.0, 0.0, 35.0)
@@ -65,6 +66,8 @@ class Inversion:
         start = latent_statistics(generator, target.camera)[0] if guess is None else guess
         self._state = State(generator, start.expand(1, generator.config.num_ws, -1).clone(), target.camera)
         self._perceptual = load_perceptual(generator.device)
+        self._points: FacePoints | None = None
+        self._liked: State | None = None
         self._report: dict[str, Any] = {
             "method": config.method, "preset": config.preset, "generator": source, "device": str(generator.device),
             "seed": seed, "perceptual": self._perceptual.name, "seconds": {}, "steps": {}, "losses": {}}
@@ -72,27 +75,52 @@ class Inversion:
     def __iter__(self) -> Iterator[Event]:
         rng = torch.Generator().manual_seed(self.seed)
         if self._guessed:
-            yield from self._timed("guess", self._first_look())
-        yield from self._timed("pivot", find_pivot(self._state, self.target, self.config, self._perceptual, rng))
-        if self.config.tuning.steps and self.config.tuning.grow:
-            self.target = self._bust()
+            yield from self._timed("guess", self._first_looks())
+        else:
+            self._place()
+        pivot = self._timed("pivot", find_pivot(self._state, self.target, self.config, self._perceptual, rng, self._points))
+        # Who has seen the photo's face in 3D would take the code alone for a step back.
+        yield from (replace(event, preview=None) for event in pivot) if self._guessed and self.config.tuning.painted else pivot
         if self.config.tuning.steps:
+            if self.config.tuning.grow:
+                self.target = self._bust()
             notes: dict[str, Any] = {}
             try:
                 yield from self._timed("tuning", tune_generator(self._state, self.target, self.config, self._perceptual, rng, notes))
             finally:
                 self._report |= notes
 
+    def _place(self) -> None:
+        self._points = place_head(self._state, self.target, self.config.pivot)
+
+    def _first_looks(self) -> Iterator[Event]:
+        """The head as it is guessed, for somebody waits for it, and then with the photo's face."""
+        yield Event("guess", 1, 2, {}, self._three_sides(self._state, draft=True))
+        self._place()
+        # What grows would stand beside a head that has not found its outline yet; what the mirrored photo shows can wait for its light.
+        yield Event("guess", 2, 2, {}, self._three_sides(self._likeness(
+            strands=0.0, keep_weight=0.0, grow=False, conflict_filter=False, match_light=False)))
+
     @torch.no_grad()
-    def _first_look(self) -> Iterator[Event]:
-        """The head as it is guessed, from three sides: a draft, for somebody waits for it."""
-        generator, ws = self._state.generator, self._state.ws
-        config, samples = generator.config, self.config.samples(generator)
+    def _three_sides(self, state: State, draft: bool = False) -> np.ndarray:
+        """uint8 ``[H, 3 W, 3]``: drafts, beside each other."""
+        generator, ws = state.generator, state.ws
+        config, samples = generator.config, self.config.samples(generator) if draft else None
         planes, resolution = generator.planes(ws), config.neural_rendering_resolution * 3 // 4
+        planes = planes if state.offset is None else planes + state.offset.total()
         grid = generator.density_grid(planes, 2)
         cameras = [Camera.orbit(yaw, 0, config.orbit_radius, config.orbit_pivot).vector().to(ws) for yaw in FIRST_YAWS]
         views = [generator.view(planes, ws, camera, resolution, samples=samples, grid=grid).image for camera in cameras]
-        yield Event("guess", 1, 1, {}, to_uint8(torch.cat(views, 3)))
+        return to_uint8(torch.cat(views, 3))
+
+    def _likeness(self, **without: Any) -> State:
+        """What there is, with the photo's face if the method would give it that but has not come to it; ``without``: settings to change."""
+        state, tuning = self._state, replace(self.config.tuning, **without)
+        if state.offset is not None or state.move is None or not (tuning.steps and tuning.painted):
+            return state
+        liked, target = replace(state), self._bust() if tuning.grow else self.target
+        prepare(liked, target.with_camera(liked.camera), tuning)
+        return liked
 
     @torch.no_grad()
     def _bust(self) -> Target:
@@ -129,6 +157,10 @@ class Inversion:
 
     def _unmeasured(self) -> Portrait3D:
         state = self._state
+        if state.offset is None:
+            if self._liked is None or self._liked.ws is not state.ws:
+                self._liked = self._likeness()
+            state = self._liked
         generator = state.generator.eval().requires_grad_(False)
         offset = None if state.offset is None else state.offset.total()
         return Portrait3D(generator, state.ws.detach(), state.camera.detach(), self._report, offset, self.target.backdrop)

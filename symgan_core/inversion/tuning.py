@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -15,11 +15,12 @@ from ..losses import PerceptualLoss, contextual_loss, depth_drift, patch_feature
 from .config import InversionConfig, TuningConfig
 from .events import Event
 from .growth import grow_matter
-from .labels import Label, MirrorEvidence, hidden_views, kept_labels, mirror_evidence, mirror_label, neighbour_label
+from .labels import HiddenView, Label, MirrorEvidence, hidden_views, kept_labels, mirror_evidence, mirror_label, neighbour_label
 from .light import Light, rendered_light
 from .look import AgingGrid, look
 from .offset import PlanesOffset
-from .palette import in_the_photos_colours, stuffs_of
+from .painting import paint
+from .palette import StuffColours, in_the_photos_colours, stuffs_of
 from .pivot import State
 from .strands import hair_strands
 from .symmetry import eroded, resized
@@ -58,37 +59,25 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     """
     tuning, ws = config.tuning, state.ws
     target = target.with_camera(state.camera)
-    base = state.generator
-    painted = base.planes(ws)
-    still = base.density_grid(painted)
-    stuffs = stuffs_of(target) if tuning.palette else []
-    if tuning.palette:
-        base = state.generator = in_the_photos_colours(base, painted, target, stuffs, still)
+    prepared = prepare(state, target, tuning)
+    base, painted, still = state.generator, prepared.planes, prepared.grid
     tuned = {name for name, _ in base.named_parameters() if name.split(".")[0] in tuning.parts and not re.search(UNTUNED, name)}
     generator = state.generator = base.with_own(tuning.parts) if tuned else base
     weights = [p for name, p in generator.named_parameters() if name in tuned]
     for weight in weights:
         weight.requires_grad_(True)
-    views, grid, samples = _Views(), AgingGrid(generator), config.samples(generator)
+    views, grid, samples = _Views(light=prepared.light), AgingGrid(generator), config.samples(generator)
     stride = config.stride(generator)
     if tuning.fill_hidden:
         views.untouched = painted
-    if tuning.mirrored and tuning.match_light and target.mirror_weight > 0:
-        views.light = rendered_light(base, painted, still)
-    hidden = hidden_views(base, painted, target, tuning, views.light, still) if tuning.keep_weight else []
     groups = [{"params": weights, "rate": tuning.learning_rate}] if weights else []
-    drawn = torch.zeros_like(painted)
-    if tuning.offset_rate:
-        if tuning.strands:
-            drawn = tuning.strands * hair_strands(base, painted, target, hidden, still)
-        grown = drawn + grow_matter(base, painted, target, still) if tuning.grow else drawn
-        state.offset = PlanesOffset(grown, tuning.offset_levels)
+    if state.offset:
         spread = float(painted.std())
         # Adam moves what has a tiny gradient as far as what has a large one: without a floor, texels that no label sees fill with noise.
         groups.append({"params": state.offset.levels, "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
     optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99), fused=True)
-    if hidden:
-        views.kept = kept_labels(base, painted + drawn, ws, hidden, stuffs, still)
+    if prepared.hidden:
+        views.kept = kept_labels(base, painted + prepared.drawn, ws, prepared.hidden, prepared.stuffs, still)
     elif tuning.depth:
         views.references = _reference_depths(base, painted, still, config, rng)
     try:
@@ -129,6 +118,45 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         report["mirror_weight"] = round(target.mirror_weight, 4)
         rejected = views.evidence.rejected_share if views.evidence else None
         report["mirror_rejected_share"] = None if rejected is None else round(rejected, 4)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The head as the stage finds it: its ``planes [1, 3, C, H, W]`` and their density ``grid``, the ``light`` on it (None: nobody knows),
+    views of what is ``hidden``, the photo's ``stuffs``, and the offset that has ``drawn`` strands in hidden hair."""
+
+    planes: Tensor
+    grid: Tensor | None
+    light: Light | None
+    hidden: Sequence[HiddenView]
+    stuffs: Sequence[StuffColours]
+    drawn: Tensor
+
+
+def prepare(state: State, target: Target, tuning: TuningConfig) -> Prepared:
+    """All that needs no steps: ``state`` gets a generator in the photo's palette, and an offset with what grew, strands, and the photo's
+    colours, as far as ``tuning`` asks for them.
+
+    Args:
+        target: at the camera of ``state``.
+    """
+    base, planes = state.generator, state.generator.planes(state.ws)
+    grid = base.density_grid(planes)
+    stuffs = stuffs_of(target) if tuning.palette else []
+    if tuning.palette:
+        base = state.generator = in_the_photos_colours(base, planes, target, stuffs, grid)
+    mirrored = tuning.mirrored and tuning.match_light and target.mirror_weight > 0
+    light = rendered_light(base, planes, grid) if mirrored else None
+    hidden = hidden_views(base, planes, target, tuning, light, grid) if tuning.keep_weight else []
+    drawn = torch.zeros_like(planes)
+    if tuning.offset_rate:
+        if tuning.strands:
+            drawn = tuning.strands * hair_strands(base, planes, target, hidden, grid)
+        grown = drawn + grow_matter(base, planes, target, grid) if tuning.grow else drawn
+        state.offset = PlanesOffset(grown, tuning.offset_levels)
+        if tuning.painted:
+            paint(base, planes, target, tuning, state.offset, light, grid)
+    return Prepared(planes, grid, light, hidden, stuffs, drawn)
 
 
 def to_be_painted(out: Synthesized, image: Tensor, mask: Tensor | None, rim: int = 0, foreign: Tensor | None = None) -> Tensor:
@@ -190,7 +218,8 @@ def _refresh(views: _Views, generator: TriPlaneGenerator, planes: Tensor, grid: 
         views.evidence = mirror_evidence(target, depth, tuning, views.light)
         for side in (-1, 1):
             camera = _near(generator, target, -yaw, pitch, side, tuning, rng)
-            views.labels.append(mirror_label(generator, planes, target, depth, camera, views.evidence, tuning, grid))
+            seen = generator.render(planes, camera, generator.config.draft_resolution, grid=grid)
+            views.labels.append(mirror_label(seen, target, depth, camera, views.evidence, tuning))
 
 
 def _near(generator: TriPlaneGenerator, target: Target, yaw: float, pitch: float, side: int, tuning: TuningConfig,
