@@ -40,9 +40,10 @@ def short(method: str = "spi", first: int = 4, second: int = 4, **options: bool)
 
 def photo_of(generator: TriPlaneGenerator, yaw: float, seed: int = 5) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
     camera = Camera.orbit(yaw, 0).vector()
-    z = torch.randn(1, 16, generator=torch.Generator().manual_seed(seed))
-    out = generator.synthesis(generator.mapping(z, camera), camera)
-    mask = torch.nn.functional.interpolate(out.image_opacity, (64, 64))[0, 0].clamp(0, 1)
+    z = torch.randn(1, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        out = generator.synthesis(generator.mapping(z, camera), camera)
+    mask = torch.nn.functional.interpolate(out.image_opacity, out.image.shape[2:])[0, 0].clamp(0, 1)
     return to_uint8(out.image), (mask * 255).byte().numpy(), camera[0]
 
 
@@ -157,6 +158,27 @@ def test_stopping_keeps_the_best_so_far(tiny: TriPlaneGenerator) -> None:
     assert portrait.report["metrics"]["psnr"] > first
     assert portrait.report["mirror_rejected_share"] is not None
     assert torch.isfinite(portrait.render(yaw=20).image).all()
+
+
+def test_a_run_stopped_in_its_first_steps_shows_the_photos_face() -> None:
+    """The guess is drawn twice, as it is and with the photo on it; who stops soon after has the latter, and going on is not hindered."""
+    generator = load_generator("builtin", "cpu")
+    inversion = start(generator, short(first=2, second=1), yaw=0)
+    events = iter(inversion)
+    guess, painted, first = (next(events) for _ in range(3))
+    assert [(e.stage, e.step, e.total) for e in (guess, painted, first)] == [("guess", 1, 2), ("guess", 2, 2), ("pivot", 1, 2)]
+    assert guess.preview.shape == painted.preview.shape and first.preview is None  # the code alone would be a step back
+    side = painted.preview.shape[0]
+    photo = to_uint8(torch.nn.functional.interpolate(inversion.target.image, (side, side), mode="area"))
+    away = [np.abs(e.preview[:, side:-side].astype(int) - photo).mean() for e in (guess, painted)]
+    assert away[1] < 0.7 * away[0], away
+    portrait, state = inversion.portrait(), inversion._state
+    assert portrait.planes_offset is not None and state.offset is None and state.generator is generator
+    alone = Portrait3D(generator, portrait.ws, portrait.camera).render(portrait.camera).image
+    errors = [float((image - inversion.target.image).abs().mean()) for image in (alone, portrait.render(portrait.camera).image)]
+    assert errors[1] < 0.8 * errors[0], errors
+    assert inversion.portrait().planes_offset is not None
+    assert [e.stage for e in events] == ["pivot", "tuning"]
 
 
 def test_events_carry_pictures_and_plain_numbers(tiny: TriPlaneGenerator) -> None:
