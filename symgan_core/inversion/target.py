@@ -62,7 +62,7 @@ class Target:
         """The mask of what the photo tells of the generator's head."""
         return self.mask if self.foreign is None else self.mask * (1 - self.foreign)
 
-    def as_a_bust(self, parts: PartsShown, reach: float = 0.01, inset: float = 0.03) -> Target:
+    def as_a_bust(self, parts: PartsShown, reach: float = 0.01) -> Target:
         """Without what of the body lies elsewhere than where the generator shows one.
 
         A prior of heads has no shoulders: what it would have to make up there stands in the room as a board. And a collar beside the jaw
@@ -70,13 +70,12 @@ class Target:
 
         Args:
             parts: of the generator's view. The photo's body stays within ``reach`` picture widths of its body (what goes farther has
-                nothing solid beside it and comes to hang before the throat), and where it is solid ``inset`` picture widths around (a
-                margin along the jaw).
+                nothing solid beside it and comes to hang before the throat), and where it is solid so far around.
         """
         if not self.dressed:
             return self
         shown, body = (_decided(x, self.mask.shape[-1]) for x in (parts.opacity, parts.body))
-        within = 1 - _widened(1 - shown, inset)
+        within = 1 - _widened(1 - shown, reach)
         foreign = _widened((self.body > 0.5).float(), SHADED) * shown * (1 - body)
         return replace(self._without(self.body, torch.maximum(_widened(shown * body, reach), within)), foreign=foreign)
 
