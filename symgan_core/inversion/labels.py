@@ -102,16 +102,17 @@ class Source:
 
 
 @torch.no_grad()
-def sources(generator: TriPlaneGenerator, planes: Tensor, target: Target, cameras: Tensor, config: TuningConfig, mirror: bool = True,
-            light: Light | None = None, grazing: float = 0.0, grid: Tensor | None = None) -> Iterator[Source]:
-    """One of each of the ``cameras [N, 25]``; the other arguments are those of ``origins``."""
+def sources(generator: TriPlaneGenerator, planes: Tensor, target: Target, cameras: Tensor, config: TuningConfig,
+            mirror: bool = True, light: Light | None = None, grazing: float = 0.0, grid: Tensor | None = None,
+            resolution: int | None = None) -> Iterator[Source]:
+    """One of each of the ``cameras [N, 25]``, rendered at a ``resolution`` (default: the draft's); else as ``origins`` has them."""
     draft = generator.config.draft_resolution
     grid = generator.density_grid(planes) if grid is None else grid
     depth = generator.render(planes, target.camera, draft, grid=grid).depth
     evidence = mirror_evidence(target, depth, config, light) if mirror and target.mirror_weight > 0 else None
     mask = well_seen(target.told, depth, target.camera, grazing)
     for camera in cameras.split(1):
-        rendered, label = generator.render(planes, camera, draft, grid=grid), None
+        rendered, label = generator.render(planes, camera, resolution or draft, grid=grid), None
         if evidence is not None:
             label = mirror_label(rendered, target, depth, camera, evidence, config)
         direct = warp_to_view(target.image, target.camera, depth, camera, rendered.depth, mask, config.visibility_tolerance)

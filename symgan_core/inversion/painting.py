@@ -28,17 +28,15 @@ from .target import Target
 
 AROUND = (-90.0, -45.0, 45.0, 90.0, 180.0)
 """Yaws of the views that show what the photo does not, degrees."""
-ROUNDS = 3
-"""Each part of the offset is found in so many rounds."""
 STEP = 2.0
-"""The logit of a colour changes by no more in one of them."""
+"""The logit of a colour changes by no more in one round."""
 DARKEST = 0.02
 """Colours are kept so far from 0 and 1, where logits run away."""
 RIDGE = 0.03
 """Weight of a feature's squared change, beside the squared errors of raw density and logits."""
-MIRRORED, KEPT = 0.5, 0.3
+MIRRORED, KEPT = 2.0, 1.2
 """What a point counts that the mirrored photo shows (times the mirror's weight), and one that is to stay. One that the photo shows counts
-the cosine between surface and sight."""
+the cosine between surface and sight; but for one of the others there are four of those."""
 FEW = 0.015
 """A texel before which points count for less than this hardly moves."""
 UPRIGHT = 0.05
@@ -96,7 +94,8 @@ def _wanted(generator: TriPlaneGenerator, planes: Tensor, target: Target, config
     shown = well_seen(((told > 0.9) & (front.opacity > 0.9)).float(), front.depth, camera, config.grazing)
     parts = [Wanted.of_view(camera, front.depth, photo, shown * facing(front.depth, camera))]
     cameras = torch.cat([Camera.orbit(yaw, 0, place.orbit_radius, place.orbit_pivot).vector() for yaw in AROUND]).to(camera)
-    for source in sources(generator, planes, target, cameras, config, config.mirrored, light, config.grazing, grid):
+    size = size // 2
+    for source in sources(generator, planes, target, cameras, config, config.mirrored, light, config.grazing, grid, size):
         seen = source.rendered
         image, weights = seen.features[:, :3], torch.full_like(seen.depth, KEPT)
         if source.mirrored is not None:
@@ -117,8 +116,8 @@ def _agree(generator: TriPlaneGenerator, planes: Tensor, wanted: Wanted, levels:
     # The mean of the three planes is to change by what a point asks for.
     each = 3 * share / share.square().sum(0)
     before, decoder = None, generator.decoder
-    for level in reversed(levels):
-        for _ in range(ROUNDS):
+    for rounds, level in enumerate(reversed(levels), 1):  # the finer, the more there is to agree on
+        for _ in range(rounds):
             features = sample_planes(planes, wanted.points[None], generator.projections, generator.config.box_warp)[0]
             now, slopes = decoder.logits_and_slopes(features)
             before = now[:, :1] if before is None else before

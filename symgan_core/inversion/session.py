@@ -95,22 +95,21 @@ class Inversion:
 
     def _first_looks(self) -> Iterator[Event]:
         """The head as it is guessed, for somebody waits for it, and then with the photo's face."""
-        yield Event("guess", 1, 2, {}, self._three_sides(self._state, draft=True))
+        yield Event("guess", 1, 2, {}, self._three_sides(self._state))
         self._place()
         # What grows would stand beside a head that has not found its outline yet; what the mirrored photo shows can wait for its light.
         yield Event("guess", 2, 2, {}, self._three_sides(self._likeness(
             strands=0.0, keep_weight=0.0, grow=False, conflict_filter=False, match_light=False)))
 
     @torch.no_grad()
-    def _three_sides(self, state: State, draft: bool = False) -> np.ndarray:
-        """uint8 ``[H, 3 W, 3]``: drafts, beside each other."""
-        generator, ws = state.generator, state.ws
-        config, samples = generator.config, self.config.samples(generator) if draft else None
+    def _three_sides(self, state: State) -> np.ndarray:
+        """uint8 ``[H, 3 W, 3]``: small ones, beside each other."""
+        generator, ws, config = state.generator, state.ws, state.generator.config
         planes, resolution = generator.planes(ws), config.neural_rendering_resolution * 3 // 4
         planes = planes if state.offset is None else planes + state.offset.total()
         grid = generator.density_grid(planes, 2)
         cameras = [Camera.orbit(yaw, 0, config.orbit_radius, config.orbit_pivot).vector().to(ws) for yaw in FIRST_YAWS]
-        views = [generator.view(planes, ws, camera, resolution, samples=samples, grid=grid).image for camera in cameras]
+        views = [generator.view(planes, ws, camera, resolution, grid=grid).image for camera in cameras]
         return to_uint8(torch.cat(views, 3))
 
     def _likeness(self, **without: Any) -> State:
