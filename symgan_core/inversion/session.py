@@ -32,7 +32,7 @@ from ..faces import (
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera
 from ..losses import load_perceptual
-from .config import InversionConfig, settings
+from .config import InversionConfig, TuningConfig, settings
 from .events import Event
 from .guess import guess_code
 from .labels import origins
@@ -80,7 +80,7 @@ class Inversion:
             self._place()
         pivot = self._timed("pivot", find_pivot(self._state, self.target, self.config, self._perceptual, rng, self._points))
         # Who has seen the photo's face in 3D would take the code alone for a step back.
-        yield from (replace(event, preview=None) for event in pivot) if self._guessed and self.config.tuning.painted else pivot
+        yield from (replace(event, preview=None) for event in pivot) if self._guessed and self._paints else pivot
         if self.config.tuning.steps:
             if self.config.tuning.grow:
                 self.target = self._bust()
@@ -97,9 +97,20 @@ class Inversion:
         """The head as it is guessed, for somebody waits for it, and then with the photo's face."""
         yield Event("guess", 1, 2, {}, self._three_sides(self._state))
         self._place()
-        # What grows would stand beside a head that has not found its outline yet; what the mirrored photo shows can wait for its light.
-        yield Event("guess", 2, 2, {}, self._three_sides(self._likeness(
-            strands=0.0, keep_weight=0.0, grow=False, conflict_filter=False, match_light=False)))
+        # What neither photo nor pivot show can wait, and so can the light of what the mirrored photo shows.
+        rough = replace(self.config.tuning, strands=0.0, keep_weight=0.0, conflict_filter=False, match_light=False)
+        yield Event("guess", 2, 2, {}, self._three_sides(self._likeness(rough, self.target) if self._paints else self._state))
+
+    @property
+    def _paints(self) -> bool:
+        """Whether the method would give the head the photo's face in one pass."""
+        return self.config.tuning.steps > 0 and self.config.tuning.painted and self.target.mask is not None and self.target.matte
+
+    def _likeness(self, tuning: TuningConfig, target: Target) -> State:
+        """The placed head with the photo's face. Nothing grows, for while its outline is not found, that would stand beside it."""
+        liked = replace(self._state)
+        prepare(liked, target.with_camera(liked.camera), replace(tuning, grow=False))
+        return liked
 
     @torch.no_grad()
     def _three_sides(self, state: State) -> np.ndarray:
@@ -111,15 +122,6 @@ class Inversion:
         cameras = [Camera.orbit(yaw, 0, config.orbit_radius, config.orbit_pivot).vector().to(ws) for yaw in FIRST_YAWS]
         views = [generator.view(planes, ws, camera, resolution, grid=grid).image for camera in cameras]
         return to_uint8(torch.cat(views, 3))
-
-    def _likeness(self, **without: Any) -> State:
-        """What there is, with the photo's face if the method would give it that but has not come to it; ``without``: settings to change."""
-        state, tuning = self._state, replace(self.config.tuning, **without)
-        if state.offset is not None or state.move is None or not (tuning.steps and tuning.painted):
-            return state
-        liked, target = replace(state), self._bust() if tuning.grow else self.target
-        prepare(liked, target.with_camera(liked.camera), tuning)
-        return liked
 
     @torch.no_grad()
     def _bust(self) -> Target:
@@ -156,9 +158,9 @@ class Inversion:
 
     def _unmeasured(self) -> Portrait3D:
         state = self._state
-        if state.offset is None:
+        if state.offset is None and state.move is not None and self._paints:
             if self._liked is None or self._liked.ws is not state.ws:
-                self._liked = self._likeness()
+                self._liked = self._likeness(self.config.tuning, self._bust())
             state = self._liked
         generator = state.generator.eval().requires_grad_(False)
         offset = None if state.offset is None else state.offset.total()
