@@ -28,6 +28,8 @@ from .target import Target
 
 AROUND = (-90.0, -45.0, 45.0, 90.0, 180.0)
 """Yaws of the views that show what the photo does not, degrees."""
+EDGE = 1
+"""So near an outline, the nose's before a cheek as well, what the photo shows may be of what is behind it; in pixels of a draft."""
 STEP = 2.0
 """The logit of a colour changes by no more in one round."""
 DARKEST = 0.02
@@ -92,7 +94,7 @@ def _wanted(generator: TriPlaneGenerator, planes: Tensor, target: Target, config
     front = generator.render(planes, camera, size, grid=grid)
     photo, told = (F.interpolate(x, (size, size), mode="area") for x in (target.image, eroded(target.told)))
     shown = well_seen(((told > 0.9) & (front.opacity > 0.9)).float(), front.depth, camera, config.grazing)
-    parts = [Wanted.of_view(camera, front.depth, photo, shown * facing(front.depth, camera))]
+    parts = [Wanted.of_view(camera, front.depth, photo, eroded(shown, EDGE) * facing(front.depth, camera))]
     cameras = torch.cat([Camera.orbit(yaw, 0, place.orbit_radius, place.orbit_pivot).vector() for yaw in AROUND]).to(camera)
     size = size // 2
     for source in sources(generator, planes, target, cameras, config, config.mirrored, light, config.grazing, grid, size):
