@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..generator import Rendered, TriPlaneGenerator
+from ..generator import TriPlaneGenerator
 from ..geometry import Camera, mirror_image, unproject, warp_to_view
 from .config import TuningConfig
 from .light import Light, fit_lamp
@@ -64,14 +64,14 @@ def neighbour_label(generator: TriPlaneGenerator, planes: Tensor, target: Target
 
 
 @torch.no_grad()
-def mirror_label(seen: Rendered, target: Target, depth: Tensor, camera: Tensor, evidence: MirrorEvidence, config: TuningConfig) -> Label:
-    """The mirrored photo as ``camera``, by which the head is ``seen``, would see it (SPI: mirrored neighbours), on the face alone and in
-    the light of that side.
+def mirror_label(generator: TriPlaneGenerator, planes: Tensor, target: Target, depth: Tensor, camera: Tensor,
+                 evidence: MirrorEvidence, config: TuningConfig, grid: Tensor | None = None) -> Label:
+    """The mirrored photo as ``camera`` would see it (SPI: mirrored neighbours), on the face alone and in the light of that side.
 
     What the photo itself shows there is taken from the photo's own labels, and what contradicts it is left out.
     """
     mirrored = target.mirrored()
-    size = target.image.shape[-1]
+    seen, size = generator.render(planes, camera, generator.config.draft_resolution, grid=grid), target.image.shape[-1]
     warp = warp_to_view(mirrored.image, mirrored.camera, mirror_image(depth), camera, seen.depth, eroded(mirrored.told),
                         config.visibility_tolerance)
     shown = well_seen(torch.ones_like(mirrored.image[:, :1]), depth, target.camera, config.grazing)
@@ -90,35 +90,6 @@ def mirror_label(seen: Rendered, target: Target, depth: Tensor, camera: Tensor, 
 SEEN, MIRRORED, INVENTED = 1, 2, 3
 
 
-@dataclass(frozen=True, eq=False)
-class Source:
-    """Where what ``camera [1, 25]`` sees comes from: its draft is ``rendered``, what is ``seen [1, 1, H, W]`` (in {0, 1}) the photo shows,
-    and a label has what the ``mirrored`` photo shows (None: that is not asked)."""
-
-    camera: Tensor
-    rendered: Rendered
-    seen: Tensor
-    mirrored: Label | None
-
-
-@torch.no_grad()
-def sources(generator: TriPlaneGenerator, planes: Tensor, target: Target, cameras: Tensor, config: TuningConfig,
-            mirror: bool = True, light: Light | None = None, grazing: float = 0.0, grid: Tensor | None = None,
-            resolution: int | None = None) -> Iterator[Source]:
-    """One of each of the ``cameras [N, 25]``, rendered at a ``resolution`` (default: the draft's); else as ``origins`` has them."""
-    draft = generator.config.draft_resolution
-    grid = generator.density_grid(planes) if grid is None else grid
-    depth = generator.render(planes, target.camera, draft, grid=grid).depth
-    evidence = mirror_evidence(target, depth, config, light) if mirror and target.mirror_weight > 0 else None
-    mask = well_seen(target.told, depth, target.camera, grazing)
-    for camera in cameras.split(1):
-        rendered, label = generator.render(planes, camera, resolution or draft, grid=grid), None
-        if evidence is not None:
-            label = mirror_label(rendered, target, depth, camera, evidence, config)
-        direct = warp_to_view(target.image, target.camera, depth, camera, rendered.depth, mask, config.visibility_tolerance)
-        yield Source(camera, rendered, direct.visible, label)
-
-
 @torch.no_grad()
 def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, cameras: Tensor, config: TuningConfig,
             mirror: bool = True, light: Light | None = None, grazing: float = 0.0, grid: Tensor | None = None) -> Tensor:
@@ -131,12 +102,19 @@ def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, camera
         grazing: what the photo shows at less than this cosine to the surface is not SEEN.
         grid: the planes' density, if it is known already.
     """
-    size, maps = target.image.shape[-1], []
-    for source in sources(generator, planes, target, cameras, config, mirror, light, grazing, grid):
-        out = INVENTED * (resized(source.rendered.opacity, size) > 0.5).byte()
-        if source.mirrored is not None:
-            out[(source.mirrored.trust > 0.5) & (out > 0)] = MIRRORED
-        out[(source.seen > 0.5) & (out > 0)] = SEEN
+    draft, size = generator.config.draft_resolution, target.image.shape[-1]
+    grid = generator.density_grid(planes) if grid is None else grid
+    depth = generator.render(planes, target.camera, draft, grid=grid).depth
+    evidence = mirror_evidence(target, depth, config, light) if mirror and target.mirror_weight > 0 else None
+    mask, maps = well_seen(target.told, depth, target.camera, grazing), []
+    for camera in cameras.split(1):
+        seen = generator.render(planes, camera, draft, grid=grid)
+        out = INVENTED * (resized(seen.opacity, size) > 0.5).byte()
+        if evidence is not None:
+            label = mirror_label(generator, planes, target, depth, camera, evidence, config, grid)
+            out[(label.trust > 0.5) & (out > 0)] = MIRRORED
+        direct = warp_to_view(target.image, target.camera, depth, camera, seen.depth, mask, config.visibility_tolerance)
+        out[(direct.visible > 0.5) & (out > 0)] = SEEN
         maps.append(out)
     return torch.cat(maps)
 

@@ -4,8 +4,9 @@ TriPlaneNet (Bhattarai et al., arXiv 2303.13497) trains a network to tell such a
 nothing is trained. Density and colours at a point are a function of the planes' mean feature there, and its slope is known; so the least
 change of that feature which gives the photo's colour, and leaves the density alone, can be written down (a step of Gauss and Newton). The
 planes then have to agree on it, which is tomography: each texel takes the mean of what the points before it ask for, over and over, from
-coarse planes to fine (SIRT: Gilbert 1972). What only the mirrored photo shows has its colours. What neither shows is asked to stay as it
-is, or the face would come through in the hair behind it.
+coarse planes to fine (SIRT: Gilbert 1972). What the photo does not show is asked to stay as it is, or the face would come through in the
+hair behind it. The mirrored photo is left to stage 2: laid on at once, it lies beside the pivot's own eye and lip where they are not quite
+in its places, and what a step at a time would average stays as a second one.
 """
 
 from __future__ import annotations
@@ -18,12 +19,10 @@ from torch.nn import functional as F
 
 from ..generator import TriPlaneGenerator
 from ..generator.decoder import sample_planes
-from ..geometry import Camera, facing, surface_normals, unproject
+from ..geometry import Camera, facing, surface_normals, unproject, warp_to_view
 from .config import TuningConfig
-from .labels import sources
-from .light import Light
 from .offset import PlanesOffset, enlarged
-from .symmetry import eroded, resized, well_seen
+from .symmetry import eroded, well_seen
 from .target import Target
 
 AROUND = (-90.0, -45.0, 45.0, 90.0, 180.0)
@@ -36,9 +35,9 @@ DARKEST = 0.02
 """Colours are kept so far from 0 and 1, where logits run away."""
 RIDGE = 0.03
 """Weight of a feature's squared change, beside the squared errors of raw density and logits."""
-MIRRORED, KEPT = 2.0, 1.2
-"""What a point counts that the mirrored photo shows (times the mirror's weight), and one that is to stay. One that the photo shows counts
-the cosine between surface and sight; but for one of the others there are four of those."""
+KEPT = 1.2
+"""What a point counts that is to stay. One that the photo shows counts the cosine between surface and sight, and there are four of those
+for one of the others."""
 FEW = 0.015
 """A texel before which points count for less than this hardly moves."""
 UPRIGHT = 0.05
@@ -73,39 +72,30 @@ class Wanted:
 
 @torch.no_grad()
 def paint(generator: TriPlaneGenerator, planes: Tensor, target: Target, config: TuningConfig, offset: PlanesOffset,
-          light: Light | None = None, grid: Tensor | None = None) -> None:
+          grid: Tensor | None = None) -> None:
     """Let the learned parts of the ``offset`` on ``planes [1, 3, C, H, W]`` begin with the photo's colours.
 
-    They stay as they are where the photo has no mask, or where the colours go through a super-resolution.
-
-    Args:
-        light: of the head, where it is known; grid: the planes' density.
+    They stay as they are where the photo has no mask, or where the colours go through a super-resolution. ``grid``: the planes' density.
     """
     if target.mask is None or not target.matte or generator.superresolution is not None:
         return
     grown = planes + offset.grown
-    _agree(generator, grown, _wanted(generator, grown, target, config, light, grid), offset.levels)
+    _agree(generator, grown, _wanted(generator, grown, target, config, grid), offset.levels)
 
 
-def _wanted(generator: TriPlaneGenerator, planes: Tensor, target: Target, config: TuningConfig, light: Light | None,
-            grid: Tensor | None) -> Wanted:
-    """From the photo what it shows, and from all around what else is there."""
+def _wanted(generator: TriPlaneGenerator, planes: Tensor, target: Target, config: TuningConfig, grid: Tensor | None) -> Wanted:
+    """What the photo shows in the photo's colours, and what else is seen from all around as it is."""
     size, place, camera = generator.config.draft_resolution, generator.config, target.camera
     front = generator.render(planes, camera, size, grid=grid)
     photo, told = (F.interpolate(x, (size, size), mode="area") for x in (target.image, eroded(target.told)))
     shown = well_seen(((told > 0.9) & (front.opacity > 0.9)).float(), front.depth, camera, config.grazing)
     parts = [Wanted.of_view(camera, front.depth, photo, eroded(shown, EDGE) * facing(front.depth, camera))]
-    cameras = torch.cat([Camera.orbit(yaw, 0, place.orbit_radius, place.orbit_pivot).vector() for yaw in AROUND]).to(camera)
-    size = size // 2
-    for source in sources(generator, planes, target, cameras, config, config.mirrored, light, config.grazing, grid, size):
-        seen = source.rendered
-        image, weights = seen.features[:, :3], torch.full_like(seen.depth, KEPT)
-        if source.mirrored is not None:
-            label, trust = resized(source.mirrored.image, size), resized(source.mirrored.trust, size) > 0.9
-            image = torch.where(trust, label, image)
-            weights = torch.where(trust, MIRRORED * target.mirror_weight, weights)
-        weights = weights * ((resized(source.seen, size) < 0.1) & (seen.opacity > 0.9))
-        parts.append(Wanted.of_view(source.camera, seen.depth, image, weights))
+    known = well_seen(target.told, front.depth, camera, config.grazing)
+    for yaw in AROUND:
+        view = Camera.orbit(yaw, 0, place.orbit_radius, place.orbit_pivot).vector().to(camera)
+        seen = generator.render(planes, view, size // 2, grid=grid)
+        direct = warp_to_view(target.image, camera, front.depth, view, seen.depth, known, config.visibility_tolerance, size // 2)
+        parts.append(Wanted.of_view(view, seen.depth, seen.features[:, :3], KEPT * (1 - direct.visible) * (seen.opacity > 0.9)))
     return Wanted.joined(parts)
 
 

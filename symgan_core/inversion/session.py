@@ -97,8 +97,7 @@ class Inversion:
         """The head as it is guessed, for somebody waits for it, and then with the photo's face."""
         yield Event("guess", 1, 2, {}, self._three_sides(self._state))
         self._place()
-        # What neither photo nor pivot show can wait, and so can the light of what the mirrored photo shows.
-        rough = replace(self.config.tuning, strands=0.0, keep_weight=0.0, conflict_filter=False, match_light=False)
+        rough = replace(self.config.tuning, strands=0.0, keep_weight=0.0)  # hidden hair can wait
         yield Event("guess", 2, 2, {}, self._three_sides(self._likeness(rough, self.target) if self._paints else self._state))
 
     @property

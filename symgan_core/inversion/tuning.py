@@ -155,7 +155,7 @@ def prepare(state: State, target: Target, tuning: TuningConfig) -> Prepared:
         grown = drawn + grow_matter(base, planes, target, grid) if tuning.grow else drawn
         state.offset = PlanesOffset(grown, tuning.offset_levels)
         if tuning.painted:
-            paint(base, planes, target, tuning, state.offset, light, grid)
+            paint(base, planes, target, tuning, state.offset, grid)
     return Prepared(planes, grid, light, hidden, stuffs, drawn)
 
 
@@ -218,8 +218,7 @@ def _refresh(views: _Views, generator: TriPlaneGenerator, planes: Tensor, grid: 
         views.evidence = mirror_evidence(target, depth, tuning, views.light)
         for side in (-1, 1):
             camera = _near(generator, target, -yaw, pitch, side, tuning, rng)
-            seen = generator.render(planes, camera, generator.config.draft_resolution, grid=grid)
-            views.labels.append(mirror_label(seen, target, depth, camera, views.evidence, tuning))
+            views.labels.append(mirror_label(generator, planes, target, depth, camera, views.evidence, tuning, grid))
 
 
 def _near(generator: TriPlaneGenerator, target: Target, yaw: float, pitch: float, side: int, tuning: TuningConfig,

@@ -39,8 +39,8 @@ def test_the_filter_keeps_the_mole_off_the_mirrored_labels() -> None:
     target, depth, config = painted(source, mole=True), sphere_depth(source), TuningConfig()
     view = Camera.orbit(-40, 0).vector()
     evidence = mirror_evidence(target, depth, config)
-    wide = mirror_label(SphereGenerator().render(None, view), target, depth, view, mirror_evidence(target, depth, WITHOUT), config)
-    careful = mirror_label(SphereGenerator().render(None, view), target, depth, view, evidence, config)
+    wide = mirror_label(SphereGenerator(), None, target, depth, view, mirror_evidence(target, depth, WITHOUT), config)
+    careful = mirror_label(SphereGenerator(), None, target, depth, view, evidence, config)
     assert wide.trust.sum() > 50
     dark = (wide.image[:, :1] < -0.9) & (wide.trust > 0)
     assert ((careful.image[:, :1] < -0.9) & (careful.trust > 0)).sum() <= dark.sum()
@@ -51,7 +51,7 @@ def test_mirrored_labels_show_only_what_the_photo_hides() -> None:
     source = Camera.orbit(40, 0).vector()
     target, depth, config = painted(source, mole=False), sphere_depth(source), TuningConfig()
     view = Camera.orbit(-40, 0).vector()
-    label = mirror_label(SphereGenerator().render(None, view), target, depth, view, mirror_evidence(target, depth, WITHOUT), config)
+    label = mirror_label(SphereGenerator(), None, target, depth, view, mirror_evidence(target, depth, WITHOUT), config)
     points = points_seen(view)[label.trust[0, 0] > 0]
     assert len(points) > 50 and points[:, 0].mean() < -0.05  # the person's right side, which a photo from the left hides
     truth = painted(view, mole=False).image
@@ -70,7 +70,7 @@ def test_what_the_photo_smears_is_mirrored_and_is_no_conflict() -> None:
     for grazing, least, most in ((0.4, 0.9, 1.0), (0.0, 0.0, 0.3)):
         config = TuningConfig(match_light=False, grazing=grazing)
         evidence = mirror_evidence(target, depth, config)
-        trust = mirror_label(SphereGenerator().render(None, view), target, depth, view, evidence, config).trust[0, 0]
+        trust = mirror_label(SphereGenerator(), None, target, depth, view, evidence, config).trust[0, 0]
         assert least <= trust[rim].mean() <= most, grazing
         assert (evidence.rejected_share < 0.02) == (grazing > 0)
 

@@ -62,7 +62,7 @@ def test_mirrored_pixels_get_the_light_of_their_new_side(yaw: float) -> None:
     target, depth, truth = lit(source), sphere_depth(source), lit(view).image
     errors = {}
     for name, config in (("as it is", WITHOUT), ("matched", TuningConfig(conflict_filter=False))):
-        label = mirror_label(SphereGenerator().render(None, view), target, depth, view, mirror_evidence(target, depth, config), config)
+        label = mirror_label(SphereGenerator(), None, target, depth, view, mirror_evidence(target, depth, config), config)
         errors[name] = float(((label.image - truth).abs() * label.trust).sum() / label.trust.sum())
     assert errors["matched"] < 0.5 * errors["as it is"], errors
 
@@ -74,8 +74,7 @@ def test_a_generator_that_knows_its_lamps_is_asked(yaw: float) -> None:
     light = RenderedLight(LampedSphere(), torch.zeros(1), None)
     config, errors = TuningConfig(conflict_filter=False), {}
     for name, known in (("known", light), ("fitted", None)):
-        evidence = mirror_evidence(target, depth, config, known)
-        label = mirror_label(SphereGenerator().render(None, view), target, depth, view, evidence, config)
+        label = mirror_label(SphereGenerator(), None, target, depth, view, mirror_evidence(target, depth, config, known), config)
         errors[name] = float(((label.image - truth).abs() * label.trust).sum() / label.trust.sum())
     assert errors["known"] < errors["fitted"] and errors["known"] < 0.12, errors
 
