@@ -23,7 +23,7 @@ from ..geometry import Camera, facing, surface_normals, unproject, warp_to_view
 from .config import TuningConfig
 from .offset import PlanesOffset, enlarged
 from .symmetry import eroded, well_seen
-from .target import Target
+from .target import Target, takes_colours
 
 AROUND = (-90.0, -45.0, 45.0, 90.0, 180.0)
 """Yaws of the views that show what the photo does not, degrees."""
@@ -77,7 +77,7 @@ def paint(generator: TriPlaneGenerator, planes: Tensor, target: Target, config: 
 
     They stay as they are where the photo has no mask, or where the colours go through a super-resolution. ``grid``: the planes' density.
     """
-    if target.mask is None or not target.matte or generator.superresolution is not None:
+    if not takes_colours(generator, target):
         return
     grown = planes + offset.grown
     _agree(generator, grown, _wanted(generator, grown, target, config, grid), offset.levels)

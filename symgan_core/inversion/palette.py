@@ -20,7 +20,7 @@ from ..faces import share_of, shares_of
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, unproject
 from .symmetry import box_mean, mean_within
-from .target import Target
+from .target import Target, takes_colours
 
 TEXTURE = 5
 """Colours are compared as means over squares of so many pixels of the draft resolution."""
@@ -172,7 +172,7 @@ def in_the_photos_colours(generator: TriPlaneGenerator, planes: Tensor, target: 
     The generator itself where there is no mask, where next to nothing is seen, or where its colours go through a super-resolution.
     ``grid``: the planes' density.
     """
-    if target.mask is None or not target.matte or generator.superresolution is not None:
+    if not takes_colours(generator, target):
         return generator
     size = generator.config.draft_resolution
     photo, mask = (F.interpolate(x, (size, size), mode="area") for x in (target.image, target.mask))

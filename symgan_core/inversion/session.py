@@ -41,7 +41,7 @@ from .parts import parts_shown
 from .pivot import State, find_pivot, latent_statistics, place_head
 from .placing import FacePoints
 from .portrait import Portrait3D
-from .target import Target, completed, make_target, to_uint8
+from .target import Target, completed, make_target, takes_colours, to_uint8
 from .tuning import prepare, tune_generator
 
 MAX_PHOTO_YAW = 75.0
@@ -95,27 +95,32 @@ class Inversion:
 
     def _first_looks(self) -> Iterator[Event]:
         """The head as it is guessed, for somebody waits for it, and then with the photo's face."""
-        yield Event("guess", 1, 2, {}, self._three_sides(self._state))
+        generator, state = self._state.generator, self._state
+        yield Event("guess", 1, 2, {}, self._three_sides(state, generator.planes(state.ws)))
         self._place()
-        rough = replace(self.config.tuning, strands=0.0, keep_weight=0.0)  # hidden hair can wait
-        yield Event("guess", 2, 2, {}, self._three_sides(self._likeness(rough, self.target) if self._paints else self._state))
+        if self._paints:
+            rough = replace(self.config.tuning, strands=0.0, keep_weight=0.0)  # hidden hair can wait
+            liked, planes = self._likeness(rough, self.target)
+        else:
+            liked, planes = state, generator.planes(state.ws)
+        yield Event("guess", 2, 2, {}, self._three_sides(liked, planes))
 
     @property
     def _paints(self) -> bool:
         """Whether the method would give the head the photo's face in one pass."""
-        return self.config.tuning.steps > 0 and self.config.tuning.painted and self.target.mask is not None and self.target.matte
+        return self.config.tuning.steps > 0 and self.config.tuning.painted and takes_colours(self._state.generator, self.target)
 
-    def _likeness(self, tuning: TuningConfig, target: Target) -> State:
-        """The placed head with the photo's face. Nothing grows, for while its outline is not found, that would stand beside it."""
+    def _likeness(self, tuning: TuningConfig, target: Target) -> tuple[State, Tensor]:
+        """The placed head with the photo's face, and its planes without the offset. Nothing grows: while the head's outline is not found,
+        that would stand beside it."""
         liked = replace(self._state)
-        prepare(liked, target.with_camera(liked.camera), replace(tuning, grow=False))
-        return liked
+        return liked, prepare(liked, target.with_camera(liked.camera), replace(tuning, grow=False)).planes
 
     @torch.no_grad()
-    def _three_sides(self, state: State) -> np.ndarray:
-        """uint8 ``[H, 3 W, 3]``: small ones, beside each other."""
+    def _three_sides(self, state: State, planes: Tensor) -> np.ndarray:
+        """uint8 ``[H, 3 W, 3]``: small ones, beside each other. ``planes``: without the offset."""
         generator, ws, config = state.generator, state.ws, state.generator.config
-        planes, resolution = generator.planes(ws), config.neural_rendering_resolution * 3 // 4
+        resolution = config.neural_rendering_resolution * 3 // 4
         planes = planes if state.offset is None else planes + state.offset.total()
         grid = generator.density_grid(planes, 2)
         cameras = [Camera.orbit(yaw, 0, config.orbit_radius, config.orbit_pivot).vector().to(ws) for yaw in FIRST_YAWS]
@@ -159,7 +164,7 @@ class Inversion:
         state = self._state
         if state.offset is None and state.move is not None and self._paints:
             if self._liked is None or self._liked.ws is not state.ws:
-                self._liked = self._likeness(self.config.tuning, self._bust())
+                self._liked, _ = self._likeness(self.config.tuning, self._bust())
             state = self._liked
         generator = state.generator.eval().requires_grad_(False)
         offset = None if state.offset is None else state.offset.total()

@@ -20,7 +20,7 @@ from ..geometry import unproject
 from .labels import HiddenView
 from .palette import LITTLE, hair_seen
 from .symmetry import box_mean, eroded, mean_within
-from .target import Target
+from .target import Target, takes_colours
 
 WIDTH = 7
 """Strands are what differs from the mean over a square of so many pixels a side."""
@@ -49,7 +49,7 @@ def hair_strands(generator: TriPlaneGenerator, planes: Tensor, target: Target, v
     super-resolution. ``grid``: the planes' density.
     """
     offset = torch.zeros_like(planes)
-    if target.mask is None or not target.matte or generator.superresolution is not None:
+    if not takes_colours(generator, target):
         return offset
     solid = target.mask > 0.9
     drawn = generator.render(planes, target.camera, target.image.shape[-1], grid=grid).features[:, :3]

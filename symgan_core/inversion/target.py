@@ -107,6 +107,11 @@ class Target:
         return mirror_weight(Camera.from_vector(self.camera.detach()).yaw_pitch()[0])
 
 
+def takes_colours(generator: TriPlaneGenerator, target: Target) -> bool:
+    """Whether the photo's colours can be put on the head itself: what is head is known, and no super-resolution draws the colours anew."""
+    return target.mask is not None and target.matte and generator.superresolution is None
+
+
 def _decided(share: Tensor, size: int) -> Tensor:
     """``[1, 1, R, R]`` in [0, 1] to ``[1, 1, size, size]`` in {0, 1}."""
     return (F.interpolate(share, (size, size), mode="bilinear", align_corners=False) > 0.5).float()

@@ -383,7 +383,7 @@ def test_a_body_beyond_the_generators_reach_is_left_out(tiny: TriPlaneGenerator)
     bust = target.as_a_bust(parts)
     assert (bust.mask[..., :30, :] == 1).all() and (bust.mask[..., 34:, :30] == 1).all() and (bust.mask[..., 50:, :30] == 1).all()
     assert (bust.mask[..., 34:, 40:] == 0).all() and (bust.mask[..., 36:42, 32:] == 0).all()  # beside a body; beside a jaw
-    assert (bust.mask[..., 36:42, 31] < 0.5).all()
+    assert torch.allclose(bust.mask[..., 36:42, 31], torch.tensor(1 / 3))  # its margin, softened
     assert (bust.mask[..., 50:, 34:] == 0).all() and (bust.mask[..., 50:, 32] > 0).all()  # a body reaches little beyond the generator's
     assert (bust.image[..., 34:, 40:] == 1).all() and torch.equal(bust.image[..., :30, :], target.image[..., :30, :])
     assert (bust.foreign[..., 31, :30] == 1).all()  # in its shade
