@@ -16,6 +16,9 @@ from .frames import as_tensor, cut_squares, points_in_squares, points_to_photo
 MIN_FACE = 48
 """Least side, in photo pixels, of the aligned frame."""
 
+FINE = (512, 1024)
+"""Least and largest side, in pixels, of the picture whose detail is kept."""
+
 STANDARD_POINTS = np.array([
     [-0.31148657, 0.29036078, 0.13377953], [0.30979887, 0.28972036, 0.13179526], [0.0032535, -0.04617932, 0.55244243],
     [-0.25216928, -0.38133916, 0.22405732], [0.2484662, -0.38128236, 0.22235769]])
@@ -37,6 +40,8 @@ class FaceCrop:
         inside: bool ``[R, R]``: what lies within the photo.
         body: float32 ``[R, R]``, the probability that a pixel of the mask shows what is below the head: neck, shoulders, clothing.
         loose: float32 ``[R, R]``, the same for what hangs beside face and neck: hair, or what was taken for it.
+        hair, skin: float32 ``[R, R]``, the same for hair, and for the face's skin with eyes, brows, nose and ears.
+        picture: uint8 ``[S, S, 3]``: the image as fine as the photo has it (``fine_side``).
     """
 
     image: np.ndarray
@@ -50,6 +55,14 @@ class FaceCrop:
     inside: np.ndarray
     body: np.ndarray
     loose: np.ndarray
+    picture: np.ndarray
+    hair: np.ndarray
+    skin: np.ndarray
+
+
+def fine_side(frame: np.ndarray) -> int:
+    """Pixels of the photo in a side of the square ``frame [4]``, in steps of 128 from ``FINE[0]`` to ``FINE[1]``."""
+    return int(np.clip(np.ceil(np.hypot(*frame[:2]) / 128) * 128, *FINE))
 
 
 def align_frame(photo: np.ndarray, frame: np.ndarray, resolution: int) -> np.ndarray:

@@ -52,11 +52,12 @@ def head_mask(crop: np.ndarray, coarse: np.ndarray, landmarks: np.ndarray | None
     for part in range(1, outside):
         if part not in border:
             head[holes == part] = 1
-    return (255 * _with_hair(crop, head)).round().astype(np.uint8)
+    return (255 * follow_edges(crop, head)).round().astype(np.uint8)
 
 
-def _with_hair(crop: np.ndarray, head: np.ndarray) -> np.ndarray:
-    """Float ``[R, R]`` in [0, 1]: ``head`` (uint8 ``[R, R]``, 0 or 1) with the edge that the colours of ``crop`` have there.
+def follow_edges(crop: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """Float ``[R, R]`` in [0, 1]: ``head`` (``[R, R]`` in [0, 1]) with the edge that the colours of ``crop`` (uint8 ``[R, R, 3]``) have
+    there.
 
     It is the guided filter (He, Sun and Tang, TPAMI 2013, eq. 19 to 21). Strands get their own width, and what is seen between them is
     background.

@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from .config import Axes, GeneratorConfig
+from .gated import GatedPlanes, Planes, gate_at
 from .layers import Linear
 
 GROUPS = 2
@@ -23,17 +24,20 @@ def axes_to_projections(axes: Axes) -> Tensor:
     return torch.linalg.inv(torch.tensor(axes, dtype=torch.float32))[:, :, :2].contiguous()
 
 
-def sample_planes(planes: Tensor, points: Tensor, projections: Tensor, box_warp: float) -> Tensor:
+def sample_planes(planes: Planes, points: Tensor, projections: Tensor, box_warp: float) -> Tensor:
     """Mean feature of the three planes at points.
 
     Args:
-        planes: ``[B, 3, C, H, W]``; fastest after ``for_sampling``.
+        planes: ``[B, 3, C, H, W]``, or ``GatedPlanes`` (then B is 1); fastest after ``for_sampling``.
         points: ``[B, P, 3]`` in world units.
         projections: from ``axes_to_projections``.
 
     Returns:
         ``[B, P, C]``; zeros outside the box.
     """
+    if isinstance(planes, GatedPlanes):
+        base, offset = (sample_planes(x, points, projections, box_warp) for x in (planes.base, planes.offset))
+        return torch.addcmul(base, gate_at(planes.gate, points, box_warp), offset)
     sample = _by_texel if texels_pay(planes) else _by_grid
     return sample(planes, torch.einsum("bpi,kij->jbkp", points * (2 / box_warp), projections))
 
@@ -43,8 +47,10 @@ def texels_pay(planes: Tensor) -> bool:
     return not planes.is_cuda and planes.shape[2] >= 32
 
 
-def for_sampling(planes: Tensor) -> Tensor:
+def for_sampling(planes: Planes) -> Planes:
     """The same planes, laid out in memory as ``sample_planes`` reads them; saves it the work each time."""
+    if isinstance(planes, GatedPlanes):
+        return GatedPlanes(for_sampling(planes.base), for_sampling(planes.offset), planes.gate)
     return planes.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3) if texels_pay(planes) else planes
 
 

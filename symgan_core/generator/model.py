@@ -16,6 +16,7 @@ from ..geometry.rays import camera_rays, pixel_centres, pixel_rays
 from ..geometry.volume import Marched, box_points, coarse_depths, dilated, importance_depths, interval_weights, march, march_both, uniform
 from .config import GeneratorConfig
 from .decoder import Decoder, axes_to_projections, for_sampling, sample_planes
+from .gated import GatedPlanes, Planes
 from .synthesis import Backbone, SuperResolution
 
 EMPTY = -1e3
@@ -24,6 +25,8 @@ FAINT = -6.0
 """A whole ray of this raw density collects less than a thousandth."""
 EDGE_RAYS = ((0.34, 0.12), (-0.28, 0.23), (-0.06, -0.35))
 """Where in a pixel at an edge its further rays pass, from the middle one, in pixels."""
+SUBPIXELS = ((-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))
+"""The four pixels of twice the resolution that lie in one, row by row, from its middle, in pixels."""
 EDGE = (0.2, 0.02, 0.1)
 """An edge is where opacity differs from a neighbour's by the first or depth by the second (scene units), and some colour by the third."""
 
@@ -116,11 +119,23 @@ class TriPlaneGenerator(nn.Module):
         warp = self.backbone.warp
         return planes if warp is None or torch.equal(before[:, 0], after[:, 0]) else warp.carry(planes, before[:, 0], after[:, 0])
 
-    def query(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    @torch.no_grad()
+    def pull_back(self, points: Tensor, before: Tensor, after: Tensor) -> Tensor:
+        """Where on the face ``before [1, w_dim]`` lies what the face ``after`` has at ``points [..., 3]``, as far as w moves the face
+        (``plane_warp``): the mean of what the planes say along each axis."""
+        warp = self.backbone.warp
+        if warp is None or torch.equal(before, after):
+            return points
+        flat, half = points.reshape(-1, 3), self.config.box_warp / 2
+        places = torch.einsum("pi,kij->kpj", flat / half, self.projections)
+        moved = torch.einsum("kpj,kij->pi", warp.pull_back(places, before, after) - places, self.projections)
+        return (flat + moved * half / self.projections.square().sum((0, 2))).reshape(points.shape)
+
+    def query(self, planes: Planes, points: Tensor) -> tuple[Tensor, Tensor]:
         """Raw density ``[B, P]`` and features ``[B, C, P]`` in about [0, 1] at ``points [B, P, 3]``."""
         return self.decode(sample_planes(planes, points, self.projections, self.config.box_warp), points)
 
-    def hidden_features(self, planes: Tensor, points: Tensor) -> Tensor:
+    def hidden_features(self, planes: Planes, points: Tensor) -> Tensor:
         """What goes into the decoder's last layer at ``points [B, P, 3]``: ``[B, P, decoder_hidden]``."""
         return self.decoder.hidden(sample_planes(planes, points, self.projections, self.config.box_warp))
 
@@ -135,7 +150,7 @@ class TriPlaneGenerator(nn.Module):
             sigma = sigma.masked_fill(points.abs().amax(-1) > self.config.box_warp / 2, EMPTY)
         return sigma, features
 
-    def march_rays(self, planes: Tensor, origins: Tensor, directions: Tensor, jitter: torch.Generator | None = None,
+    def march_rays(self, planes: Planes, origins: Tensor, directions: Tensor, jitter: torch.Generator | None = None,
                    depth_range: tuple[Tensor, Tensor] | None = None, samples: tuple[int, int] | None = None) -> Marched:
         """Coarse and importance pass along ``[B, M, 3]`` rays (spec 5.3 to 5.6)."""
         config = self.config
@@ -148,14 +163,14 @@ class TriPlaneGenerator(nn.Module):
             fine = importance_depths(interval_weights(found[0], coarse), coarse, fine_count, jitter)
         return march_both(found, self.query_rays(planes, origins, directions, fine), depth_range, config.white_back)
 
-    def query_rays(self, planes: Tensor, origins: Tensor, directions: Tensor, depths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def query_rays(self, planes: Planes, origins: Tensor, directions: Tensor, depths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Raw density ``[B, M, S]``, features ``[B, C, M, S]``, and ``depths [B, M, S]`` again, ready for ``march``."""
         points = origins[:, :, None] + directions[:, :, None] * depths[..., None]
         sigma, features = self.query(planes, points.flatten(1, 2))
         return sigma.reshape(depths.shape), features.reshape(*features.shape[:2], *depths.shape[1:]), depths
 
     @torch.no_grad()
-    def density_grid(self, planes: Tensor, part: int = 1) -> Tensor | None:
+    def density_grid(self, planes: Planes, part: int = 1) -> Tensor | None:
         """``[B, 1, D, D, D]`` raw density in the box, x fastest: what ``render`` looks at first. None where the configuration has none.
 
         Who renders the same planes, or nearly the same, several times saves time by asking once. ``part``: for drafts, D is this part of
@@ -165,29 +180,37 @@ class TriPlaneGenerator(nn.Module):
         return None if size is None else self.density_volume(planes, size // part, self.config.box_warp)[:, None]
 
     @torch.no_grad()
-    def density_volume(self, planes: Tensor, size: int, side: float) -> Tensor:
+    def density_volume(self, planes: Planes, size: int, side: float) -> Tensor:
         """``[B, size, size, size]`` raw density at points evenly spread over a cube of ``side`` world units, x fastest."""
-        points = box_points(size, side, planes.device).reshape(1, -1, 3).expand(len(planes), -1, 3)
+        views = 1 if isinstance(planes, GatedPlanes) else len(planes)
+        points = box_points(size, side, planes.device).reshape(1, -1, 3).expand(views, -1, 3)
         planes = for_sampling(planes)
         sigma = torch.cat([self.query(planes, part)[0] for part in points.split(16 * self.chunk_rays, 1)], 1)
         return sigma.reshape(-1, size, size, size)
 
-    def render(self, planes: Tensor, camera: Tensor, resolution: int | None = None, jitter: torch.Generator | None = None,
-               samples: tuple[int, int] | None = None, grid: Tensor | None = None, smooth_edges: bool = False) -> Rendered:
-        """Volume-render ``planes [B, 3, C, H, W]`` (or one set for all views) from ``camera [B, 25]``.
+    def render(self, planes: Planes, camera: Tensor, resolution: int | None = None, jitter: torch.Generator | None = None,
+               samples: tuple[int, int] | None = None, grid: Tensor | None = None, smooth_edges: bool = False,
+               doubled: bool = False) -> Rendered:
+        """Volume-render ``planes [B, 3, C, H, W]`` (or one set for all views, ``GatedPlanes`` perhaps) from ``camera [B, 25]``.
 
         Args:
             samples: coarse and importance samples a ray, in place of the configuration's.
             grid: ``density_grid`` of the planes, or of planes that they were a few steps ago.
             smooth_edges: pixels at edges are the mean of several rays (with a ``density_grid`` alone; depth stays the middle one's).
+            doubled: the maps get twice the ``resolution``; pixels at edges have rays of their own, all others are interpolated (with a
+                ``density_grid`` alone).
         """
         resolution = resolution or self.config.neural_rendering_resolution
-        planes = for_sampling(planes).expand(camera.shape[0], *planes.shape[1:])
+        planes = for_sampling(planes)
         if self.config.density_grid:
-            grid = (self.density_grid(planes) if grid is None else grid).expand(camera.shape[0], -1, -1, -1, -1)
-            parts = [self._render_sparse(*(x[i: i + 1] for x in (planes, grid, camera)), resolution, jitter, samples, smooth_edges)
-                     for i in range(len(camera))]
+            grid = self.density_grid(planes) if grid is None else grid
+            parts = [self._render_sparse(_view_of(planes, i), _view_of(grid, i), view, resolution, jitter, samples, smooth_edges, doubled)
+                     for i, view in enumerate(camera.split(1))]
             return Rendered(*(torch.cat(maps) for maps in zip(*parts, strict=True)))
+        if isinstance(planes, GatedPlanes) and len(camera) > 1:
+            parts = [self.render(planes, view, resolution, jitter, samples) for view in camera.split(1)]
+            return Rendered(*(torch.cat(maps) for maps in zip(*parts, strict=True)))
+        planes = planes if isinstance(planes, GatedPlanes) else planes.expand(camera.shape[0], *planes.shape[1:])
         origins, directions = camera_rays(camera, resolution)
         depth_range = self._depth_range(origins)
         step = max(1, self.chunk_rays // camera.shape[0])
@@ -196,8 +219,8 @@ class TriPlaneGenerator(nn.Module):
             for i in range(0, origins.shape[1], step))
         return Rendered(*(x.reshape(camera.shape[0], -1, resolution, resolution) for x in marched))
 
-    def _render_sparse(self, planes: Tensor, grid: Tensor, camera: Tensor, resolution: int, jitter: torch.Generator | None,
-                       samples: tuple[int, int] | None, smooth_edges: bool) -> Rendered:
+    def _render_sparse(self, planes: Planes, grid: Tensor, camera: Tensor, resolution: int, jitter: torch.Generator | None,
+                       samples: tuple[int, int] | None, smooth_edges: bool, doubled: bool) -> Rendered:
         """One view whose coarse pass reads a grid (``GeneratorConfig.density_grid``). Gradients flow through the fine pass."""
         config = self.config
         coarse_count, fine_count = samples or (config.depth_resolution, config.depth_resolution_importance)
@@ -218,10 +241,12 @@ class TriPlaneGenerator(nn.Module):
             depths = depths[:, (wanted.cumsum(0) - 1)[nearest[rays]]]
         places = pixel_centres(resolution, planes.device)[rays]
         found = self._collect(planes, camera, places, depths)
-        empty = (1.0 if config.white_back else -1.0, float(self._depth_range(planes)[1]), 0.0)
+        empty = (1.0 if config.white_back else -1.0, float(self._depth_range(camera)[1]), 0.0)
         rendered = Rendered(*(
             x.new_full((1, x.shape[1], resolution**2), fill).index_copy(2, rays, x).unflatten(2, (resolution, resolution))
             for x, fill in zip(found, empty, strict=True)))
+        if doubled:
+            return self._doubled(rendered, planes, camera, rays, places, depths)
         if smooth_edges and (chosen := _edges(rendered).flatten()[rays]).any():
             moves = torch.tensor(EDGE_RAYS, device=planes.device)[:, None] / resolution
             more = self._collect(planes, camera, (places[chosen] + moves).flatten(0, 1), depths[:, chosen].repeat(1, len(moves), 1))
@@ -230,7 +255,23 @@ class TriPlaneGenerator(nn.Module):
                 pixels.flatten(2)[..., rays[chosen]] = rays_of_each.mean(2)
         return rendered
 
-    def _collect(self, planes: Tensor, camera: Tensor, places: Tensor, depths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _doubled(self, rendered: Rendered, planes: Planes, camera: Tensor, rays: Tensor, places: Tensor, depths: Tensor) -> Rendered:
+        """``rendered`` in twice its resolution. ``rays [M]``: the numbers of the pixels that were rendered, through ``places [M, 2]`` with
+        samples at ``depths [1, M, S]``."""
+        size = rendered.depth.shape[-1]
+        features = F.interpolate(rendered.features, scale_factor=2, mode="bicubic", align_corners=False)
+        depth, opacity = (F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False) for x in rendered[1:])
+        edges = F.max_pool2d(_edges(rendered).float(), 3, 1, 1).flatten()[rays] > 0
+        if edges.any():
+            moves = torch.tensor(SUBPIXELS, device=planes.device)[:, None] / size
+            found = self._collect(planes, camera, (places[edges] + moves).flatten(0, 1), depths[:, edges].repeat(1, len(moves), 1))
+            row, column = rays[edges] // size * 2, rays[edges] % size * 2
+            row, column = torch.cat([row, row, row + 1, row + 1]), torch.cat([column, column + 1, column, column + 1])
+            for pixels, values in zip((features, depth, opacity), found, strict=True):
+                pixels[:, :, row, column] = values
+        return Rendered(features, depth, opacity)
+
+    def _collect(self, planes: Planes, camera: Tensor, places: Tensor, depths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features ``[1, C, M]``, depth and opacity ``[1, 1, M]`` of the rays through ``places [M, 2]`` (in [0, 1]) with samples at
         ``depths [1, M, S]``."""
         origins, directions = pixel_rays(camera, places[None])
@@ -276,11 +317,13 @@ class TriPlaneGenerator(nn.Module):
         """``planes``, ``render`` and ``super_resolve`` in a row."""
         return self.view(self.planes(ws, noise_mode), ws, camera, neural_rendering_resolution, jitter)
 
-    def view(self, planes: Tensor, ws: Tensor, camera: Tensor, neural_rendering_resolution: int | None = None,
-             jitter: torch.Generator | None = None, samples: tuple[int, int] | None = None, grid: Tensor | None = None) -> Synthesized:
-        """A view of ready-made planes, for a frame or a slider. Its edges are smooth where no gradient is asked for."""
+    def view(self, planes: Planes, ws: Tensor, camera: Tensor, neural_rendering_resolution: int | None = None,
+             jitter: torch.Generator | None = None, samples: tuple[int, int] | None = None, grid: Tensor | None = None,
+             doubled: bool = False) -> Synthesized:
+        """A view of ready-made planes, for a frame or a slider. Its edges are smooth where no gradient is asked for; ``doubled`` as
+        ``render`` has it."""
         smooth = not torch.is_grad_enabled()
-        rendered = self.render(planes, camera, neural_rendering_resolution, jitter, samples, grid, smooth)
+        rendered = self.render(planes, camera, neural_rendering_resolution, jitter, samples, grid, smooth, doubled)
         return Synthesized(self.super_resolve(rendered, ws), rendered.features[:, :3], rendered.depth, rendered.opacity)
 
     def frontal_camera(self) -> Tensor:
@@ -292,6 +335,11 @@ class TriPlaneGenerator(nn.Module):
         config = self.config
         step = (config.ray_end - config.ray_start) / (config.depth_resolution - 1)
         return rays.new_tensor(config.ray_start + step / 2), rays.new_tensor(config.ray_end + step / 2)
+
+
+def _view_of(x: Planes, number: int) -> Planes:
+    """What belongs to one of several views, of tensors ``[B, ...]`` or of one for all."""
+    return x if isinstance(x, GatedPlanes) or len(x) == 1 else x[number: number + 1]
 
 
 def _edges(rendered: Rendered) -> Tensor:

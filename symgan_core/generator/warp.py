@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from .config import GeneratorConfig
 from .layers import Linear
 
+FIELD = 96
+"""Points of a plane are moved by the field at this resolution."""
 INVERSIONS = 6
 """Fixed-point steps that invert a field; it is smooth, so each leaves a small part of the error."""
 
@@ -49,6 +51,15 @@ class PlaneWarp(nn.Module):
         for _ in range(INVERSIONS):
             places = aim - _at(moves, places).permute(0, 2, 3, 1)
         return _at(planes.flatten(0, 1), places).reshape(planes.shape)
+
+    def pull_back(self, places: Tensor, before: Tensor, after: Tensor) -> Tensor:
+        """Where on the planes of ``before [1, w_dim]`` lies what those of ``after`` have at ``places [3, P, 2]`` (in [-1, 1])."""
+        at, there = (self.moves(w, FIELD) for w in (after, before))
+        aim = places + _at(at, places[:, None])[:, :, 0].transpose(1, 2)
+        found = aim
+        for _ in range(INVERSIONS):
+            found = aim - _at(there, found[:, None])[:, :, 0].transpose(1, 2)
+        return found
 
     def forward(self, planes: Tensor, w: Tensor) -> Tensor:
         """``planes [B, 3, C, R, R]`` with their contents moved."""

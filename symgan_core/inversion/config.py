@@ -78,6 +78,9 @@ class TuningConfig:
     """Of the mean squared difference of opacity and mask."""
     rim: int = 1
     """Colours are not learned within so many pixels of a look from the mask's edge: the outline is the opacity's (0: they are)."""
+    gated: bool = True
+    """The offset counts near the surfaces that the photo or its mirror shows alone (``gate.py``): what is learned of the face does not show
+    on the back of the head."""
     grow: bool = True
     """Begin with matter where the mask has head and the generator leaves a hole (``growth.py``; needs ``offset_rate``)."""
     painted: bool = True
@@ -138,6 +141,8 @@ class InversionConfig:
     """While optimising, looks of the generator's draft resolution with its draft samples do (``look.py``)."""
     preview_every: int = 5
     """Steps between pictures in the event stream."""
+    detail: bool = False
+    """Views show the photo's own detail (``portrait/detail.py``)."""
     fixed_steps: bool = False
     """The method has its own numbers of steps, whatever the preset."""
 
@@ -158,7 +163,7 @@ _PTI = InversionConfig("pti", pivot=replace(_PLAIN, space="w"), tuning=TuningCon
     parts=_ALL, offset_rate=0.0, grow=False, painted=False, palette=False, pixel_weight=1.0, opacity_weight=1.0, rim=0, stop_at_lpips=0.05,
     **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
-    "spi": InversionConfig("spi", pivot=PivotConfig(from_guess=True, keep_haircut=True, void_weight=20.0)),
+    "spi": InversionConfig("spi", detail=True, pivot=PivotConfig(from_guess=True, keep_haircut=True, void_weight=20.0)),
     "pti": _PTI,
     "w_plus": InversionConfig("w_plus", pivot=_PLAIN, tuning=TuningConfig(steps=0)),
     "w": InversionConfig("w", pivot=replace(_PLAIN, space="w"), tuning=TuningConfig(steps=0)),

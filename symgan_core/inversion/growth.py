@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from ..generator import TriPlaneGenerator
 from ..geometry import unproject
+from ..geometry.images import spread
 from .target import Target
 
 SOLID = 30.0
@@ -30,17 +31,6 @@ def holes(opacity: Tensor, target: Target) -> Tensor:
     return missing & (F.max_pool2d(core, LEAST, 1, half) > 0)
 
 
-def spread_depth(depth: Tensor, known: Tensor) -> Tensor:
-    """``[1, 1, R, R]``: the depth where it is ``known`` (bool), elsewhere that of the nearest known pixels, grown outwards by means."""
-    reach = known.float()
-    filled = depth * reach
-    while bool(known.any()) and bool((reach == 0).any()):
-        total, number = (F.avg_pool2d(x, 5, 1, 2) for x in (filled * reach, reach))
-        filled = torch.where(reach > 0, filled, total / number.clamp(min=1e-6))
-        reach = torch.maximum(reach, (number > 1e-6).float())
-    return filled
-
-
 def grow_matter(generator: TriPlaneGenerator, planes: Tensor, target: Target, grid: Tensor | None = None, steps: int = 20,
                 rate: float = 0.06) -> Tensor:
     """An offset on ``planes [1, 3, C, H, W]`` with which each hole is filled with the photo's colour, at the nearest head's depth.
@@ -61,7 +51,7 @@ def grow_matter(generator: TriPlaneGenerator, planes: Tensor, target: Target, gr
         missing, known = holes(rendered.opacity, target), rendered.opacity > 0.8
         if not missing.any() or not known.any():
             return offset
-        depth = spread_depth(rendered.depth, known)
+        depth = spread(rendered.depth, known)
         picture = F.interpolate(target.image, depth.shape[-2:], mode="area") / 2 + 0.5
         points = torch.cat([unproject(depth + k, target.camera)[0][missing[0, 0]] for k in LAYERS])[None]
         colour = picture[:, :, missing[0, 0]].repeat(1, 1, len(LAYERS))

@@ -12,10 +12,11 @@ from torch.nn import functional as F
 
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, mirror_image, unproject, warp_to_view
+from ..geometry.images import eroded, mean_within, resized
 from .config import TuningConfig
 from .light import Light, fit_lamp
 from .palette import StuffColours, in_their_colours
-from .symmetry import compare_with_mirror, eroded, face_region, mean_within, resized, well_seen
+from .symmetry import compare_with_mirror, face_region, well_seen
 from .target import Target
 
 

@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from ..generator import TriPlaneGenerator
 from ..generator.traits import traits_of
 from ..geometry import Camera, mirror_image, surface_normals, unproject
-from .symmetry import Comparison, eroded, face_region, mean_within, resized
+from ..geometry.images import eroded, mean_within, resized
+from .symmetry import Comparison, face_region
 from .target import Target
 
 GAMMA = 2.2

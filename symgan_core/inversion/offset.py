@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..generator.gated import GatedPlanes, Planes
+
 
 class PlanesOffset:
     """An offset on planes: what grew at once, and a sum of learned parts of several resolutions, zero as yet.
@@ -15,15 +17,18 @@ class PlanesOffset:
     Args:
         grown: ``[1, 3, C, H, W]``, which is not learned.
         divisors: what the planes' resolution is divided by for each part, the finest first.
+        gate: ``[1, 1, D, D, D]``, where in the box the offset counts; None: everywhere.
     """
 
-    def __init__(self, grown: Tensor, divisors: Sequence[int]):
-        self.grown = grown
+    def __init__(self, grown: Tensor, divisors: Sequence[int], gate: Tensor | None = None):
+        self.grown, self.gate = grown, gate
         self.levels = [grown.new_zeros(*grown.shape[:3], *(n // k for n in grown.shape[3:])).requires_grad_(True) for k in divisors]
         self._last: tuple[Tensor, Tensor] | None = None
 
-    def added_to(self, planes: Tensor) -> Tensor:
+    def added_to(self, planes: Tensor) -> Planes:
         """``planes [1, 3, C, H, W]`` with the offset on them."""
+        if self.gate is not None:
+            return GatedPlanes(planes, self.grown + self._learned(), self.gate)
         if self._last is None or self._last[0] is not planes:  # mostly they are the same from step to step
             self._last = planes, planes + self.grown
         return self._last[1] + self._learned()

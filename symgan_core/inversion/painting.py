@@ -20,9 +20,10 @@ from torch.nn import functional as F
 from ..generator import TriPlaneGenerator
 from ..generator.decoder import sample_planes
 from ..geometry import Camera, facing, surface_normals, unproject, warp_to_view
+from ..geometry.images import eroded
 from .config import TuningConfig
 from .offset import PlanesOffset, enlarged
-from .symmetry import eroded, well_seen
+from .symmetry import well_seen
 from .target import Target, takes_colours
 
 AROUND = (-90.0, -45.0, 45.0, 90.0, 180.0)

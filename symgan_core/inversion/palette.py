@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from ..faces import share_of, shares_of
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, unproject
-from .symmetry import box_mean, mean_within
+from ..geometry.images import box_mean, mean_within
 from .target import Target, takes_colours
 
 TEXTURE = 5

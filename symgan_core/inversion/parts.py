@@ -1,4 +1,4 @@
-"""What of a rendered head is hair, and what is body."""
+"""What of a rendered head is hair, skin and body, and how squarely its surface is seen."""
 
 from __future__ import annotations
 
@@ -9,20 +9,28 @@ from torch import Tensor
 
 from ..faces import shares_of
 from ..generator import TriPlaneGenerator
+from ..geometry import facing
 from .look import draft
+
+SKIN = ("skin", "eyes", "brows", "nose", "ears")
+"""Regions of the face that a photo's hair is not to be painted on."""
 
 
 @dataclass(frozen=True, eq=False)
 class PartsShown:
-    """``opacity``, and which of the picture is ``hair`` and which is ``body`` (neck or clothing): ``[1, 1, R, R]`` in [0, 1]."""
+    """``opacity``, which of the picture is ``hair``, ``body`` (neck or clothing) and ``skin`` of the face, and ``facing``, the cosine between
+    surface and sight: ``[1, 1, R, R]`` in [0, 1]."""
 
     opacity: Tensor
     hair: Tensor
     body: Tensor
+    skin: Tensor
+    facing: Tensor
 
 
 @torch.no_grad()
 def parts_shown(generator: TriPlaneGenerator, ws: Tensor, camera: Tensor) -> PartsShown:
     """As the second look sees them in a draft of the head ``ws [1, num_ws, w_dim]`` from ``camera [1, 25]``."""
     shown = draft(generator, ws, camera)
-    return PartsShown(shown.image_opacity, *shares_of(shown.image, ("hair",), ("neck", "clothing")))
+    shares = shares_of(shown.image, ("hair",), ("neck", "clothing"), SKIN)
+    return PartsShown(shown.image_opacity, *shares, facing(shown.image_depth, camera))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..errors import RequestError
 from ..faces import (
@@ -20,6 +21,7 @@ from ..faces import (
     align_frame,
     as_tensor,
     choose_face,
+    fine_side,
     frame_for,
     head_mask,
     inside_photo,
@@ -32,15 +34,17 @@ from ..faces import (
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera
 from ..losses import load_perceptual
+from ..portrait import Portrait3D
+from ..portrait.storage import stored_pictures
 from .config import InversionConfig, TuningConfig, settings
 from .events import Event
 from .guess import guess_code
 from .labels import origins
-from .light import rendered_light
-from .parts import parts_shown
+from .light import Light, rendered_light
+from .parts import SKIN, parts_shown
+from .pictures import detail_pictures
 from .pivot import State, find_pivot, latent_statistics, place_head
 from .placing import FacePoints
-from .portrait import Portrait3D
 from .target import Target, completed, make_target, takes_colours, to_uint8
 from .tuning import prepare, tune_generator
 
@@ -121,7 +125,7 @@ class Inversion:
         """uint8 ``[H, 3 W, 3]``: small ones, beside each other. ``planes``: without the offset."""
         generator, ws, config = state.generator, state.ws, state.generator.config
         resolution = config.neural_rendering_resolution * 3 // 4
-        planes = planes if state.offset is None else planes + state.offset.total()
+        planes = planes if state.offset is None else state.offset.added_to(planes)
         grid = generator.density_grid(planes, 2)
         cameras = [Camera.orbit(yaw, 0, config.orbit_radius, config.orbit_pivot).vector().to(ws) for yaw in FIRST_YAWS]
         views = [generator.view(planes, ws, camera, resolution, grid=grid).image for camera in cameras]
@@ -167,8 +171,21 @@ class Inversion:
                 self._liked, _ = self._likeness(self.config.tuning, self._bust())
             state = self._liked
         generator = state.generator.eval().requires_grad_(False)
-        offset = None if state.offset is None else state.offset.total()
-        return Portrait3D(generator, state.ws.detach(), state.camera.detach(), self._report, offset, self.target.backdrop)
+        offset, gate = (None, None) if state.offset is None else (state.offset.total(), state.offset.gate)
+        portrait = Portrait3D(generator, state.ws.detach(), state.camera.detach(), self._report, offset, self.target.backdrop, gate)
+        if self.config.detail:
+            target = self.target.with_camera(portrait.camera)
+            pictures = detail_pictures(generator, portrait.planes(), target, self.config.tuning, self._light(portrait))
+            portrait.pictures = stored_pictures(pictures)
+        return portrait
+
+    def _light(self, portrait: Portrait3D) -> Light | None:
+        """What falls on the head, where the method matches it and the generator knows it."""
+        tuning, generator = self.config.tuning, portrait.generator
+        if not (tuning.mirrored and tuning.match_light and self.target.with_camera(portrait.camera).mirror_weight > 0):
+            return None
+        pivot = generator.planes(portrait.ws)
+        return rendered_light(generator, pivot, generator.density_grid(pivot))
 
     def origins(self, yaws: Sequence[float] = ORIGIN_YAWS) -> tuple[Tensor, dict[str, float]]:
         """Where the pixels of the turned head come from.
@@ -182,10 +199,7 @@ class Inversion:
         tuning, generator = self.config.tuning, portrait.generator
         mirror = tuning.mirrored and tuning.steps > 0
         cameras = torch.cat([portrait.orbit_camera(yaw) for yaw in yaws])
-        light = None
-        if mirror and tuning.match_light and target.mirror_weight > 0:
-            pivot = generator.planes(portrait.ws)
-            light = rendered_light(generator, pivot, generator.density_grid(pivot))
+        light = self._light(portrait) if mirror else None
         maps = origins(generator, portrait.planes(), target, cameras, tuning, mirror, light)
         counts = torch.bincount(maps.flatten().long(), minlength=4)[1:].double()
         shares = (counts / counts.sum().clamp(min=1)).tolist()
@@ -193,7 +207,7 @@ class Inversion:
         return maps, self._report["origins"]
 
     def _metrics(self, portrait: Portrait3D) -> dict[str, float]:
-        image = portrait.render(portrait.camera).image
+        image = F.adaptive_avg_pool2d(portrait.render(portrait.camera).image, self.target.image.shape[-1])
         truth, _ = completed(self.target.image, None, image, None, self.target.beyond)
         error = (image.clamp(-1, 1) - truth).square().mean()
         found = {"psnr": round(float(10 * torch.log10(4 / error)), 3), "perceptual": round(float(self._perceptual(image, truth)), 5)}
@@ -265,13 +279,16 @@ def crop_face(photo: np.ndarray, face: Face, generator: TriPlaneGenerator, reque
     return FaceCrop(image, camera, landmarks, head_mask(image, shown, landmarks), frame, face,
                     to_crop(close.landmarks, frame, config.image_resolution), close.visible,
                     inside_photo(frame, photo.shape, config.image_resolution),
-                    close.body_share(frame, config.image_resolution), close.loose_share(frame, config.image_resolution))
+                    close.body_share(frame, config.image_resolution), close.loose_share(frame, config.image_resolution),
+                    align_frame(photo, frame, fine_side(frame)),
+                    *(close.share(names, frame, config.image_resolution) for names in (("hair",), SKIN)))
 
 
 def start_inversion(crop: FaceCrop, generator: TriPlaneGenerator, method: str = "spi", preset: str = "balanced", seed: int = 0,
                     request: PhotoRequest = PhotoRequest(), source: str = "builtin") -> Inversion:
     """An inversion of a prepared photo; the pose is refined unless the user gave it."""
-    target = make_target(crop.image, crop.camera.vector()[0], crop.mask, generator, crop.body, crop.inside, crop.loose)
+    target = make_target(crop.image, crop.camera.vector()[0], crop.mask, generator, crop.body, crop.inside, crop.loose, crop.picture,
+                         crop.hair, crop.skin)
     refine = request.yaw is None and request.pitch is None
     return Inversion(target, generator, settings(method, preset, optimize_camera=refine), seed, source)
 

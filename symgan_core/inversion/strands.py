@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from ..generator import TriPlaneGenerator
 from ..generator.decoder import sample_planes
 from ..geometry import unproject
+from ..geometry.images import box_mean, eroded, mean_within
 from .labels import HiddenView
 from .palette import LITTLE, hair_seen
-from .symmetry import box_mean, eroded, mean_within
 from .target import Target, takes_colours
 
 WIDTH = 7

@@ -1,4 +1,4 @@
-"""The photo against its own mirror: where both show the face; and the means and masks that such comparisons need."""
+"""The photo against its own mirror: where both show the face."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..geometry import facing, mirror_image, unproject, warp_to_view
+from ..geometry.images import eroded, resized
 from .target import Target
-
-LEAST = 1e-3
-"""Share of a square below which its mean is not told."""
 
 
 class Comparison(NamedTuple):
@@ -51,24 +48,3 @@ def well_seen(mask: Tensor | None, depth: Tensor, camera: Tensor, grazing: float
     if mask is None or not grazing:
         return mask
     return mask * (resized(facing(depth, camera), mask.shape[-1]) > grazing)
-
-
-def box_mean(x: Tensor, width: int) -> Tensor:
-    """Mean over squares of an odd width, zeros beyond the border; rows and columns apart, which for wide squares is twenty times faster."""
-    rows = F.avg_pool2d(x, (1, width), 1, (0, width // 2))
-    return F.avg_pool2d(rows, (width, 1), 1, (width // 2, 0))
-
-
-def mean_within(x: Tensor, mask: Tensor, width: int) -> Tensor:
-    """The same over what of each square lies in ``mask [1, 1, H, W]``; where that is next to nothing, next to nothing."""
-    return box_mean(x * mask, width) / box_mean(mask, width).clamp(min=LEAST)
-
-
-def eroded(mask: Tensor | None, pixels: int = 3) -> Tensor | None:
-    """Shrink a mask: its edge carries background colour."""
-    return None if mask is None else -F.max_pool2d(-mask, 2 * pixels + 1, 1, pixels)
-
-
-def resized(maps: Tensor, size: int) -> Tensor:
-    """``[1, C, R, R]`` to ``[1, C, size, size]``, bilinear."""
-    return F.interpolate(maps, (size, size), mode="bilinear", align_corners=False)

@@ -10,10 +10,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import RequestError
+from ..faces import follow_edges
 from ..generator import Synthesized, TriPlaneGenerator
 from ..geometry import Camera, mirror_image, mirror_weight
+from ..geometry.images import mean_within, resized, to_uint8
 from .parts import PartsShown
 
+TURNED_AWAY = 0.6
+"""Cosine between surface and sight below which another class is not painted."""
+LEAST_PICTURE = 512
+"""Least side, in pixels, of the picture whose detail is kept."""
 SHADED = 0.01
 """Along a body the head is in its shade, or the reading of its edge is off, for so many picture widths."""
 
@@ -25,9 +31,12 @@ class Target:
     ``matte``: the generator leaves the background empty, so that its opacity has to be the mask.
     ``body [1, 1, H, W]`` in [0, 1]: which of the mask is below the head (neck, shoulders, clothing), or None if nobody knows.
     ``loose [1, 1, H, W]`` in [0, 1]: which of it hangs beside face and neck, as hair does, or None.
-    ``foreign [1, 1, H, W]`` in {0, 1}: where the photo shows body and the generator a head, or None: not to be painted on that.
+    ``hair`` and ``skin [1, 1, H, W]`` in [0, 1]: which of it is hair, and which is the face's skin, or None.
+    ``foreign [1, 1, H, W]`` in {0, 1}: where the photo shows something else than the generator's surface there is, or None: not to be
+    painted on that.
     ``beyond [1, 1, H, W]`` in {0, 1}: what lies outside of the photo, or None: nothing does. The mask has nothing there, and the image is a
     guess to read from, not to learn.
+    ``picture [1, 4, S, S]``: the head's colours in [-1, 1] and its mask in [0, 1], as fine as the photo has them, or None.
     ``backdrop [1, 3, S, S]``: what was behind the head, as a few blots of colour, or None.
     """
 
@@ -40,10 +49,13 @@ class Target:
     foreign: Tensor | None = None
     backdrop: Tensor | None = None
     beyond: Tensor | None = None
+    picture: Tensor | None = None
+    hair: Tensor | None = None
+    skin: Tensor | None = None
 
     def mirrored(self) -> Target:
         """The flipped photo at the mirrored camera."""
-        maps = {name: getattr(self, name) for name in ("mask", "body", "loose", "foreign", "beyond")}
+        maps = {name: getattr(self, name) for name in ("mask", "body", "loose", "foreign", "beyond", "picture", "hair", "skin")}
         maps = {name: None if x is None else mirror_image(x) for name, x in maps.items()}
         camera = Camera.from_vector(self.camera).mirror().vector()
         return replace(self, image=mirror_image(self.image), camera=camera, **maps)
@@ -77,7 +89,20 @@ class Target:
         shown, body = (_decided(x, self.mask.shape[-1]) for x in (parts.opacity, parts.body))
         within = 1 - _widened(1 - shown, reach)
         foreign = _widened((self.body > 0.5).float(), SHADED) * shown * (1 - body)
+        if self.hair is not None and self.skin is not None:
+            foreign = torch.maximum(foreign, self._of_another_class(parts))
         return replace(self._without(self.body, torch.maximum(_widened(shown * body, reach), within)), foreign=foreign)
+
+    def _of_another_class(self, parts: PartsShown) -> Tensor:
+        """``[1, 1, H, W]`` in {0, 1}: where the photo shows hair and the generator skin, or the other way, on a surface that turns away.
+
+        There a strip of hair that hangs beside a cheek would be drawn far along it. On what is seen squarely it is a fringe or a parting,
+        and to be painted.
+        """
+        size = self.mask.shape[-1]
+        hair, skin, facing = (resized(x, size) for x in (parts.hair, parts.skin, parts.facing))
+        other = ((self.hair > 0.5) & (skin > 0.5)) | ((self.skin > 0.5) & (hair > 0.5))
+        return _widened((other & (facing < TURNED_AWAY)).float(), SHADED)
 
     def without_strays(self, parts: PartsShown, reach: float = 0.08) -> Target:
         """Without what hangs beside face and neck where the generator has no hair anywhere near.
@@ -99,7 +124,10 @@ class Target:
         soft = round(self.mask.shape[-1] / 100) * 2 + 1
         near = F.avg_pool2d(near, soft, 1, soft // 2, count_include_pad=False)
         keep = 1 - ((share - 0.3) / 0.3).clamp(0, 1) * (1 - near)
-        return replace(self, image=self.image * keep + (1 - keep), mask=self.mask * keep)
+        picture = self.picture
+        if picture is not None:
+            picture = torch.cat([picture[:, :3], picture[:, 3:] * resized(keep, picture.shape[-1])], 1)
+        return replace(self, image=self.image * keep + (1 - keep), mask=self.mask * keep, picture=picture)
 
     @property
     def mirror_weight(self) -> float:
@@ -124,13 +152,16 @@ def _widened(area: Tensor, reach: float) -> Tensor:
 
 
 def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray | None, generator: TriPlaneGenerator,
-                body: np.ndarray | None = None, inside: np.ndarray | None = None, loose: np.ndarray | None = None) -> Target:
+                body: np.ndarray | None = None, inside: np.ndarray | None = None, loose: np.ndarray | None = None,
+                picture: np.ndarray | None = None, hair: np.ndarray | None = None, skin: np.ndarray | None = None) -> Target:
     """Check and prepare the inputs of ``invert_crop``.
 
     Args:
         body: float ``[*, *]`` in [0, 1], of any size: which pixels show neck, shoulders or clothing.
         inside: bool ``[*, *]``: which pixels lie within the photo; by default all do.
         loose: float ``[*, *]`` in [0, 1]: which pixels show what hangs beside face and neck.
+        picture: uint8 ``[S, S, 3]``: the crop in a higher resolution; by default the crop itself.
+        hair, skin: float ``[*, *]`` in [0, 1]: which pixels show hair, and the face's skin.
 
     Raises:
         RequestError: wrong shapes or dtypes.
@@ -144,12 +175,13 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
     size = (generator.config.image_resolution,) * 2
     image = torch.from_numpy(np.array(crop, order="C")).permute(2, 0, 1)[None].float() / 127.5 - 1
     image = F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
-    soft = backdrop = None
+    soft = backdrop = fine = None
     if mask is not None:
         mask = np.asarray(mask)
         if mask.shape != crop.shape[:2]:
             raise RequestError(f"The mask has shape {mask.shape}, the crop {crop.shape[:2]}.", "Give a mask of the crop's size.")
         soft = torch.from_numpy(np.array(mask, order="C"))[None, None].float() / 255
+        fine = _fine_picture(crop if picture is None else picture, soft)
         soft = F.interpolate(soft, size, mode="bilinear", antialias=True, align_corners=False)
         if generator.config.white_back:
             backdrop = blurred_backdrop(image, soft)
@@ -159,11 +191,36 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
     if inside is not None and not inside.all():
         outside = F.interpolate(torch.from_numpy(~inside)[None, None].float(), size, mode="nearest")
         soft = soft if soft is None else soft * (1 - outside)
-    below, beside = (None if x is None else torch.from_numpy(x)[None, None].float() for x in (body, loose))
-    below, beside = (None if x is None else F.interpolate(x, size, mode="bilinear", align_corners=False) for x in (below, beside))
-    parts = (None if x is None else x.to(generator.device) for x in (image, soft, camera[None], below, beside, backdrop, outside))
-    image, soft, camera, below, beside, backdrop, outside = parts
-    return Target(image, soft, camera, generator.config.white_back, below, beside, backdrop=backdrop, beyond=outside)
+        if fine is not None:
+            fine[:, 3:] *= 1 - F.interpolate(outside, fine.shape[-2:], mode="nearest")
+    maps = (None if x is None else torch.from_numpy(x)[None, None].float() for x in (body, loose, hair, skin))
+    maps = (None if x is None else F.interpolate(x, size, mode="bilinear", align_corners=False) for x in maps)
+    parts = (image, soft, camera[None], backdrop, outside, fine, *maps)
+    image, soft, camera, backdrop, outside, fine, below, beside, hair, skin = (None if x is None else x.to(generator.device) for x in parts)
+    return Target(image, soft, camera, generator.config.white_back, below, beside, backdrop=backdrop, beyond=outside, picture=fine,
+                  hair=hair, skin=skin)
+
+
+def _fine_picture(picture: np.ndarray, mask: Tensor) -> Tensor:
+    """``[1, 4, S, S]``: the head's colours in [-1, 1] and its mask, from uint8 ``picture [S, S, 3]`` and a mask ``[1, 1, H, W]`` of any
+    size, whose edge follows the picture's where that is finer. A picture of less than ``LEAST_PICTURE`` is enlarged."""
+    side = picture.shape[0]
+    colours = torch.from_numpy(np.array(picture, order="C")).permute(2, 0, 1)[None].float() / 127.5 - 1
+    if side < LEAST_PICTURE:
+        side = LEAST_PICTURE
+        colours = F.interpolate(colours, (side, side), mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
+    fine = resized(mask, side)
+    if side > mask.shape[-1]:
+        fine = torch.from_numpy(follow_edges(to_uint8(colours), fine[0, 0].numpy()))[None, None].float()
+    return torch.cat([clean_foreground(colours, fine), fine], 1)
+
+
+def clean_foreground(picture: Tensor, mask: Tensor) -> Tensor:
+    """``picture [1, 3, S, S]`` with the head's own colours where the ``mask [1, 1, S, S]`` is soft and the background shines through
+    (one round of blur fusion: Forte, arXiv 2006.14970)."""
+    width = round(picture.shape[-1] / 40) * 2 + 1
+    front, back = mean_within(picture, mask, width), mean_within(picture, 1 - mask, width)
+    return (front + mask * (picture - mask * front - (1 - mask) * back)).clamp(-1, 1)
 
 
 def blurred_backdrop(image: Tensor, mask: Tensor, side: int = 16) -> Tensor:
@@ -207,9 +264,3 @@ def to_preview(out: Synthesized, generator: TriPlaneGenerator) -> np.ndarray:
     """uint8 ``[H, W, 3]`` of the image's full size, however coarse the look was."""
     size = (generator.config.image_resolution,) * 2
     return to_uint8(F.interpolate(out.image.detach(), size, mode="bilinear", align_corners=False))
-
-
-def to_uint8(image: Tensor) -> np.ndarray:
-    """``[1, 3, H, W]`` or ``[3, H, W]`` in [-1, 1] to uint8 ``[H, W, 3]``, rounded."""
-    image = image.detach().reshape(image.shape[-3:])
-    return (image.permute(1, 2, 0).float() * 127.5 + 127.5).round().clamp(0, 255).byte().cpu().numpy()

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from ..generator import Synthesized, TriPlaneGenerator
 from ..geometry import DEFAULT_FOCAL, Camera, project
+from ..geometry.images import eroded, resized
 from ..losses import PerceptualLoss, contextual_loss, depth_drift, patch_features, total_variation
 from .config import InversionConfig, TuningConfig
 from .events import Event
+from .gate import surface_gate
 from .growth import grow_matter
 from .labels import HiddenView, Label, MirrorEvidence, hidden_views, kept_labels, mirror_evidence, mirror_label, neighbour_label
 from .light import Light, rendered_light
@@ -23,7 +25,6 @@ from .painting import paint
 from .palette import StuffColours, in_the_photos_colours, stuffs_of
 from .pivot import State
 from .strands import hair_strands
-from .symmetry import eroded, resized
 from .target import Target, completed, opacity_difference, to_preview
 
 FEATURES = ((-0.062, 0.0, 0.16), (0.062, 0.0, 0.16), (0.0, -0.06, 0.21), (0.0, -0.115, 0.18))
@@ -153,7 +154,11 @@ def prepare(state: State, target: Target, tuning: TuningConfig) -> Prepared:
         if tuning.strands:
             drawn = tuning.strands * hair_strands(base, planes, target, hidden, grid)
         grown = drawn + grow_matter(base, planes, target, grid) if tuning.grow else drawn
-        state.offset = PlanesOffset(grown, tuning.offset_levels)
+        gate = None
+        if tuning.gated:
+            mirror = [Camera.from_vector(target.camera).mirror().vector()] if tuning.mirrored and target.mirror_weight > 0 else []
+            gate = surface_gate(base, planes, [target.camera, *mirror], grid)
+        state.offset = PlanesOffset(grown, tuning.offset_levels, gate)
         if tuning.painted:
             paint(base, planes, target, tuning, state.offset, grid)
     return Prepared(planes, grid, light, hidden, stuffs, drawn)

@@ -7,10 +7,10 @@ import torch
 
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera
+from symgan_core.geometry.images import eroded
 from symgan_core.inversion import TuningConfig
 from symgan_core.inversion.offset import PlanesOffset
 from symgan_core.inversion.painting import paint
-from symgan_core.inversion.symmetry import eroded
 from symgan_core.inversion.target import Target
 from tests.conftest import TINY
 

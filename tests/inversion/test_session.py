@@ -22,7 +22,7 @@ from symgan_core.inversion import (
     to_uint8,
 )
 from symgan_core.inversion.config import PRESETS
-from symgan_core.inversion.growth import grow_matter, holes, spread_depth
+from symgan_core.inversion.growth import grow_matter, holes
 from symgan_core.inversion.labels import MIRRORED, hidden_views, kept_labels
 from symgan_core.inversion.parts import PartsShown
 from symgan_core.inversion.pivot import State
@@ -427,4 +427,4 @@ def test_the_backdrop_is_the_photos_without_the_head(tiny: TriPlaneGenerator, fr
 def test_depth_spreads_from_what_is_known() -> None:
     depth, known = torch.full((1, 1, 16, 16), 9.0), torch.zeros(1, 1, 16, 16, dtype=torch.bool)
     depth[..., :4], known[..., :4] = 2.5, True
-    assert torch.allclose(spread_depth(depth, known), torch.full((1, 1, 16, 16), 2.5))
+    assert torch.allclose(spread(depth, known), torch.full((1, 1, 16, 16), 2.5))

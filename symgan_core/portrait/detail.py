@@ -1,0 +1,174 @@
+"""The photo's own detail, added to each view of the head at render time.
+
+Planes of 256 texels a side show no pores and no single hairs. What a picture of the head (the photo, or its mirror image) shows beyond
+the render at its camera is kept. For a new view each pixel is unprojected by the view's own depth and looked up in that difference, where
+the picture saw the same surface, and not at a grazing angle (image-based rendering: Debevec et al. 1996, Buehler et al. 2001). No network
+and no optimisation: a view costs one warp a picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..generator import Synthesized
+from ..geometry import Camera, project, surface_normals, unproject
+from ..geometry.images import box_mean, eroded, mean_within, resized, smooth_step, spread
+from ..geometry.warp import sample_image
+
+TOLERANCE = (0.012, 0.03)
+"""World units: depths that differ by less than the first are of one surface, by more than the second of two."""
+STRETCH = (0.35, 0.7)
+"""A picture that has less than the first share of a view's pixels on a surface is not shown there, with more than the second wholly."""
+NEAR = 7.0
+"""Degrees between two sights within which outlines may be shown as the picture has them (width of a Gaussian)."""
+SAME_OPACITY = (0.15, 0.4)
+"""Opacities of view and picture that differ by less than the first are alike, by more than the second not at all."""
+MAP = 256
+"""Weights are computed at this resolution."""
+FADE = 4
+"""Half width of the soft border of what is shown from everywhere, in pixels of ``MAP``."""
+REACH = 12
+"""Hair that the render lacks may stand so many pixels of ``MAP`` beside its outline."""
+COARSE = 1 / 14
+"""Of a picture that lends its fine detail alone, what is wider than this share of its side is left to the render."""
+
+Render = Callable[[Tensor], Synthesized]
+"""What a camera ``[1, 25]`` sees of the head, without detail."""
+PullBack = Callable[[Tensor], Tensor]
+"""Points ``[1, H, W, 3]`` of an edited head to where they were on the head that the pictures show."""
+
+
+@dataclass(frozen=True, eq=False)
+class DetailPicture:
+    """A picture of the head.
+
+    Attributes:
+        image: ``[1, 3, S, S]`` in [-1, 1], on white beyond the head.
+        mask: ``[1, 1, S, S]`` in [0, 1]: the head.
+        trust: ``[1, 1, T, T]`` in [0, 1]: what may be shown from other sides. The rest, outlines above all, is shown near the camera alone.
+        camera: ``[1, 25]``.
+        fine: only what is finer than ``COARSE`` is lent, and from other sides alone.
+    """
+
+    image: Tensor
+    mask: Tensor
+    trust: Tensor
+    camera: Tensor
+    fine: bool = False
+
+    def to(self, device: torch.device) -> DetailPicture:
+        """The same on another device."""
+        return DetailPicture(*(x.to(device) for x in (self.image, self.mask, self.trust, self.camera)), self.fine)
+
+
+@dataclass(frozen=True, eq=False)
+class _Residual:
+    """What a picture shows beyond the render: ``levels [1, 4, S, S]`` (colour and opacity), each half the size of the one before;
+    ``depth`` and ``opacity [1, 1, MAP, MAP]`` of the render, the depth going on beside the outline; and the shares ``[1, 1, MAP, MAP]``
+    of what is shown from everywhere (``trust``) and near the camera (``head``)."""
+
+    levels: tuple[Tensor, ...]
+    depth: Tensor
+    opacity: Tensor
+    trust: Tensor
+    head: Tensor
+    camera: Tensor
+    pixels: float
+    """Focal length in pixels of the first level."""
+
+
+class Detail:
+    """Adds the detail of pictures to views of one head.
+
+    Args:
+        pictures: the best first: where it is shown, the next are not.
+        render: of the head that the pictures show.
+    """
+
+    @torch.no_grad()
+    def __init__(self, pictures: Sequence[DetailPicture], render: Render):
+        self._residuals = [_residual(picture, render(picture.camera)) for picture in pictures]
+
+    @torch.no_grad()
+    def added_to(self, view: Synthesized, camera: Tensor, pull_back: PullBack | None = None) -> Synthesized:
+        """The view of ``camera [1, 25]`` with detail; image, depth and opacity keep their sizes.
+
+        Args:
+            pull_back: of an edited head.
+        """
+        size = view.image.shape[-1]
+        coarse, opacity = _surface(view)
+        depth = resized(view.image_depth, size)
+        depth = torch.where(resized(view.image_opacity, size) > 0.5, depth, resized(coarse, size))
+        points, places = unproject(depth, camera), unproject(coarse, camera)
+        normals = surface_normals(coarse, camera).permute(0, 2, 3, 1)
+        if pull_back is not None:
+            points, places = pull_back(points), pull_back(places)
+        image, alpha, left = view.image, view.image_opacity, torch.ones_like(coarse)
+        for residual in self._residuals:
+            weight = _weight(residual, places, normals, camera, opacity) * left
+            left = left * (1 - weight)
+            if not weight.any():
+                continue
+            uv, _ = project(points, residual.camera)
+            finer = residual.pixels / (size * float(Camera.from_vector(camera).intrinsics[0, 0, 0]))
+            level = residual.levels[min(max(round(math.log2(finer)), 0), len(residual.levels) - 1)]
+            beyond = sample_image(level, uv, "bicubic") * resized(weight, size)
+            image, alpha = image + beyond[:, :3], alpha + resized(beyond[:, 3:], alpha.shape[-1])
+        return view._replace(image=image.clamp(-1, 1), image_opacity=alpha.clamp(0, 1))
+
+
+def _residual(picture: DetailPicture, render: Synthesized) -> _Residual:
+    size = picture.image.shape[-1]
+    drawn = F.interpolate(render.image, (size, size), mode="bicubic", align_corners=False)
+    beyond = torch.cat([picture.image - drawn, picture.mask - resized(render.image_opacity, size)], 1)
+    depth, opacity = _surface(render)
+    trust = resized(picture.trust, MAP) * (opacity > 0.9)
+    head = (F.interpolate(picture.mask, (MAP, MAP), mode="area") > 0.02).float()
+    if picture.fine:
+        inner, width = resized(trust, size), round(size * COARSE) // 2 * 2 + 1
+        wide = mean_within(mean_within(beyond, inner, width), (inner > 0).float(), width)
+        beyond = torch.cat([(beyond - wide)[:, :3], torch.zeros_like(beyond[:, 3:])], 1)
+        head = torch.zeros_like(head)
+    levels = [beyond]
+    while levels[-1].shape[-1] >= 2 * MAP:
+        levels.append(F.avg_pool2d(levels[-1], 2))
+    pixels = size * float(Camera.from_vector(picture.camera).intrinsics[0, 0, 0])
+    return _Residual(tuple(levels), depth, opacity, trust, head, picture.camera, pixels)
+
+
+def _surface(view: Synthesized) -> tuple[Tensor, Tensor]:
+    """Depth, which goes on for ``REACH`` pixels beside the outline, and opacity, each ``[1, 1, MAP, MAP]``."""
+    opacity, half = (F.interpolate(view.image_opacity, (n, n), mode="area") for n in (MAP, MAP // 2))
+    solid = (view.image_opacity > 0.5).float()
+    share = F.interpolate(solid, half.shape[-2:], mode="area")
+    mean = F.interpolate(view.image_depth * solid, half.shape[-2:], mode="area") / share.clamp(min=1e-6)
+    # Two pixels of half the resolution a step.
+    beside = spread(torch.where(share > 0, mean, view.image_depth.amax()), share > 0, REACH // 4)
+    own = F.interpolate(view.image_depth, (MAP, MAP), mode="area")
+    return torch.where(opacity > 0.5, own, resized(beside, MAP)), opacity
+
+
+def _weight(residual: _Residual, places: Tensor, normals: Tensor, camera: Tensor, opacity: Tensor) -> Tensor:
+    """``[1, 1, MAP, MAP]`` in [0, 1]: how far a picture's detail is shown at ``places [1, MAP, MAP, 3]`` with ``normals`` and ``opacity``
+    that ``camera`` sees."""
+    uv, distance = project(places, residual.camera)
+    inside = ((uv > 0) & (uv < 1)).all(-1)[:, None].float()
+    apart = (sample_image(residual.depth, uv) - distance[:, None]).abs()
+    same = inside * (1 - smooth_step(apart, *TOLERANCE))
+    here, there = (F.normalize(Camera.from_vector(c).position()[:, None, None] - places, dim=-1) for c in (camera, residual.camera))
+    seen_here, seen_there = ((normals * sight).sum(-1)[:, None] for sight in (here, there))
+    squarely = smooth_step(seen_there / seen_here.clamp(min=0.05), *STRETCH)
+    everywhere = same * squarely * sample_image(residual.trust, uv) * (opacity > 0.9)
+    # Shrunk by as much as it is blurred: nothing reaches across an outline to what lies behind.
+    everywhere = box_mean(eroded(everywhere, FADE), 2 * FADE + 1)
+    turned = torch.rad2deg(torch.acos((here * there).sum(-1)[:, None].clamp(-1, 1)))
+    alike = 1 - smooth_step((sample_image(residual.opacity, uv) - opacity).abs(), *SAME_OPACITY)
+    near = torch.exp(-(turned / NEAR).square()) * same * alike * sample_image(residual.head, uv)
+    return torch.maximum(everywhere, near)

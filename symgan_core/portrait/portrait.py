@@ -1,0 +1,156 @@
+"""``Portrait3D``: what an inversion returns. Renders, edits, saves and loads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import RequestError
+from ..generator import Synthesized, TriPlaneGenerator
+from ..generator.gated import GatedPlanes, Planes
+from ..generator.model import EMPTY
+from ..geometry import Camera
+from ..geometry.volume import without_crumbs
+from .detail import Detail, DetailPicture
+
+MAX_YAW, MAX_PITCH = 90.0, 40.0
+MATTER = 5.0
+"""Raw density that is seen; what of it floats beside the head is not rendered."""
+
+
+@dataclass(eq=False)
+class Portrait3D:
+    """A head that can be turned.
+
+    Attributes:
+        generator: the tuned generator (or the untouched one).
+        ws: ``[1, num_ws, w_dim]``.
+        camera: ``[1, 25]``, the photo's.
+        report: the dict that ``report.json`` holds.
+        planes_offset: ``[1, 3, C, H, W]`` that is added to the planes, or None.
+        gate: ``[1, 1, D, D, D]`` in [0, 1]: where in the box the offset counts, or None: everywhere (``generator/gated.py``).
+        backdrop: ``[1, 3, S, S]`` in [-1, 1], a few blots of colour of what was behind the head in the photo, or None.
+        pictures: of the head, whose detail the views show (``detail.py``); none for a portrait without detail.
+        unedited: the portrait that this one is an edit of, or None.
+    """
+
+    generator: TriPlaneGenerator
+    ws: Tensor
+    camera: Tensor
+    report: dict[str, Any] = field(default_factory=dict)
+    planes_offset: Tensor | None = None
+    backdrop: Tensor | None = None
+    gate: Tensor | None = None
+    pictures: tuple[DetailPicture, ...] = ()
+    unedited: Portrait3D | None = None
+    _planes: Planes | None = field(default=None, repr=False)
+    _grid: Tensor | None = field(default=None, repr=False)
+    _detail: Detail | None = field(default=None, repr=False)
+
+    @torch.no_grad()
+    def render(self, camera: Tensor | np.ndarray | None = None, *, yaw: float = 0.0, pitch: float = 0.0,
+               zoom: float = 1.0, detail: bool = True) -> Synthesized:
+        """A view; planes and detail are computed once and kept.
+
+        Args:
+            camera: ``[25]`` or ``[B, 25]``; or leave it out and give
+            yaw, pitch: degrees around the head, and ``zoom`` (1 = the generator's usual frame).
+            detail: False leaves the photo's detail out.
+
+        Raises:
+            RequestError: an angle or the zoom is out of range.
+        """
+        if camera is None:
+            camera = self.orbit_camera(yaw, pitch, zoom)
+        camera = torch.as_tensor(np.asarray(camera.detach().cpu() if isinstance(camera, Tensor) else camera), dtype=torch.float32)
+        views = [self._view(one, detail) for one in camera.reshape(-1, 25).to(self.ws.device).split(1)]
+        return Synthesized(*(torch.cat(maps) for maps in zip(*views, strict=True)))
+
+    def _view(self, camera: Tensor, detail: bool) -> Synthesized:
+        planes = self.planes()
+        doubled = self.generator.superresolution is None and self._grid is not None
+        view = self.generator.view(planes, self.ws, camera, grid=self._grid, doubled=doubled)
+        if not (detail and self.pictures):
+            return view
+        if self.unedited is None:
+            return self.detail().added_to(view, camera)
+        before, after = self.unedited.ws[:, 0], self.ws[:, 0]
+        return self.unedited.detail().added_to(view, camera, lambda points: self.generator.pull_back(points, before, after))
+
+    @torch.no_grad()
+    def planes(self) -> Planes:
+        """``[1, 3, C, H, W]`` or ``GatedPlanes``, computed once and kept."""
+        if self._planes is None:
+            planes = self.generator.planes(self.ws)
+            if self.planes_offset is not None:
+                gated = self.gate is not None
+                planes = GatedPlanes(planes, self.planes_offset, self.gate) if gated else planes + self.planes_offset
+            self._planes = planes
+            grid = self.generator.density_grid(planes)
+            self._grid = None if grid is None else without_crumbs(grid, MATTER, EMPTY)
+        return self._planes
+
+    def detail(self) -> Detail:
+        """What ``pictures`` show beyond the head, computed once and kept."""
+        if self._detail is None:
+            self._detail = Detail(self.pictures, lambda camera: self.render(camera, detail=False))
+        return self._detail
+
+    def orbit_camera(self, yaw: float, pitch: float = 0.0, zoom: float = 1.0) -> Tensor:
+        """``[1, 25]``: the camera of a slider position."""
+        if not (abs(yaw) <= MAX_YAW and abs(pitch) <= MAX_PITCH and 0.5 <= zoom <= 2.5):
+            raise RequestError(f"The view (yaw {yaw}, pitch {pitch}, zoom {zoom}) is out of range.",
+                               f"Keep yaw within ±{MAX_YAW:.0f}, pitch within ±{MAX_PITCH:.0f}, zoom within 0.5 to 2.5.")
+        config = self.generator.config
+        return Camera.orbit(yaw, pitch, config.orbit_radius, config.orbit_pivot).zoomed(zoom).vector().to(self.ws.device)
+
+    def edit(self, strengths: dict[str, float], directions: str | Path | None = None) -> Portrait3D:
+        """The same person with named directions applied, the generator's or those of a file (``symgan_core.editing``); shares the
+        generator."""
+        from ..editing import edit_ws  # a door for notebooks: editing lies above this module
+
+        return self.with_ws(edit_ws(self.ws, self.generator, strengths, directions))
+
+    def with_ws(self, ws: Tensor) -> Portrait3D:
+        """The same person with another code ``[1, num_ws, w_dim]``: offset and detail move along where the code moves the face."""
+        source = self.unedited or self
+        offset = source.planes_offset
+        offset = None if offset is None else self.generator.carry(offset, source.ws, ws)
+        return replace(source, ws=ws, planes_offset=offset, unedited=source, _planes=None, _grid=None, _detail=None)
+
+    def orbit_video(self, path: str | Path, frames: int = 60) -> Path:
+        """Write a looping mp4 of the head turning; see ``symgan_core.export.write_orbit``."""
+        from ..export import write_orbit  # likewise
+
+        return write_orbit(self, path, frames)
+
+    def mesh(self, path: str | Path) -> Path:
+        """Write a coloured mesh (.glb); see ``symgan_core.export.write_mesh``."""
+        from ..export import write_mesh  # likewise
+
+        return write_mesh(self, path)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``portrait.safetensors`` and ``report.json``; of the photo, the head alone (``storage.py``)."""
+        from .storage import save_portrait  # it makes Portrait3Ds
+
+        return save_portrait(self, Path(folder))
+
+    @staticmethod
+    def load(folder: str | Path, device: str | torch.device = "auto", base: TriPlaneGenerator | None = None) -> Portrait3D:
+        """Read what ``save`` wrote.
+
+        Args:
+            base: the untouched generator, if it is loaded already; what the portrait changes of it, it gets its own copy of.
+
+        Raises:
+            CheckpointError: missing, damaged, or of a generator that is not there.
+        """
+        from .storage import load_portrait
+
+        return load_portrait(Path(folder), device, base)

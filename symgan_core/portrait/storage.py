@@ -1,0 +1,152 @@
+"""Portraits on disk: one safetensors file, and the report beside it.
+
+It holds the code, the camera, what changed in the generator, and the pictures whose detail the views show: of the photo, the head alone.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..errors import CheckpointError
+from ..generator import TriPlaneGenerator, load_generator
+from ..generator.checkpoint import source_hash
+from ..geometry.images import to_uint8
+from .detail import DetailPicture
+from .portrait import Portrait3D
+
+FORMAT, READ = "symgan-portrait-2", ("symgan-portrait-1", "symgan-portrait-2")
+"""The first one's portraits have no gate and no pictures."""
+MAX_PICTURES, MAX_SIDE = 4, 1024
+"""No portrait has more or larger ones; a file that does is not read."""
+QUALITY = 92
+"""Of WebP."""
+
+
+def save_portrait(portrait: Portrait3D, folder: Path) -> Path:
+    """Write ``portrait.safetensors`` and ``report.json`` into ``folder``; the file appears whole or not at all."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    source = portrait.unedited or portrait
+    tensors = {"ws": source.ws.cpu().contiguous(), "camera": source.camera.cpu().contiguous()}
+    if portrait.unedited is not None:
+        tensors["edited_ws"] = portrait.ws.cpu().contiguous()
+    if source.planes_offset is not None:
+        tensors["planes_offset"], tensors["planes_offset_scale"] = quantise(source.planes_offset.cpu())
+    if source.gate is not None:
+        tensors["gate"] = (source.gate.cpu().clamp(0, 1) * 255).round().to(torch.uint8).contiguous()
+    if portrait.backdrop is not None:
+        tensors["backdrop"] = portrait.backdrop.cpu().half().contiguous()
+    for number, picture in enumerate(source.pictures):
+        tensors |= {f"picture.{number}.{name}": value for name, value in _packed(picture).items()}
+    generator = str(portrait.report.get("generator", "builtin"))
+    base = load_generator(generator, "cpu").state_dict()
+    for name, value in portrait.generator.state_dict().items():
+        change = value.detach().cpu() - base[name]
+        if change.abs().max() > 0:
+            tensors["delta." + name] = change.half().contiguous()
+    fine = json.dumps([picture.fine for picture in source.pictures])
+    meta = {"format": FORMAT, "generator": generator, "base": source_hash(generator), "report": json.dumps(portrait.report), "fine": fine}
+    partial = folder / "portrait.safetensors.partial"
+    save_file(tensors, str(partial), metadata=meta)
+    partial.replace(folder / "portrait.safetensors")
+    (folder / "report.json").write_text(json.dumps(portrait.report, indent=1) + "\n")
+    return folder / "portrait.safetensors"
+
+
+def load_portrait(folder: Path, device: str | torch.device = "auto", base: TriPlaneGenerator | None = None) -> Portrait3D:
+    """Read what ``save_portrait`` wrote; arguments and errors as ``Portrait3D.load`` has them."""
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / "portrait.safetensors"
+    if not path.is_file():
+        raise CheckpointError(f"There is no portrait in '{folder}'.", "Name a folder that `invert --out` has written.")
+    try:
+        with safe_open(str(path), framework="pt", device="cpu") as file:
+            meta = file.metadata() or {}
+            if meta.get("format") not in READ:
+                raise CheckpointError(f"'{path.name}' is not a symgan portrait.", "Name a folder that `invert` has written.")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        report, source = json.loads(meta["report"]), meta["generator"]
+        pictures = _pictures(tensors, json.loads(meta.get("fine", "[]")))
+    except (SafetensorError, KeyError, ValueError, OSError, SyntaxError) as error:
+        raise CheckpointError(f"'{path.name}' cannot be read.", "The file is damaged; run the inversion again.") from error
+    if meta.get("base") != source_hash(source):  # changes of weights mean nothing on other weights
+        raise CheckpointError(f"'{path.name}' belongs to another version of the generator.", "Run the inversion again.")
+    changes = {name.removeprefix("delta."): change for name, change in tensors.items() if name.startswith("delta.")}
+    generator = (load_generator(source, device) if base is None else base).with_own({key.split(".")[0] for key in changes})
+    state = generator.state_dict()
+    for key, change in changes.items():
+        if key not in state or state[key].shape != change.shape:
+            raise CheckpointError(f"'{path.name}' belongs to another version of the generator.", "Run the inversion again.")
+        state[key] += change.to(state[key])
+    place = generator.device
+    offset = gate = None
+    if "planes_offset" in tensors:
+        offset = (tensors["planes_offset"].float() * tensors["planes_offset_scale"]).to(place)
+    if "gate" in tensors:
+        gate = (tensors["gate"].float() / 255).to(place)
+    backdrop = tensors["backdrop"].float().to(place) if "backdrop" in tensors else None
+    portrait = Portrait3D(generator, tensors["ws"].to(place), tensors["camera"].to(place), report, offset, backdrop, gate,
+                          tuple(picture.to(place) for picture in pictures))
+    return portrait.with_ws(tensors["edited_ws"].to(place)) if "edited_ws" in tensors else portrait
+
+
+def quantise(offset: Tensor) -> tuple[Tensor, Tensor]:
+    """``[1, 3, C, H, W]`` to int8 and the step of each channel ``[1, 3, C, 1, 1]``: a quarter of the size, and the error is at
+    most 1/254 of the channel's largest change."""
+    scale = offset.abs().amax((-2, -1), keepdim=True).clamp(min=1e-8) / 127
+    return (offset / scale).round().to(torch.int8).contiguous(), scale.contiguous()
+
+
+def stored_pictures(pictures: tuple[DetailPicture, ...]) -> tuple[DetailPicture, ...]:
+    """The pictures as they come back from a file, so that a fresh portrait looks like a loaded one."""
+    packed = {f"picture.{n}.{name}": value for n, picture in enumerate(pictures) for name, value in _packed(picture).items()}
+    return tuple(found.to(picture.image.device) for found, picture in zip(_pictures(packed, [p.fine for p in pictures]), pictures,
+                                                                          strict=True))
+
+
+def _packed(picture: DetailPicture) -> dict[str, Tensor]:
+    """``head``: a WebP with the mask as its alpha, and without any colour beyond the head; ``trust``: a grey WebP, without loss."""
+    alpha = to_uint8(picture.mask.expand(-1, 3, -1, -1) * 2 - 1)[..., :1]
+    colours = np.where(alpha > 0, to_uint8(picture.image), 255).astype(np.uint8)
+    head = Image.fromarray(np.concatenate([colours, alpha], 2))
+    trust = Image.fromarray(to_uint8(picture.trust.expand(-1, 3, -1, -1) * 2 - 1))
+    return {"head": _encoded(head, quality=QUALITY, alpha_quality=100, method=4), "trust": _encoded(trust, lossless=True),
+            "camera": picture.camera.cpu().clone()}
+
+
+def _encoded(image: Image.Image, **options: int | bool) -> Tensor:
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", **options)
+    return torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
+
+
+def _pictures(tensors: dict[str, Tensor], fine: list[bool]) -> list[DetailPicture]:
+    """Raises KeyError, ValueError or OSError where one is missing or damaged."""
+    if len(fine) > MAX_PICTURES:
+        raise ValueError("too many pictures")
+    out = []
+    for number, one in enumerate(fine):
+        head, trust = (_decoded(tensors[f"picture.{number}.{name}"], mode) for name, mode in (("head", "RGBA"), ("trust", "RGB")))
+        mask = head[:, 3:]
+        # Lossy colours bleed over the outline: what the mask leaves out is white.
+        image = torch.where(mask > 0, head[:, :3], torch.ones_like(mask)) * 2 - 1
+        camera = tensors[f"picture.{number}.camera"].float().reshape(1, 25)
+        out.append(DetailPicture(image, mask, trust[:, :1], camera, bool(one)))
+    return out
+
+
+def _decoded(data: Tensor, mode: str) -> Tensor:
+    """``[1, C, S, S]`` in [0, 1]."""
+    image = Image.open(io.BytesIO(data.numpy().tobytes()), formats=["WEBP"])
+    if image.width != image.height or image.width > MAX_SIDE:
+        raise ValueError(f"a picture of {image.width} x {image.height} pixels")
+    return torch.from_numpy(np.array(image.convert(mode))).permute(2, 0, 1)[None].float() / 255
