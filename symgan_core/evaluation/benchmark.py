@@ -25,7 +25,7 @@ from .metrics import mean_metrics, picture_metrics, shading_error
 from .photos import find_photos, score_photo, start_photo
 from .sheet import Sheet
 
-OTHER_VIEWS = {"mirror", "neighbour", "mirrored", "kept", "depth"}
+OTHER_VIEWS = {"mirror", "neighbour", "mirrored", "depth"}
 """Losses that take a render of their own."""
 FIELDS = ("images", "masks", "depths", "depth_offset", "cameras", "input_view", "names")
 
@@ -164,8 +164,8 @@ def _score_person(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: di
 
 
 def _renders(losses: dict[str, float]) -> int:
-    """Views that a step has rendered. The depth term has none of its own where views are kept: it looks at those."""
-    return 1 + len(OTHER_VIEWS & losses.keys()) - ({"kept", "depth"} <= losses.keys())
+    """Views that a step has rendered."""
+    return 1 + len(OTHER_VIEWS & losses.keys())
 
 
 def _score_view(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict[str, np.ndarray], index: int,

@@ -41,7 +41,7 @@ class FaceCrop:
         body: float32 ``[R, R]``, the probability that a pixel of the mask shows what is below the head: neck, shoulders, clothing.
         loose: float32 ``[R, R]``, the same for what hangs beside face and neck: hair, or what was taken for it.
         hair, skin: float32 ``[R, R]``, the same for hair, and for the face's skin with eyes, brows, nose and ears.
-        picture: uint8 ``[S, S, 3]``: the image as fine as the photo has it (``fine_side``).
+        picture: uint8 ``[S, S, 3]``: the image as fine as the photo has it (``fine_side``); beyond the photo it goes on as its reflection.
     """
 
     image: np.ndarray
@@ -65,8 +65,9 @@ def fine_side(frame: np.ndarray) -> int:
     return int(np.clip(np.ceil(np.hypot(*frame[:2]) / 128) * 128, *FINE))
 
 
-def align_frame(photo: np.ndarray, frame: np.ndarray, resolution: int) -> np.ndarray:
-    """Cut a rotated square (a, b, x, y) out of a photo: uint8 ``[resolution, resolution, 3]``; the border is repeated outside.
+def align_frame(photo: np.ndarray, frame: np.ndarray, resolution: int, padding: str = "border") -> np.ndarray:
+    """Cut a rotated square (a, b, x, y) out of a photo: uint8 ``[resolution, resolution, 3]``; ``padding`` as ``cut_squares``
+    has it.
 
     Raises:
         PhotoError: the face is too small.
@@ -74,7 +75,7 @@ def align_frame(photo: np.ndarray, frame: np.ndarray, resolution: int) -> np.nda
     side = float(np.hypot(*frame[:2]))
     if side < MIN_FACE:
         raise PhotoError(f"The face is only about {side * 0.5:.0f} pixels wide.", f"Use a photo with at least {MIN_FACE // 2} on it.")
-    square = cut_squares(as_tensor(photo), torch.as_tensor(frame, dtype=torch.float32)[None], resolution)
+    square = cut_squares(as_tensor(photo), torch.as_tensor(frame, dtype=torch.float32)[None], resolution, padding)
     return (square[0].permute(1, 2, 0) * 127.5 + 127.5).round().clamp(0, 255).byte().numpy()
 
 

@@ -29,15 +29,16 @@ class Pyramid:
         return self._levels[min(number, len(self._levels) - 1)]
 
 
-def cut_squares(image: Tensor | Pyramid, frames: Tensor, size: int) -> Tensor:
+def cut_squares(image: Tensor | Pyramid, frames: Tensor, size: int, padding: str = "border") -> Tensor:
     """Cut rotated squares out of a picture.
 
     Args:
         image: ``[1, 3, H, W]``; a Pyramid where much is cut out of one.
         frames: ``[B, 4]`` (a, b, x, y) in pixels: the square's x axis (its length is the side) and its centre.
+        padding: outside the picture its "border" is repeated, or it goes on as its own "reflection".
 
     Returns:
-        ``[B, 3, size, size]``; the border is repeated outside.
+        ``[B, 3, size, size]``.
     """
     height, width = image.shape[-2:]
     line = (torch.arange(size, dtype=torch.float32) + 0.5) / size - 0.5
@@ -51,7 +52,7 @@ def cut_squares(image: Tensor | Pyramid, frames: Tensor, size: int) -> Tensor:
     for i in range(len(frames)):
         step = float(frames[i, :2].norm()) / size
         level = max(0, int(math.log2(max(step, 1e-6)) + 0.5))
-        out.append(F.grid_sample(levels.level(level), grid[i: i + 1], mode="bilinear", padding_mode="border", align_corners=False))
+        out.append(F.grid_sample(levels.level(level), grid[i: i + 1], mode="bilinear", padding_mode=padding, align_corners=False))
     return torch.cat(out)
 
 

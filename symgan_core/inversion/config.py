@@ -87,9 +87,6 @@ class TuningConfig:
     """Begin with an offset that gives the head the photo's colours in one pass (``painting.py``; needs ``offset_rate``)."""
     palette: bool = True
     """Begin with the photo's colours on all of the head, hidden parts too (``palette.py``)."""
-    strands: float = 1.0
-    """Contrast of the strands that hidden hair gets, as a share of the photo's hair's (``strands.py``; 0: none; needs ``keep_weight`` and
-    ``offset_rate``)."""
     stop_at_lpips: float | None = None
     """End the stage when the photo's view is this near (PTI and SPI: 0.05); other perceptual terms have other scales and do not stop."""
     neighbours: bool = True
@@ -108,11 +105,9 @@ class TuningConfig:
     """The terms of other views are computed in every so many steps, times so much (SPI's code: 4)."""
     refresh_every: int = 15
     """Depth, warps and masks of the pseudo labels are made anew after so many steps."""
-    keep_weight: float = 0.25
-    """Of views from all around in which what the photo does not show is to stay as it was (0: nobody asks)."""
     grazing: float = 0.4
-    """What the photo shows at less than this cosine to the surface counts there as not shown, and is not warped to neighbours: on a head
-    that is a little too wide, hair beside the cheek would be painted far along it."""
+    """What the photo shows at less than this cosine to the surface is not warped to neighbours, nor laid on the planes in one pass: on a
+    head that is a little too wide, hair beside the cheek would be painted far along it."""
     neighbour_weight: float = 0.4
     mirror_weight: float = 0.3
     mirror_pixels: bool = True
@@ -155,7 +150,7 @@ class InversionConfig:
         return draft_stride(generator) if self.draft else 1
 
 
-_NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "match_light": False, "depth": False, "keep_weight": 0.0,
+_NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, "match_light": False, "depth": False,
               "grazing": 0.0}
 _ALL = ("backbone", "decoder", "superresolution")
 _PLAIN = PivotConfig(mirror=False, points_weight=0.0, points_first=False)
@@ -176,7 +171,7 @@ METHODS: dict[str, InversionConfig] = {
                           points_weight=0.0, points_first=False),
         tuning=TuningConfig(
             steps=1000, learning_rate=3e-4, parts=_ALL, offset_rate=0.0, grow=False, painted=False, palette=False, pixel_weight=1.0,
-            opacity_weight=1.0, rim=0, stop_at_lpips=0.05, keep_weight=0.0, grazing=0.0,
+            opacity_weight=1.0, rim=0, stop_at_lpips=0.05, grazing=0.0,
             conflict_filter=False, match_light=False, mirror_pixels=False, contextual_weight=1.0, extra_every=4, refresh_every=4,
             neighbour_weight=0.1, mirror_weight=0.05, depth_weight=1.0,
             neighbour_yaw=11.5, neighbour_pitch=5.7, visibility_tolerance=0.05)),
@@ -184,7 +179,7 @@ METHODS: dict[str, InversionConfig] = {
 """``pose_opt``: PTI that moves the camera too (Ko et al., arXiv 2210.07301). ``hfgi3d``: pseudo views around the head, warped where the
 photo sees and filled where it does not (Xie et al., arXiv 2211.15662). ``spi_paper``: SPI with the steps and weights of its public code."""
 
-PRESETS: dict[str, tuple[int, int]] = {"fast": (36, 50), "balanced": (70, 90), "best": (200, 240)}
+PRESETS: dict[str, tuple[int, int]] = {"fast": (36, 25), "balanced": (70, 50), "best": (200, 150)}
 """Steps of stage 1 and of stage 2."""
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,25 +9,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..generator import TriPlaneGenerator
-from ..geometry import Camera, mirror_image, unproject, warp_to_view
+from ..geometry import mirror_image, unproject, warp_to_view
 from ..geometry.images import eroded, mean_within, resized
 from .config import TuningConfig
 from .light import Light, fit_lamp
-from .palette import StuffColours, in_their_colours
 from .symmetry import compare_with_mirror, face_region, well_seen
 from .target import Target
 
 
 @dataclass(frozen=True, eq=False)
 class Label:
-    """A view to agree with: ``image [1, 3, H, W]``, ``trust [1, 1, H, W]`` in {0, 1}, ``camera [1, 25]``; perhaps its ``depth
-    [1, 1, R, R]``, everywhere."""
+    """A view to agree with: ``image [1, 3, H, W]``, ``trust [1, 1, H, W]`` in {0, 1}, ``camera [1, 25]``."""
 
     image: Tensor
     trust: Tensor
     camera: Tensor
     mirrored: bool = False
-    depth: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,68 +88,30 @@ SEEN, MIRRORED, INVENTED = 1, 2, 3
 
 @torch.no_grad()
 def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, cameras: Tensor, config: TuningConfig,
-            mirror: bool = True, light: Light | None = None, grazing: float = 0.0, grid: Tensor | None = None) -> Tensor:
+            mirror: bool = True, light: Light | None = None, grid: Tensor | None = None) -> Tensor:
     """Where each pixel of the views ``cameras [N, 25]`` comes from, ``[N, 1, H, W]`` uint8: SEEN in the photo, MIRRORED from it, INVENTED
     by the generator, or 0 where there is no head.
 
     Args:
         mirror: whether the method used the mirrored photo.
         light: where it is known.
-        grazing: what the photo shows at less than this cosine to the surface is not SEEN.
         grid: the planes' density, if it is known already.
     """
     draft, size = generator.config.draft_resolution, target.image.shape[-1]
     grid = generator.density_grid(planes) if grid is None else grid
     depth = generator.render(planes, target.camera, draft, grid=grid).depth
     evidence = mirror_evidence(target, depth, config, light) if mirror and target.mirror_weight > 0 else None
-    mask, maps = well_seen(target.told, depth, target.camera, grazing), []
+    maps = []
     for camera in cameras.split(1):
         seen = generator.render(planes, camera, draft, grid=grid)
         out = INVENTED * (resized(seen.opacity, size) > 0.5).byte()
         if evidence is not None:
             label = mirror_label(generator, planes, target, depth, camera, evidence, config, grid)
             out[(label.trust > 0.5) & (out > 0)] = MIRRORED
-        direct = warp_to_view(target.image, target.camera, depth, camera, seen.depth, mask, config.visibility_tolerance)
+        direct = warp_to_view(target.image, target.camera, depth, camera, seen.depth, target.told, config.visibility_tolerance)
         out[(direct.visible > 0.5) & (out > 0)] = SEEN
         maps.append(out)
     return torch.cat(maps)
-
-
-KEPT_YAWS, KEPT_PITCH = (-90.0, -40.0, 40.0, 90.0), 5.0
-
-
-@dataclass(frozen=True, eq=False)
-class HiddenView:
-    """``camera [1, 25]``, and ``hidden [1, 1, H, W]`` in {0, 1}: where it sees of the head what neither photo nor mirrored photo show."""
-
-    camera: Tensor
-    hidden: Tensor
-
-
-def hidden_views(generator: TriPlaneGenerator, planes: Tensor, target: Target, config: TuningConfig,
-                 light: Light | None = None, grid: Tensor | None = None) -> list[HiddenView]:
-    """Views of the head from all around, and what of them is left to the generator. ``grid``: the planes' density."""
-    place = generator.config
-    cameras = torch.cat([Camera.orbit(yaw, pitch, place.orbit_radius, place.orbit_pivot).vector()
-                         for yaw, pitch in zip(KEPT_YAWS, itertools.cycle((KEPT_PITCH, -KEPT_PITCH)))]).to(target.camera)
-    mirror = config.mirrored and target.mirror_weight > 0
-    maps = origins(generator, planes, target, cameras, config, mirror, light, config.grazing, grid)
-    return [HiddenView(*view) for view in zip(cameras.split(1), (maps == INVENTED).float().split(1), strict=True)]
-
-
-@torch.no_grad()
-def kept_labels(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, views: Sequence[HiddenView],
-                stuffs: Sequence[StuffColours] = (), grid: Tensor | None = None) -> list[Label]:
-    """Those views as they are, but for the colours of ``stuffs``, to be trusted where nothing else says anything.
-
-    Texels of a plane lie one behind the other in the head: what is learned of a face goes through to the hair behind it, as streaks.
-    """
-    labels = []
-    for view in views:
-        seen = generator.render(planes, view.camera, grid=grid)
-        image = generator.super_resolve(seen, ws)
-        labels.append(Label(in_their_colours(image, stuffs), eroded(view.hidden, 1), view.camera, depth=seen.depth))
-    return labels
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ A photo in shades of one colour, as old ones are, gives a head in shades of that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..faces import share_of, shares_of
+from ..faces import shares_of
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, unproject
 from ..geometry.images import box_mean, mean_within
@@ -32,7 +33,7 @@ STILL = 0.02
 """Weight of the plain map's squared distance from none, as a share of the pixels'."""
 AROUND = (-120, -60, 0, 60, 120, 180)
 """Yaws of the views on which the fit is held to the plain map, degrees."""
-UNSEEN = 0.1
+UNSEEN = 0.3
 """Weight of those views, as a share of the photo's."""
 RIDGE = 0.2
 """Weight of the squared change of the layer, for inputs of unit deviation."""
@@ -41,6 +42,8 @@ HAIR, SKIN, CLOTHES = ("hair",), ("skin", "nose", "ears", "neck"), ("clothing",)
 STUFFS = HAIR, SKIN, CLOTHES
 SURE = 0.6
 """Least probability of such stuff."""
+SHADE = 0.15
+"""Of the logarithm of brightness: what no photo shows may be so much darker or lighter than what it shows."""
 LITTLE = 0.01
 """A smaller share of the picture is too little to say anything."""
 SPAN = (0.1, 0.9)
@@ -94,16 +97,26 @@ def layer_change(inputs: Tensor, change: Tensor, others: Tensor, plain: Tensor) 
 class StuffColours:
     """The colours of a photo's hair, skin or clothing, from shade to light: their logarithms are ``line [2, 3]`` over that of their mean.
 
-    ``regions`` are those of the second look that show it; beyond ``span [2]``, what is darker or lighter has the ratios of the line's end.
+    ``regions`` are those of the second look that show it; ``bright`` is the mean logarithm of its brightness in the photo; beyond ``span [2]``, what is darker or lighter has the ratios of the line's end.
     """
 
     regions: tuple[str, ...]
     line: Tensor
     span: Tensor
+    bright: float
 
-    def like(self, colours: Tensor) -> Tensor:
-        """Colours ``[N, 3]`` in [0, 1] as bright as they are, in the photo's."""
-        light = colours.mean(1, keepdim=True).clamp(min=DARKEST)
+    def brighter(self, colours: Tensor, share: Tensor) -> float:
+        """How many times brighter ``colours [N, 3]`` in [0, 1], of which ``share [N, 1]`` are of this stuff, have to be to be as bright as
+        the photo's in the mean, but for ``SHADE``. What no photo shows has what the first code had: dark hair behind grey."""
+        there = share[:, 0] > SURE
+        if there.float().mean() < LITTLE:
+            return 1.0
+        missing = self.bright - float(colours[there].mean(1).clamp(min=DARKEST).log().mean())
+        return math.exp(missing - max(-SHADE, min(SHADE, missing)))
+
+    def like(self, colours: Tensor, gain: float = 1.0) -> Tensor:
+        """Colours ``[N, 3]`` in [0, 1], ``gain`` times as bright as they are, in the photo's."""
+        light = (gain * colours.mean(1, keepdim=True)).clamp(DARKEST, 1)
         own = (self.line[0] + self.line[1] * light.log().clamp(*self.span)).exp()
         return (own * light / own.mean(1, keepdim=True)).clamp(0, 1)
 
@@ -123,21 +136,8 @@ def stuffs_of(target: Target) -> list[StuffColours]:
         light = torch.cat([torch.ones_like(bright), bright], 1)
         pull = LEVEL * len(light) * torch.tensor([0.0, 1.0], device=light.device)
         line = torch.linalg.solve(light.T @ light + pull.diag(), light.T @ own.log() + pull[:, None])
-        found.append(StuffColours(regions, line, bright.quantile(bright.new_tensor(SPAN))))
+        found.append(StuffColours(regions, line, bright.quantile(bright.new_tensor(SPAN)), float(bright.mean())))
     return found
-
-
-def in_their_colours(image: Tensor, stuffs: Sequence[StuffColours]) -> Tensor:
-    """``image [1, 3, H, W]`` in [-1, 1] whose hair, skin and clothing have the photo's colours."""
-    out = image
-    for stuff, share in zip(stuffs, shares_of(image, *(s.regions for s in stuffs)), strict=True):
-        out = torch.lerp(out, stuff.like((image / 2 + 0.5)[0].flatten(1).T).T.view_as(image) * 2 - 1, share)
-    return out
-
-
-def hair_seen(image: Tensor) -> Tensor:
-    """``[1, 1, S, S]`` bool: where a square picture ``[1, 3, S, S]`` surely shows hair."""
-    return share_of(HAIR, image) > SURE
 
 
 @torch.no_grad()
@@ -192,7 +192,8 @@ def in_the_photos_colours(generator: TriPlaneGenerator, planes: Tensor, target: 
         logits = colours[0][:, solid].T.logit(DARKEST)
         mapped = wanted = logits * gain + bias
         for stuff, share in zip(stuffs, shares_of(colours * 2 - 1, *(s.regions for s in stuffs)), strict=True):
-            wanted = torch.lerp(wanted, stuff.like(mapped.sigmoid()).logit(DARKEST), share[0][:, solid].T)
+            share = share[0][:, solid].T
+            wanted = torch.lerp(wanted, stuff.like(mapped.sigmoid(), stuff.brighter(mapped.sigmoid(), share)).logit(DARKEST), share)
         others.append(hidden[0][:, solid].T)
         plain.append(wanted - logits)
     tinted = generator.with_own(["decoder"])

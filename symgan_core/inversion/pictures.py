@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..generator import TriPlaneGenerator
+from ..faces import shares_of
+from ..generator import Synthesized, TriPlaneGenerator
 from ..generator.gated import Planes
 from ..geometry import Camera, facing, mirror_image
 from ..geometry.images import box_mean, eroded, resized, smooth_step
@@ -20,43 +21,61 @@ RIM = 3
 """Pixels of the target beside the head's outline that are shown near the photo's camera alone."""
 SOFT = 5
 """Width of the soft border of what may be shown from other sides, in pixels of the target."""
+SEAM = 9
+"""Pixels over which the photo gives way to what goes on beyond its border."""
 SQUARE = (0.25, 0.45)
 """Cosines to the surface: what the mirrored photo shows at less than the first is not used, at more than the second it is."""
 
 
 @torch.no_grad()
-def detail_pictures(generator: TriPlaneGenerator, planes: Planes, target: Target, tuning: TuningConfig, light: Light | None = None,
-                    grid: Tensor | None = None) -> tuple[DetailPicture, ...]:
-    """The photo, and its mirror image where the method uses that and the photo is taken from one side.
+def detail_pictures(generator: TriPlaneGenerator, planes: Planes, ws: Tensor, target: Target, tuning: TuningConfig,
+                    light: Light | None = None, grid: Tensor | None = None) -> tuple[DetailPicture, ...]:
+    """The photo, and its mirror image, where the method uses that and the photo is taken from one side.
 
     Args:
-        planes: of the finished head; ``grid``: their density.
+        planes: of the finished head; ``grid``: their density. ``ws [1, num_ws, w_dim]``.
         target: at the camera that was found.
         light: where it is known; else it is fitted to the photo.
     """
     if target.picture is None or target.mask is None:
         return ()
+    grid = generator.density_grid(planes) if grid is None else grid
+    view = generator.view(planes, ws, target.camera, grid=grid)
+    depth = resized(view.image_depth, generator.config.draft_resolution)
+    photo = _photo(view, target)
+    pictures = [photo]
+    if tuning.mirrored and target.mirror_weight > 0:
+        pictures.append(_mirrored(photo, depth, target, tuning, light))
+    return tuple(pictures)
+
+
+def _photo(view: Synthesized, target: Target) -> DetailPicture:
+    """The photo on white. Beyond its border the head goes on as the ``view`` has it, and hair as the photo's reflection."""
     colours, mask = target.picture.split((3, 1), 1)
-    image = colours * mask + (1 - mask)
-    seen = generator.render(planes, target.camera, grid=grid)
-    depth = seen.depth
-    if target.beyond is not None:  # there the head goes on as it is rendered
-        size = image.shape[-1]
-        beyond = box_mean(F.interpolate(target.beyond, (size, size), mode="nearest"), 9)
-        beyond = torch.where(F.interpolate(target.beyond, (size, size), mode="nearest") > 0.5, torch.ones_like(beyond), 2 * beyond).clamp(0, 1)
-        image, mask = torch.lerp(image, resized(seen.features[:, :3], size), beyond), torch.lerp(mask, resized(seen.opacity, size), beyond)
-    trust = box_mean(eroded((target.told > 0.9).float(), RIM), SOFT)
-    photo = DetailPicture(image, mask, trust, target.camera)
-    if not (tuning.mirrored and target.mirror_weight > 0):
-        return (photo,)
+    image, size = colours * mask + (1 - mask), colours.shape[-1]
+    trust = eroded((target.told > 0.9).float(), RIM)
+    if target.beyond is not None:
+        beyond = F.interpolate(target.beyond, (size, size), mode="nearest")
+        drawn, opacity = (resized(x, size) for x in (view.image, view.image_opacity))
+        if target.hair is not None:
+            hair = shares_of(view.image, ("hair",))[0] * target.hair * resized(view.image_opacity, target.hair.shape[-1])
+            drawn = torch.lerp(drawn, colours, resized(hair, size))
+            trust = torch.maximum(trust, target.beyond * (hair > 0.5))
+        beyond = torch.maximum(beyond, (2 * box_mean(beyond, SEAM)).clamp(max=1))
+        image, mask = torch.lerp(image, drawn, beyond), torch.lerp(mask, opacity, beyond)
+    return DetailPicture(image, mask, box_mean(trust, SOFT), target.camera)
+
+
+def _mirrored(photo: DetailPicture, depth: Tensor, target: Target, tuning: TuningConfig, light: Light | None) -> DetailPicture:
+    """The mirrored photo in the light of the other side, where it is seen squarely and nothing contradicts it."""
     evidence = mirror_evidence(target, depth, tuning, light)
     camera = Camera.from_vector(target.camera).mirror().vector()
-    other = mirror_image(image)
+    image, mask = mirror_image(photo.image), mirror_image(photo.mask)
     if evidence.light is not None:
-        other = evidence.light.relit(other, camera, mirror_image(depth))
-    other = other * mirror_image(mask) + 1 - mirror_image(mask)
-    seen = smooth_step(resized(facing(depth, target.camera), trust.shape[-1]), *SQUARE)
-    trust = trust * seen
+        image = evidence.light.relit(image, camera, mirror_image(depth)) * mask + 1 - mask
+    size = target.image.shape[-1]
+    trust = box_mean(eroded((target.told > 0.9).float(), RIM), SOFT)
+    trust = trust * smooth_step(resized(facing(depth, target.camera), size), *SQUARE)
     if evidence.conflict is not None:
         trust = trust * (1 - box_mean(F.max_pool2d(evidence.conflict, SOFT, 1, SOFT // 2), SOFT))
-    return photo, DetailPicture(other, mirror_image(mask), mirror_image(trust), camera, fine=True)
+    return DetailPicture(image, mask, mirror_image(trust), camera, fine=True)

@@ -103,8 +103,7 @@ class Inversion:
         yield Event("guess", 1, 2, {}, self._three_sides(state, generator.planes(state.ws)))
         self._place()
         if self._paints:
-            rough = replace(self.config.tuning, strands=0.0, keep_weight=0.0)  # hidden hair can wait
-            liked, planes = self._likeness(rough, self.target)
+            liked, planes = self._likeness(self.config.tuning, self.target)
         else:
             liked, planes = state, generator.planes(state.ws)
         yield Event("guess", 2, 2, {}, self._three_sides(liked, planes))
@@ -175,7 +174,7 @@ class Inversion:
         portrait = Portrait3D(generator, state.ws.detach(), state.camera.detach(), self._report, offset, self.target.backdrop, gate)
         if self.config.detail:
             target = self.target.with_camera(portrait.camera)
-            pictures = detail_pictures(generator, portrait.planes(), target, self.config.tuning, self._light(portrait))
+            pictures = detail_pictures(generator, portrait.planes(), portrait.ws, target, self.config.tuning, self._light(portrait))
             portrait.pictures = stored_pictures(pictures)
         return portrait
 
@@ -280,7 +279,7 @@ def crop_face(photo: np.ndarray, face: Face, generator: TriPlaneGenerator, reque
                     to_crop(close.landmarks, frame, config.image_resolution), close.visible,
                     inside_photo(frame, photo.shape, config.image_resolution),
                     close.body_share(frame, config.image_resolution), close.loose_share(frame, config.image_resolution),
-                    align_frame(photo, frame, fine_side(frame)),
+                    align_frame(photo, frame, fine_side(frame), "reflection"),
                     *(close.share(names, frame, config.image_resolution) for names in (("hair",), SKIN)))
 
 

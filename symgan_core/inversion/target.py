@@ -16,7 +16,9 @@ from ..geometry import Camera, mirror_image, mirror_weight
 from ..geometry.images import mean_within, resized, to_uint8
 from .parts import PartsShown
 
-TURNED_AWAY = 0.6
+GRAZING = 0.3
+"""Cosine between surface and sight below which nothing is painted: the least error of an outline would draw it far along the surface."""
+TURNED_AWAY = 0.42
 """Cosine between surface and sight below which another class is not painted."""
 LEAST_PICTURE = 512
 """Least side, in pixels, of the picture whose detail is kept."""
@@ -91,6 +93,8 @@ class Target:
         foreign = _widened((self.body > 0.5).float(), SHADED) * shown * (1 - body)
         if self.hair is not None and self.skin is not None:
             foreign = torch.maximum(foreign, self._of_another_class(parts))
+        grazing = (resized(parts.facing, self.mask.shape[-1]) < GRAZING) & (shown > 0.5)
+        foreign = torch.maximum(foreign, grazing.float())
         return replace(self._without(self.body, torch.maximum(_widened(shown * body, reach), within)), foreign=foreign)
 
     def _of_another_class(self, parts: PartsShown) -> Tensor:

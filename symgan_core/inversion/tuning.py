@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -17,14 +17,13 @@ from .config import InversionConfig, TuningConfig
 from .events import Event
 from .gate import surface_gate
 from .growth import grow_matter
-from .labels import HiddenView, Label, MirrorEvidence, hidden_views, kept_labels, mirror_evidence, mirror_label, neighbour_label
+from .labels import Label, MirrorEvidence, mirror_evidence, mirror_label, neighbour_label
 from .light import Light, rendered_light
 from .look import AgingGrid, look
 from .offset import PlanesOffset
 from .painting import paint
-from .palette import StuffColours, in_the_photos_colours, stuffs_of
+from .palette import in_the_photos_colours, stuffs_of
 from .pivot import State
-from .strands import hair_strands
 from .target import Target, completed, opacity_difference, to_preview
 
 FEATURES = ((-0.062, 0.0, 0.16), (0.062, 0.0, 0.16), (0.0, -0.06, 0.21), (0.0, -0.115, 0.18))
@@ -44,7 +43,6 @@ class _Views:
 
     references: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
-    kept: list[Label] = field(default_factory=list)
     light: Light | None = None
     """Where the generator knows it."""
     evidence: MirrorEvidence | None = None
@@ -77,9 +75,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         # Adam moves what has a tiny gradient as far as what has a large one: without a floor, texels that no label sees fill with noise.
         groups.append({"params": state.offset.levels, "rate": tuning.offset_rate * spread, "eps": tuning.offset_floor})
     optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99), fused=True)
-    if prepared.hidden:
-        views.kept = kept_labels(base, painted + prepared.drawn, ws, prepared.hidden, prepared.stuffs, still)
-    elif tuning.depth:
+    if tuning.depth:
         views.references = _reference_depths(base, painted, still, config, rng)
     try:
         for step in range(tuning.steps):
@@ -123,19 +119,16 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """The head as the stage finds it: its ``planes [1, 3, C, H, W]`` and their density ``grid``, the ``light`` on it (None: nobody knows),
-    views of what is ``hidden``, the photo's ``stuffs``, and the offset that has ``drawn`` strands in hidden hair."""
+    """The head as the stage finds it: its ``planes [1, 3, C, H, W]`` and their density ``grid``, and the ``light`` on it (None: nobody
+    knows)."""
 
     planes: Tensor
     grid: Tensor | None
     light: Light | None
-    hidden: Sequence[HiddenView]
-    stuffs: Sequence[StuffColours]
-    drawn: Tensor
 
 
 def prepare(state: State, target: Target, tuning: TuningConfig) -> Prepared:
-    """All that needs no steps: ``state`` gets a generator in the photo's palette, and an offset with what grew, strands, and the photo's
+    """All that needs no steps: ``state`` gets a generator in the photo's palette, and an offset with what grew and the photo's
     colours, as far as ``tuning`` asks for them.
 
     Args:
@@ -148,12 +141,8 @@ def prepare(state: State, target: Target, tuning: TuningConfig) -> Prepared:
         base = state.generator = in_the_photos_colours(base, planes, target, stuffs, grid)
     mirrored = tuning.mirrored and tuning.match_light and target.mirror_weight > 0
     light = rendered_light(base, planes, grid) if mirrored else None
-    hidden = hidden_views(base, planes, target, tuning, light, grid) if tuning.keep_weight else []
-    drawn = torch.zeros_like(planes)
     if tuning.offset_rate:
-        if tuning.strands:
-            drawn = tuning.strands * hair_strands(base, planes, target, hidden, grid)
-        grown = drawn + grow_matter(base, planes, target, grid) if tuning.grow else drawn
+        grown = grow_matter(base, planes, target, grid) if tuning.grow else torch.zeros_like(planes)
         gate = None
         if tuning.gated:
             mirror = [Camera.from_vector(target.camera).mirror().vector()] if tuning.mirrored and target.mirror_weight > 0 else []
@@ -161,7 +150,7 @@ def prepare(state: State, target: Target, tuning: TuningConfig) -> Prepared:
         state.offset = PlanesOffset(grown, tuning.offset_levels, gate)
         if tuning.painted:
             paint(base, planes, target, tuning, state.offset, grid)
-    return Prepared(planes, grid, light, hidden, stuffs, drawn)
+    return Prepared(planes, grid, light)
 
 
 def to_be_painted(out: Synthesized, image: Tensor, mask: Tensor | None, rim: int = 0, foreign: Tensor | None = None) -> Tensor:
@@ -250,14 +239,6 @@ def _extra_losses(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, view
             losses["mirrored"] = tuning.extra_every * tuning.mirror_weight * term
         else:
             losses["neighbour"] = tuning.extra_every * tuning.neighbour_weight * _difference(out, image, trust, perceptual)
-    if views.kept:
-        label = views.kept[turn % len(views.kept)]
-        seen = label.image, label.trust, label.depth
-        out, (image, trust, depth) = look(generator, planes, ws, label.camera, seen, stride, rng, rng, samples, density)
-        losses["kept"] = tuning.extra_every * tuning.keep_weight * _difference(out, image, trust, perceptual)
-        if tuning.depth:
-            now = out.image_depth
-            losses["depth"] = tuning.extra_every * tuning.depth_weight * depth_drift(now, resized(depth, now.shape[-1]))
     if views.references:
         camera, depth = views.references[turn % len(views.references)]
         now = generator.render(planes, camera, _depth_resolution(generator), samples=samples, grid=density).depth

@@ -23,7 +23,7 @@ from .portrait import Portrait3D
 
 FORMAT, READ = "symgan-portrait-2", ("symgan-portrait-1", "symgan-portrait-2")
 """The first one's portraits have no gate and no pictures."""
-MAX_PICTURES, MAX_SIDE = 4, 1024
+MAX_PICTURES, MAX_SIDE = 8, 1024
 """No portrait has more or larger ones; a file that does is not read."""
 QUALITY = 92
 """Of WebP."""
