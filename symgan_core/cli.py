@@ -119,8 +119,9 @@ def _invert(args: argparse.Namespace) -> None:
     write_orbit(portrait, args.out / "orbit.mp4", progress=lambda i, n: bar.show("video", i, n))
     seconds = {"intake": round(intake, 2), **portrait.report["seconds"], "video": round(time.monotonic() - begin, 2)}
     portrait.report |= {"seconds": seconds, "face_provider": provider.name, "face": crop.face.to_dict()}
-    Image.fromarray(to_uint8(inversion.target.image)).save(args.out / "input.png")
-    Image.fromarray(to_uint8(portrait.render(portrait.camera).image)).save(args.out / "reconstruction.png")
+    reconstruction = to_uint8(portrait.render(portrait.camera).image)
+    Image.fromarray(reconstruction).save(args.out / "reconstruction.png")
+    Image.fromarray(inversion.target.input_picture(reconstruction.shape[0])).save(args.out / "input.png")
     maps, _ = inversion.origins()
     views = [to_uint8(portrait.render(yaw=yaw).image) for yaw in ORIGIN_YAWS]
     Image.fromarray(origins_picture(views, maps)).save(args.out / "origins.png")

@@ -118,8 +118,9 @@ def _behind(image: Tensor, background: str, backdrop: Tensor | None) -> Tensor:
 
 
 @torch.no_grad()
-def write_mesh(portrait: Portrait3D, path: str | Path, resolution: int = 128, level: float = 10.0) -> Path:
-    """The iso-surface of the raw density (EG3D's level: 10) with vertex colours, as glTF binary; y up, metres = world units.
+def write_mesh(portrait: Portrait3D, path: str | Path, resolution: int = 160, level: float = 10.0) -> Path:
+    """The largest connected iso-surface of the raw density (EG3D's level: 10) with vertex colours, as glTF binary; y up, metres = world
+    units. Where the photo saw the surface, its colours are the photo's.
 
     Raises:
         RequestError: the file name does not end in .glb, or there is no surface.
@@ -135,13 +136,28 @@ def write_mesh(portrait: Portrait3D, path: str | Path, resolution: int = 128, le
     volume = generator.density_volume(planes, resolution, 2 * half)[0].permute(2, 1, 0).cpu().numpy()
     if not volume.min() < level < volume.max():
         raise RequestError("This portrait has no solid surface.", "Invert the photo again with a longer preset.")
-    vertices, faces, _, _ = marching_cubes(volume, level)
-    points = torch.from_numpy((vertices / (resolution - 1) * 2 - 1) * half).float()[None].to(planes.device)
-    colours = torch.cat([generator.query(planes, part)[1][:, :3] for part in points.split(1 << 17, 1)], 2)
-    rgb = colours[0].T.clamp(0, 1).cpu().numpy()
+    vertices, faces, normals, _ = marching_cubes(volume, level)
+    vertices, faces, normals = largest_piece(vertices, faces[:, ::-1], normals)
+    points, normals = (torch.from_numpy(np.ascontiguousarray(x)).float().to(planes.device)
+                       for x in ((vertices / (resolution - 1) * 2 - 1) * half, normals))
+    colours = torch.cat([generator.query(planes, part)[1][0, :3].T for part in points[None].split(1 << 17, 1)])
+    if portrait.pictures and portrait.unedited is None:
+        colours = colours + portrait.detail().at_points(points, normals) / 2
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_glb(points[0].cpu().numpy(), faces[:, ::-1], rgb))
+    path.write_bytes(_glb(points.cpu().numpy(), faces, colours.clamp(0, 1).cpu().numpy()))
     return path
+
+
+def largest_piece(vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of a mesh with ``vertices [V, 3]``, ``faces [F, 3]`` and ``normals [V, 3]``, the connected piece with the most vertices."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
+    _, piece = connected_components(coo_matrix((np.ones(len(edges), bool), edges.T), shape=(len(vertices),) * 2), directed=False)
+    own = piece == np.bincount(piece).argmax()
+    number = np.cumsum(own) - 1
+    return vertices[own], number[faces[own[faces[:, 0]]]].astype(faces.dtype), normals[own]
 
 
 def _glb(vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> bytes:

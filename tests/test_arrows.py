@@ -12,7 +12,8 @@ CORE = ROOT / "symgan_core"
 ALLOWED = {
     "errors": set(), "weights": {"errors"}, "geometry": {"errors"}, "generator": {"errors", "geometry", "weights"},
     "faces": {"errors", "geometry", "weights"},
-    "losses": {"errors", "geometry"}, "inversion": {"errors", "geometry", "generator", "faces", "losses"},
+    "losses": {"errors", "geometry"}, "portrait": {"errors", "geometry", "generator"},
+    "inversion": {"errors", "geometry", "generator", "faces", "losses", "portrait"},
     "editing": {"errors", "generator", "inversion"}, "export": {"errors", "generator", "geometry", "inversion"},
     "evaluation": {"errors", "generator", "faces", "geometry", "inversion", "losses"},
 }

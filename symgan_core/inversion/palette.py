@@ -97,7 +97,8 @@ def layer_change(inputs: Tensor, change: Tensor, others: Tensor, plain: Tensor) 
 class StuffColours:
     """The colours of a photo's hair, skin or clothing, from shade to light: their logarithms are ``line [2, 3]`` over that of their mean.
 
-    ``regions`` are those of the second look that show it; ``bright`` is the mean logarithm of its brightness in the photo; beyond ``span [2]``, what is darker or lighter has the ratios of the line's end.
+    ``regions`` are those of the second look that show it; beyond ``span [2]``, what is darker or lighter has the ratios of the line's end.
+    ``bright`` is the mean logarithm of its brightness in the photo.
     """
 
     regions: tuple[str, ...]

@@ -18,8 +18,8 @@ SKIN = ("skin", "eyes", "brows", "nose", "ears")
 
 @dataclass(frozen=True, eq=False)
 class PartsShown:
-    """``opacity``, which of the picture is ``hair``, ``body`` (neck or clothing) and ``skin`` of the face, and ``facing``, the cosine between
-    surface and sight: ``[1, 1, R, R]`` in [0, 1]."""
+    """``opacity``, which of the picture is ``hair``, ``body`` (neck or clothing) and ``skin`` of the face, and ``facing``, the cosine
+    between surface and sight: ``[1, 1, R, R]`` in [0, 1]."""
 
     opacity: Tensor
     hair: Tensor

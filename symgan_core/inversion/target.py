@@ -133,6 +133,15 @@ class Target:
             picture = torch.cat([picture[:, :3], picture[:, 3:] * resized(keep, picture.shape[-1])], 1)
         return replace(self, image=self.image * keep + (1 - keep), mask=self.mask * keep, picture=picture)
 
+    def input_picture(self, size: int) -> np.ndarray:
+        """uint8 ``[size, size, 4]``: the photo in the generator's frame; alpha is the head within the photo, 255 without a mask."""
+        picture = self.picture
+        if picture is None:
+            mask = torch.ones_like(self.image[:, :1]) if self.mask is None else self.mask
+            picture = torch.cat([self.image, mask], 1)
+        picture = F.interpolate(picture, (size, size), mode="bilinear", antialias=True, align_corners=False)
+        return np.concatenate([to_uint8(picture[:, :3]), to_uint8(picture[:, 3:] * 2 - 1)], 2)
+
     @property
     def mirror_weight(self) -> float:
         """SPI's weight of the mirrored view at this yaw."""

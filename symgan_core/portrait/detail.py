@@ -96,6 +96,20 @@ class Detail:
         self._residuals = [_residual(picture, render(picture.camera)) for picture in pictures]
 
     @torch.no_grad()
+    def at_points(self, points: Tensor, normals: Tensor) -> Tensor:
+        """What to add to the colours in [-1, 1] of a surface, ``[P, 3]``, at ``points [P, 3]`` with unit ``normals [P, 3]``."""
+        out, left = torch.zeros_like(points), torch.ones_like(points[:, :1])
+        for residual in self._residuals:
+            uv, distance = project(points[None, None], residual.camera)
+            apart = (sample_image(residual.depth, uv)[0, 0, 0] - distance[0, 0]).abs()
+            sight = F.normalize(Camera.from_vector(residual.camera).position() - points, dim=-1)
+            weight = (1 - smooth_step(apart, *TOLERANCE)) * smooth_step((normals * sight).sum(-1), *STRETCH)
+            weight = (weight * sample_image(residual.trust, uv)[0, 0, 0] * ((uv > 0) & (uv < 1)).all(-1)[0, 0])[:, None] * left
+            left = left * (1 - weight)
+            out = out + weight * sample_image(residual.levels[-1], uv)[0, :3, 0].T
+        return out
+
+    @torch.no_grad()
     def added_to(self, view: Synthesized, camera: Tensor, pull_back: PullBack | None = None) -> Synthesized:
         """The view of ``camera [1, 25]`` with detail; image, depth and opacity keep their sizes.
 

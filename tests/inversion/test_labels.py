@@ -117,7 +117,6 @@ def test_what_the_photo_shows_at_a_grazing_angle_is_left_as_it_was() -> None:
     for least, trusted in ((0.0, True), (0.68, False)):
         config = TuningConfig(grazing=least)
         trust = neighbour_label(SphereGenerator(), None, target, sphere_depth(target.camera), view, config).trust[0, 0]
-        found = origins(SphereGenerator(), None, target, view, config, grazing=least)[0, 0]
-        shares = trust[grazing].mean(), (found[grazing] == SEEN).float().mean()
-        assert min(shares) > 0.9 if trusted else max(shares) < 0.1, shares
-        assert trust[well].mean() > 0.9 and (found[well] == SEEN).float().mean() > 0.95
+        share = trust[grazing].mean()
+        assert share > 0.9 if trusted else share < 0.1, share
+        assert trust[well].mean() > 0.9

@@ -1,0 +1,119 @@
+"""The photo's detail on a constructed head: a grey sphere whose pictures have a fine pattern."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from symgan_core.generator import Synthesized
+from symgan_core.geometry import Camera, facing, mirror_image, project, unproject
+from symgan_core.portrait import Detail, DetailPicture
+from tests.inversion.sphere import sphere_depth
+
+SIZE = 256
+
+
+def camera_at(yaw: float) -> Tensor:
+    return Camera.orbit(yaw, 0).vector()
+
+
+def pattern(points: Tensor) -> Tensor:
+    """``[1, 3, H, W]``: stripes of about eight pixels on the sphere's surface."""
+    x, y, z = points.unbind(-1)
+    return (0.5 * torch.sin(160 * y) * torch.sin(160 * torch.atan2(x, z) * 0.2))[:, None].expand(-1, 3, -1, -1)
+
+
+def grey(camera: Tensor) -> Synthesized:
+    depth = sphere_depth(camera, SIZE)
+    opacity = (depth < 3).float()
+    image = (1 - opacity).expand(-1, 3, -1, -1)
+    return Synthesized(image, image, depth, opacity)
+
+
+def truth(camera: Tensor, size: int = SIZE) -> tuple[Tensor, Tensor]:
+    """Picture on white, and mask."""
+    depth = sphere_depth(camera, size)
+    mask = (depth < 3).float()
+    return pattern(unproject(depth, camera)) * mask + 1 - mask, mask
+
+
+def picture(yaw: float, size: int = 512, fine: bool = False, added: float = 0.0) -> DetailPicture:
+    camera = camera_at(yaw)
+    image, mask = truth(camera, size)
+    trust = -F.max_pool2d(-F.interpolate(mask, (SIZE, SIZE)), 7, 1, 3)
+    return DetailPicture((image + added) * mask + 1 - mask, mask, trust, camera, fine)
+
+
+def error(image: Tensor, camera: Tensor, where: Tensor) -> float:
+    return float((image - truth(camera)[0]).abs().mean(1, keepdim=True)[where].mean())
+
+
+def test_at_its_own_camera_the_view_is_the_picture() -> None:
+    detail = Detail([picture(10)], grey)
+    view = detail.added_to(grey(camera_at(10)), camera_at(10))
+    assert (view.image - truth(camera_at(10))[0]).abs().mean() < 0.02
+    assert view.image.shape == (1, 3, SIZE, SIZE) and view.image_opacity.shape == (1, 1, SIZE, SIZE)
+
+
+@pytest.mark.parametrize("size", [512, 1024])
+def test_other_sides_show_it_where_it_was_seen_well(size: int) -> None:
+    here, there = camera_at(0), camera_at(25)
+    view = grey(there)
+    points = unproject(view.image_depth, there)
+    uv, _ = project(points, here)
+    seen = F.grid_sample(facing(sphere_depth(here, SIZE), here), uv * 2 - 1, align_corners=False)
+    toward = (F.normalize(points, dim=-1) * F.normalize(Camera.from_vector(here).position(), dim=-1)).sum(-1)[:, None]
+    inner = (-F.max_pool2d(-view.image_opacity, 21, 1, 10)) > 0
+    well = inner & (seen > 0.75) & (toward > 0.7)
+    out = Detail([picture(0, size)], grey).added_to(view, there)
+    assert well.sum() > 3000
+    assert error(out.image, there, well) < 0.35 * error(view.image, there, well)
+
+
+def test_the_back_of_the_head_knows_nothing_of_it() -> None:
+    camera = camera_at(75)
+    view = grey(camera)
+    behind = (unproject(view.image_depth, camera)[..., 2] < 0.03)[:, None] & (view.image_opacity > 0)
+    out = Detail([picture(0)], grey).added_to(view, camera)
+    assert behind.sum() > 1000 and torch.equal(out.image[:, :1][behind], view.image[:, :1][behind])
+    assert not torch.equal(out.image, view.image)
+
+
+def test_what_is_not_trusted_is_shown_near_the_camera_alone() -> None:
+    plain = picture(0)
+    detail = Detail([DetailPicture(plain.image, plain.mask, torch.zeros_like(plain.trust), plain.camera)], grey)
+    own, near, far = (detail.added_to(grey(camera_at(yaw)), camera_at(yaw)).image - grey(camera_at(yaw)).image for yaw in (0, 4, 30))
+    assert own.abs().mean() > near.abs().mean() > 10 * far.abs().mean()
+
+
+def test_a_fine_picture_lends_no_colour() -> None:
+    tinted = picture(0, fine=True, added=0.4)
+    view = Detail([tinted], grey).added_to(grey(camera_at(20)), camera_at(20)).image
+    inner = view[..., 100:156, 110:150]
+    assert abs(float(inner.mean())) < 0.04 and float(inner.std()) > 0.1
+
+
+def test_the_second_picture_fills_what_the_first_does_not_show() -> None:
+    first, camera = picture(40), camera_at(-40)
+    second = DetailPicture(mirror_image(first.image), mirror_image(first.mask), mirror_image(first.trust), camera, True)
+    alone, both = (Detail(pictures, grey) for pictures in ([first], [first, second]))
+    for yaw, more in ((40.0, False), (-50.0, True)):
+        a, b = (d.added_to(grey(camera_at(yaw)), camera_at(yaw)).image for d in (alone, both))
+        assert ((a - b).abs().mean() > 0.02) == more
+
+
+def test_on_an_edited_head_it_lies_where_it_was_pulled_from() -> None:
+    camera, shift = camera_at(0), torch.tensor([0.0, 0.02, 0.0])
+    detail = Detail([picture(0)], grey)
+    still = detail.added_to(grey(camera), camera).image
+    moved = detail.added_to(grey(camera), camera, lambda points: points - shift).image
+    rows = round(0.02 * SIZE * float(Camera.from_vector(camera).intrinsics[0, 0, 0]) / 2.5)
+    box = (slice(None), slice(None), slice(100, 150), slice(100, 150))
+    assert (moved[box] - still.roll(-rows, 2)[box]).abs().mean() < 0.5 * (moved[box] - still[box]).abs().mean()
+
+
+def test_points_of_a_mesh_get_the_pictures_colours() -> None:
+    normals = F.normalize(torch.tensor([[0.2, 0.1, 1.0], [-0.1, 0.3, 1.0], [0.0, 0.1, -1.0]]), dim=1)
+    found = Detail([picture(0)], grey).at_points(0.2 * normals, normals)
+    wanted = pattern((0.2 * normals)[None, None])[0, :, 0].T
+    assert (found[:2] - wanted[:2]).abs().max() < 0.12 and (found[2] == 0).all()

@@ -1,0 +1,94 @@
+"""What a portrait's file holds, and what it refuses."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from symgan_core.errors import CheckpointError
+from symgan_core.generator import TriPlaneGenerator, load_generator, save_generator
+from symgan_core.portrait import DetailPicture, Portrait3D
+from symgan_core.portrait.storage import stored_pictures
+
+
+@pytest.fixture
+def portrait(tiny: TriPlaneGenerator, frontal: torch.Tensor, tmp_path) -> Portrait3D:
+    """One whose photo has a green head before something red."""
+    save_generator(tiny, tmp_path / "tiny.safetensors")
+    generator = load_generator(str(tmp_path / "tiny.safetensors"), "cpu")
+    image = torch.full((1, 3, 512, 512), -1.0)
+    mask = torch.zeros(1, 1, 512, 512)
+    mask[..., 100:400, 150:350] = 1
+    image[:, 1:2] = mask * 2 - 1
+    image[:, :1] = 1 - 2 * mask
+    picture = DetailPicture(image, mask, mask[..., ::4, ::4], frontal[None])
+    rng = torch.Generator().manual_seed(0)
+    return Portrait3D(generator, generator.mapping(torch.ones(1, 16), frontal[None]), frontal[None],
+                      {"generator": str(tmp_path / "tiny.safetensors")}, 0.1 * torch.randn(1, 3, 8, 16, 16, generator=rng), None,
+                      torch.rand(1, 1, 8, 8, 8, generator=rng), (picture,))
+
+
+def test_it_comes_back_as_it_was(portrait: Portrait3D, tmp_path) -> None:
+    portrait.pictures = stored_pictures(portrait.pictures)
+    portrait.save(tmp_path / "out")
+    again = Portrait3D.load(tmp_path / "out", "cpu")
+    assert torch.allclose(again.gate, portrait.gate, atol=1 / 255) and len(again.pictures) == 1
+    assert (again.render(yaw=10).image - portrait.render(yaw=10).image).abs().mean() < 2 / 255
+    assert (again.render(yaw=0).image - again.render(yaw=0, detail=False).image).abs().mean() > 0.02
+
+
+def test_of_the_photo_the_head_alone_is_stored(portrait: Portrait3D, tmp_path) -> None:
+    tensors = load_file(portrait.save(tmp_path / "out"))
+    head = np.asarray(Image.open(io.BytesIO(tensors["picture.0.head"].numpy().tobytes())).convert("RGBA")).astype(int)
+    red = (head[..., 0] > head[..., 1] + 60) & (head[..., 0] > head[..., 2] + 60)
+    green = (head[..., 1] > 150) & (head[..., 0] < 100)
+    assert not red.any() and 0.9 < green.mean() / (300 * 200 / 512**2) < 1.1
+    assert tensors["picture.0.head"].dtype == tensors["picture.0.trust"].dtype == torch.uint8
+
+
+def test_an_edited_portrait_comes_back_edited(portrait: Portrait3D, tmp_path) -> None:
+    other = portrait.with_ws(portrait.ws + 0.3)
+    other.save(tmp_path / "out")
+    again = Portrait3D.load(tmp_path / "out", "cpu")
+    assert torch.allclose(again.ws, other.ws) and torch.allclose(again.unedited.ws, portrait.ws)
+    assert (again.render(yaw=10).image - other.render(yaw=10).image).abs().mean() < 2 / 255
+    assert torch.equal(other.with_ws(portrait.ws + 0.1).ws, portrait.ws + 0.1) and other.with_ws(portrait.ws).unedited is portrait
+
+
+def test_portraits_of_the_first_format_open(portrait: Portrait3D, tmp_path) -> None:
+    path = portrait.save(tmp_path / "out")
+    with safe_open(str(path), "pt") as file:
+        meta = file.metadata() | {"format": "symgan-portrait-1"}
+    del meta["fine"]
+    old = {name: value for name, value in load_file(path).items() if name.startswith(("ws", "camera", "planes_offset"))}
+    save_file(old, str(path), meta)
+    again = Portrait3D.load(tmp_path / "out", "cpu")
+    assert again.gate is None and not again.pictures
+    with torch.no_grad():
+        planes = portrait.generator.planes(portrait.ws) + portrait.planes_offset
+    assert torch.allclose(again.planes(), planes, atol=1e-2)
+
+
+@pytest.mark.parametrize("fault", ["many", "large", "no picture", "not one"])
+def test_strange_pictures_are_refused(portrait: Portrait3D, fault: str, tmp_path) -> None:
+    path = portrait.save(tmp_path / "out")
+    with safe_open(str(path), "pt") as file:
+        meta = file.metadata()
+    tensors = load_file(path)
+    if fault == "many":
+        meta["fine"] = "[" + ",".join(["false"] * 1000) + "]"
+    elif fault == "large":
+        buffer = io.BytesIO()
+        Image.new("RGBA", (4096, 4096)).save(buffer, "WEBP")
+        tensors["picture.0.head"] = torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
+    elif fault == "no picture":
+        del tensors["picture.0.trust"]
+    else:
+        tensors["picture.0.head"] = torch.zeros(100, dtype=torch.uint8)
+    save_file(tensors, str(path), meta)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        Portrait3D.load(tmp_path / "out", "cpu")
