@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,6 +12,7 @@ from ..generator import Synthesized, TriPlaneGenerator
 from ..generator.gated import Planes
 from ..geometry import Camera, facing, mirror_image
 from ..geometry.images import box_mean, eroded, resized, smooth_step
+from ..geometry.warp import sample_image
 from ..portrait.detail import DetailPicture
 from .config import TuningConfig
 from .labels import mirror_evidence
@@ -58,16 +60,34 @@ def _photo(view: Synthesized, target: Target) -> DetailPicture:
         beyond = F.interpolate(target.beyond, (size, size), mode="nearest")
         drawn, opacity = (resized(x, size) for x in (view.image, view.image_opacity))
         if target.hair is not None:
-            hair = shares_of(view.image, ("hair",))[0] * target.hair * resized(view.image_opacity, target.hair.shape[-1])
-            drawn = torch.lerp(drawn, colours, resized(hair, size))
+            place = reflected_places(target.beyond)
+            known = eroded(target.hair * trust, RIM)
+            hair = sample_image(known, place) * resized(shares_of(view.image, ("hair",))[0], place.shape[1])
+            drawn = torch.lerp(drawn, sample_image(colours, resized(place.permute(0, 3, 1, 2), size).permute(0, 2, 3, 1)),
+                               resized(box_mean(hair, SOFT), size))
             trust = torch.maximum(trust, target.beyond * (hair > 0.5))
         beyond = torch.maximum(beyond, (2 * box_mean(beyond, SEAM)).clamp(max=1))
         image, mask = torch.lerp(image, drawn, beyond), torch.lerp(mask, opacity, beyond)
     return DetailPicture(image, mask, box_mean(trust, SOFT), target.camera)
 
 
+def reflected_places(beyond: Tensor) -> Tensor:
+    """``[1, H, W, 2]`` in [0, 1]: for each pixel that lies ``beyond [1, 1, H, W]`` the photo, the place that is its reflection at the
+    nearest point of the photo's border; for all others their own."""
+    from scipy.ndimage import distance_transform_edt
+
+    _, nearest = distance_transform_edt(beyond[0, 0].cpu().numpy() > 0.5, return_indices=True)
+    own = np.stack(np.indices(nearest.shape[1:]))
+    row, column = 2 * nearest - own
+    places = np.stack([(column + 0.5) / own.shape[2], (row + 0.5) / own.shape[1]], -1)
+    return torch.from_numpy(places)[None].float().to(beyond)
+
+
 def _mirrored(photo: DetailPicture, depth: Tensor, target: Target, tuning: TuningConfig, light: Light | None) -> DetailPicture:
-    """The mirrored photo in the light of the other side, where it is seen squarely and nothing contradicts it."""
+    """The mirrored photo in the light of the other side, where it is seen squarely.
+
+    What contradicts it, the photo itself shows: there this picture is not asked.
+    """
     evidence = mirror_evidence(target, depth, tuning, light)
     camera = Camera.from_vector(target.camera).mirror().vector()
     image, mask = mirror_image(photo.image), mirror_image(photo.mask)
@@ -76,6 +96,4 @@ def _mirrored(photo: DetailPicture, depth: Tensor, target: Target, tuning: Tunin
     size = target.image.shape[-1]
     trust = box_mean(eroded((target.told > 0.9).float(), RIM), SOFT)
     trust = trust * smooth_step(resized(facing(depth, target.camera), size), *SQUARE)
-    if evidence.conflict is not None:
-        trust = trust * (1 - box_mean(F.max_pool2d(evidence.conflict, SOFT, 1, SOFT // 2), SOFT))
     return DetailPicture(image, mask, mirror_image(trust), camera, fine=True)

@@ -35,7 +35,7 @@ FADE = 4
 """Half width of the soft border of what is shown from everywhere, in pixels of ``MAP``."""
 REACH = 12
 """Hair that the render lacks may stand so many pixels of ``MAP`` beside its outline."""
-COARSE = 1 / 14
+COARSE = 1 / 7
 """Of a picture that lends its fine detail alone, what is wider than this share of its side is left to the render."""
 
 Render = Callable[[Tensor], Synthesized]
