@@ -12,7 +12,7 @@ CORE = ROOT / "symgan_core"
 ALLOWED = {
     "errors": set(), "weights": {"errors"}, "geometry": {"errors"}, "generator": {"errors", "geometry", "weights"},
     "faces": {"errors", "geometry", "weights"},
-    "losses": {"errors", "geometry"}, "inversion": {"errors", "geometry", "generator", "faces", "losses"},
+    "losses": {"errors", "geometry", "weights"}, "inversion": {"errors", "geometry", "generator", "faces", "losses"},
     "editing": {"errors", "generator", "inversion"}, "export": {"errors", "generator", "geometry", "inversion"},
     "evaluation": {"errors", "generator", "faces", "geometry", "inversion", "losses"},
 }

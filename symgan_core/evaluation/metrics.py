@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from ..inversion import mean_within
-from ..losses import identity_similarity
-from ..losses.perceptual import load_perceptual
+from ..losses import identity_similarity, load_perceptual
 
 MS_SSIM_SIDE = 160
 """Multi-scale SSIM halves the picture four times and needs more than this."""
@@ -25,8 +24,8 @@ def picture_metrics(picture: Tensor, truth: Tensor, mask: Tensor | None = None) 
         mask: ``[1, 1, H, W]`` in [0, 1]: only these pixels count (elsewhere the truth is put into the picture).
 
     Returns:
-        ``psnr`` (dB, over the mask), ``ssim``, ``ms_ssim``, ``haarpsi`` (higher is better), ``gmsd`` (lower is better), and
-        ``lpips`` and ``id``, which are None without their weights.
+        ``psnr`` (dB, over the mask), ``ssim``, ``ms_ssim``, ``haarpsi`` (higher is better), ``gmsd``, ``lpips`` (AlexNet; lower is
+        better), and ``id``, which is None without its weights.
     """
     import piq
 
@@ -38,14 +37,18 @@ def picture_metrics(picture: Tensor, truth: Tensor, mask: Tensor | None = None) 
         return dict.fromkeys(("psnr", "ssim", "ms_ssim", "haarpsi", "gmsd", "lpips", "id"))
     a, b = (picture.float().cpu() + 1) / 2, (truth.float().cpu() + 1) / 2
     error = float((a - b).square().mean()) / share
-    perceptual = load_perceptual(torch.device("cpu"))
-    lpips = float(perceptual(a * 2 - 1, b * 2 - 1)) if perceptual.name.startswith("lpips") else None
     whole = mask is None
     large = min(a.shape[-2:]) > MS_SSIM_SIDE
     return {
         "psnr": -10 * math.log10(max(error, 1e-10)), "ssim": float(piq.ssim(a, b)),
         "ms_ssim": float(piq.multi_scale_ssim(a, b)) if large else None, "haarpsi": float(piq.haarpsi(a, b)), "gmsd": float(piq.gmsd(a, b)),
-        "lpips": lpips, "id": identity_similarity(_uint8(a), _uint8(b)) if whole else None}
+        "lpips": lpips_distance(picture, truth), "id": identity_similarity(_uint8(a), _uint8(b)) if whole else None}
+
+
+@torch.no_grad()
+def lpips_distance(a: Tensor, b: Tensor) -> float:
+    """LPIPS on AlexNet, as the field reports it, of pictures ``[1, 3, H, W]`` in [-1, 1]."""
+    return float(load_perceptual("lpips-alex", torch.device("cpu"))(a.float().cpu(), b.float().cpu()))
 
 
 def shading_error(picture: Tensor, truth: Tensor, mask: Tensor) -> float | None:

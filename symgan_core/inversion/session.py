@@ -65,7 +65,7 @@ class Inversion:
         self._guessed = guess is not None
         start = latent_statistics(generator, target.camera)[0] if guess is None else guess
         self._state = State(generator, start.expand(1, generator.config.num_ws, -1).clone(), target.camera)
-        self._perceptual = load_perceptual(generator.device)
+        self._perceptual = load_perceptual(config.perceptual, generator.device)
         self._points: FacePoints | None = None
         self._liked: State | None = None
         self._report: dict[str, Any] = {
@@ -192,11 +192,14 @@ class Inversion:
         self._report["origins"] = {name: round(x, 4) for name, x in zip(("seen", "mirrored", "invented"), shares, strict=True)}
         return maps, self._report["origins"]
 
+    @torch.no_grad()
     def _metrics(self, portrait: Portrait3D) -> dict[str, float]:
         image = portrait.render(portrait.camera).image
         truth, _ = completed(self.target.image, None, image, None, self.target.beyond)
         error = (image.clamp(-1, 1) - truth).square().mean()
-        found = {"psnr": round(float(10 * torch.log10(4 / error)), 3), "perceptual": round(float(self._perceptual(image, truth)), 5)}
+        lpips = load_perceptual("lpips-alex", image.device)
+        found = {"psnr": round(float(10 * torch.log10(4 / error)), 3), "lpips": round(float(lpips(image.clamp(-1, 1), truth)), 5),
+                 "perceptual": round(float(self._perceptual(image, truth)), 5)}
         if self.target.matte:  # framed as the second look expects heads
             found["landmark_error"] = round(landmark_error(image, truth), 4)
         return found

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..generator import Synthesized, TriPlaneGenerator
 from ..geometry import DEFAULT_FOCAL, Camera, project
-from ..losses import PerceptualLoss, contextual_loss, depth_drift, patch_features, total_variation
+from ..losses import PerceptualLoss, contextual_loss, depth_drift, total_variation, vgg_features
 from .config import InversionConfig, TuningConfig
 from .events import Event
 from .growth import grow_matter
@@ -239,9 +239,9 @@ def _extra_losses(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, view
         out, (image, trust) = look(generator, planes, ws, label.camera, seen, stride, rng, rng, samples, density)
         label = replace(label, image=image, trust=trust)
         if label.mirrored:
-            term = tuning.contextual_weight * _contextual(out, label)
-            if tuning.mirror_pixels:
-                term = term + _difference(out, image, trust, perceptual)
+            term = _difference(out, image, trust, perceptual) if tuning.mirror_pixels else out.image.new_zeros(())
+            if tuning.contextual_weight:
+                term = term + tuning.contextual_weight * _contextual(out, label)
             losses["mirrored"] = tuning.extra_every * tuning.mirror_weight * term
         else:
             losses["neighbour"] = tuning.extra_every * tuning.neighbour_weight * _difference(out, image, trust, perceptual)
@@ -268,7 +268,7 @@ def _difference(out: Synthesized, image: Tensor, trust: Tensor, perceptual: Perc
 
 
 def _contextual(out: Synthesized, label: Label) -> Tensor:
-    """Contextual loss on eyes, nose and mouth, where most of a box may be trusted."""
+    """Contextual loss of VGG features on eyes, nose and mouth, where most of a box may be trusted."""
     size = out.image.shape[-1]
     points = torch.tensor(FEATURES, device=out.image.device)[None]
     uv, _ = project(points, label.camera)
@@ -279,7 +279,7 @@ def _contextual(out: Synthesized, label: Label) -> Tensor:
             continue
         box = (..., slice(y - half, y + half), slice(x - half, x + half))
         if label.trust[box].mean() > 0.6:
-            total = total + contextual_loss(patch_features(out.image[box]), patch_features(label.image[box]))
+            total = total + contextual_loss(vgg_features(out.image[box]), vgg_features(label.image[box]))
             count += 1
     return total / max(count, 1)
 
