@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -77,5 +80,29 @@ def mean_metrics(items: list[dict[str, float | None]]) -> dict[str, float | None
     out: dict[str, float | None] = {}
     for key in items[0] if items else ():
         values = [item[key] for item in items if item[key] is not None]
-        out[key] = round(sum(values) / len(values), 5) if values else None
+        out[key] = mean(values) if values else None
     return out
+
+
+def folded(items: list[Any], fold: Callable[[list[float]], float | None]) -> Any:
+    """Results of the same form, nested in dicts and lists, as one: ``fold`` of the numbers at each place, None where none has a number.
+    Text is the first's."""
+    first = items[0]
+    if isinstance(first, dict):
+        return {key: folded([item[key] for item in items], fold) for key in first}
+    if isinstance(first, list):
+        return [folded(list(same), fold) for same in zip(*items, strict=True)]
+    if isinstance(first, str):
+        return first
+    values = [item for item in items if item is not None]
+    return fold(values) if values else None
+
+
+def mean(values: list[float]) -> float:
+    """To five digits."""
+    return round(sum(values) / len(values), 5)
+
+
+def spread(values: list[float]) -> float | None:
+    """Standard deviation of a sample; None of a single value."""
+    return round(statistics.stdev(values), 5) if len(values) > 1 else None

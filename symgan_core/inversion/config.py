@@ -88,7 +88,7 @@ class TuningConfig:
     """Contrast of the strands that hidden hair gets, as a share of the photo's hair's (``strands.py``; 0: none; needs ``keep_weight`` and
     ``offset_rate``)."""
     stop_at_lpips: float | None = None
-    """End the stage when the photo's view is this near (PTI and SPI: 0.05); for methods whose perceptual loss is LPIPS."""
+    """End the stage when the whole of the photo's view is this near (PTI and SPI: 0.05); for methods whose perceptual loss is LPIPS."""
     neighbours: bool = True
     """Pseudo labels: the photo warped to cameras nearby."""
     fill_hidden: bool = False

@@ -271,12 +271,14 @@ def crop_face(photo: np.ndarray, face: Face, generator: TriPlaneGenerator, reque
                     close.body_share(frame, config.image_resolution), close.loose_share(frame, config.image_resolution))
 
 
-def start_inversion(crop: FaceCrop, generator: TriPlaneGenerator, method: str = "spi", preset: str = "balanced", seed: int = 0,
-                    request: PhotoRequest = PhotoRequest(), source: str = "builtin") -> Inversion:
-    """An inversion of a prepared photo; the pose is refined unless the user gave it."""
+def start_inversion(crop: FaceCrop, generator: TriPlaneGenerator, method: str | InversionConfig = "spi", preset: str = "balanced",
+                    seed: int = 0, request: PhotoRequest = PhotoRequest(), source: str = "builtin") -> Inversion:
+    """An inversion of a prepared photo; the pose is refined unless the user gave it. ``method``: a name, or settings with their preset."""
     target = make_target(crop.image, crop.camera.vector()[0], crop.mask, generator, crop.body, crop.inside, crop.loose)
     refine = request.yaw is None and request.pitch is None
-    return Inversion(target, generator, settings(method, preset, optimize_camera=refine), seed, source)
+    config = settings(method, preset) if isinstance(method, str) else method
+    config = replace(config, pivot=replace(config.pivot, optimize_camera=refine or config.pivot.optimize_camera))
+    return Inversion(target, generator, config, seed, source)
 
 
 def invert_photo(photo: str | Path | np.ndarray, preset: str = "balanced", method: str = "spi",

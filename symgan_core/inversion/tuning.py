@@ -22,6 +22,7 @@ from .offset import PlanesOffset
 from .painting import paint
 from .palette import StuffColours, in_the_photos_colours, stuffs_of
 from .pivot import State
+from .portrait import Portrait3D
 from .strands import hair_strands
 from .symmetry import eroded, resized
 from .target import Target, completed, opacity_difference, to_preview
@@ -35,6 +36,10 @@ PART = 0.085
 """Side of its boxes in world units."""
 WIDTHS_PER_UNIT = DEFAULT_FOCAL / 2.7
 """Image widths a world unit at the head's distance."""
+
+
+ASK_EVERY = 5
+"""Where a look is near enough to stop, the whole view is asked, after so many steps again."""
 
 
 @dataclass
@@ -80,6 +85,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
         views.kept = kept_labels(base, painted + prepared.drawn, ws, prepared.hidden, prepared.stuffs, still)
     elif tuning.depth:
         views.references = _reference_depths(base, painted, still, config, rng)
+    asked = -ASK_EVERY
     try:
         for step in range(tuning.steps):
             rate = min(1.0, (step + 1) / 5) * min(1.0, 0.1 + 0.9 * (tuning.steps - step) / (0.3 * tuning.steps))
@@ -111,8 +117,10 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
             optimizer.step()
             preview = to_preview(out, generator) if step % config.preview_every == 0 or step + 1 == tuning.steps else None
             yield Event("tuning", step + 1, tuning.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
-            if near_enough(tuning, perceptual, float(losses["perceptual"].detach())):
-                break
+            if near_enough(tuning, perceptual, float(losses["perceptual"].detach())) and step >= asked + ASK_EVERY:
+                asked = step
+                if near_enough(tuning, perceptual, tuning.perceptual_weight * _whole_distance(state, target, perceptual)):
+                    break
     finally:
         generator.requires_grad_(False)
         report["mirror_weight"] = round(target.mirror_weight, 4)
@@ -183,6 +191,15 @@ def near_enough(tuning: TuningConfig, perceptual: PerceptualLoss, distance: floa
     if tuning.stop_at_lpips is None or not perceptual.name.startswith("lpips"):
         return False
     return distance <= tuning.perceptual_weight * tuning.stop_at_lpips
+
+
+@torch.no_grad()
+def _whole_distance(state: State, target: Target, perceptual: PerceptualLoss) -> float:
+    """Of the photo and the view as the portrait will show it: a look at some of its pixels is far nearer (0.05 where this is 0.17)."""
+    offset = None if state.offset is None else state.offset.total()
+    drawn = Portrait3D(state.generator, state.ws, target.camera, planes_offset=offset).render(target.camera).image
+    image, _ = completed(target.image, None, drawn, None, target.beyond)
+    return float(perceptual(drawn, image))
 
 
 @torch.no_grad()

@@ -35,7 +35,7 @@ def test_a_perceptual_loss_is_zero_for_equals_and_grows_with_blur(name: str) -> 
 
 @pytest.mark.parametrize(("name", "figures"), [("lpips-alex", (0.3608, 0.0325, 0.0921)), ("lpips-vgg", (0.7111, 0.1299, 0.1443))])
 def test_lpips_stays_what_it_was_when_it_gave_the_published_figures(name: str, figures: tuple[float, ...]) -> None:
-    """Figures of the day on which the pictures of richzhang/PerceptualSimilarity gave 0.722 and 0.138 (AlexNet) and 0.569 and 0.422 (VGG16)."""
+    """On the day of these figures, the pictures of richzhang/PerceptualSimilarity gave 0.722, 0.138 (AlexNet), 0.569, 0.422 (VGG16)."""
     loss, a = load_perceptual(name, CPU), drawn()
     others = a.flip(3), a.roll(2, -1), F.avg_pool2d(F.pad(a, (2,) * 4, mode="replicate"), 5, 1)
     assert [loss(a, b).item() for b in others] == pytest.approx(figures, abs=2e-4)
