@@ -8,7 +8,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from ..errors import RequestError
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, unproject, warp_to_view
 from ..inversion import Inversion, InversionConfig, Portrait3D, Target, face_region, make_target, settings, to_uint8
-from .metrics import folded, mean, mean_metrics, picture_metrics, shading_error, spread
+from .metrics import folded, mean, mean_metrics, picture_metrics, shading_error, spread, to_side
 from .people import LIST, Person, Sittings, is_people_set, read_people, score_real, start_person
 from .photos import find_photos, score_photo, start_photo
 from .sheet import Sheet
@@ -223,6 +223,11 @@ def _target(arrays: dict[str, np.ndarray], index: int, view: int, generator: Tri
     return make_target(*(arrays[field][index, view] for field in ("images", "cameras", "masks")), generator)
 
 
+def _at_side(target: Target, side: int) -> Target:
+    """As large as a render, which may be larger than the generator's own images."""
+    return replace(target, image=to_side(target.image, side), mask=None if target.mask is None else to_side(target.mask, side))
+
+
 def _score_person(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict[str, np.ndarray], index: int) -> dict[str, Any]:
     given = int(arrays["input_view"][index])
     views = [_score_view(portrait, generator, arrays, index, view) for view in range(arrays["images"].shape[1])]
@@ -241,18 +246,19 @@ def _score_view(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict
     given = int(arrays["input_view"][index])
     truth = _target(arrays, index, view, generator)
     out = portrait.render(truth.camera)
-    size = out.image.shape[-2:]
+    side = out.image.shape[-1]
+    truth = _at_side(truth, side)
     depth = depth_along_rays(arrays, index, view).to(generator.device)
     depths = F.interpolate(out.image_depth, depth.shape[-2:], mode="bilinear")
     both = torch.isfinite(depth) & (F.interpolate(out.image_opacity, depth.shape[-2:], mode="bilinear") > 0.5)
     error = round(float((depths - depth)[both].abs().mean()), 5) if both.any() else None
-    source = _target(arrays, index, given, generator)
+    source = _at_side(_target(arrays, index, given, generator), side)
     source_depth = depth_along_rays(arrays, index, given).nan_to_num(9.0).to(generator.device)
     filled = depth.nan_to_num(9.0)
     warp = warp_to_view(source.image, source.camera, source_depth, truth.camera, filled, source.mask, 0.02)
-    head = truth.mask if truth.mask is not None else torch.ones(1, 1, *size)
+    head = truth.mask if truth.mask is not None else torch.ones(1, 1, side, side)
     hidden = ((1 - warp.visible) * (head > 0.5)).float()
-    face = hidden * F.interpolate(face_region(unproject(filled, truth.camera))[:, None].float(), size)
+    face = hidden * F.interpolate(face_region(unproject(filled, truth.camera))[:, None].float(), (side, side))
     shading = shading_error(out.image, truth.image, face)
     return {"view": picture_metrics(out.image, truth.image) | {"depth_l1": error},
             "hidden": picture_metrics(out.image, truth.image, hidden) | {"depth_l1": error, "shading": shading}}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..inversion import mean_within
 from ..losses import identity_similarity, load_perceptual
@@ -21,10 +22,10 @@ SHADED_LEAST = 0.002
 
 
 def picture_metrics(picture: Tensor, truth: Tensor, mask: Tensor | None = None) -> dict[str, float | None]:
-    """Compare ``[1, 3, H, W]`` pictures in [-1, 1].
+    """Compare pictures ``[1, 3, H, W]`` in [-1, 1], at the size of the first.
 
     Args:
-        mask: ``[1, 1, H, W]`` in [0, 1]: only these pixels count (elsewhere the truth is put into the picture).
+        truth: of any size. mask: ``[1, 1, *, *]`` in [0, 1]: only these pixels count (elsewhere the truth is put into the picture).
 
     Returns:
         ``psnr`` (dB, over the mask), ``ssim``, ``ms_ssim``, ``haarpsi`` (higher is better), ``gmsd``, ``lpips`` (AlexNet; lower is
@@ -32,8 +33,10 @@ def picture_metrics(picture: Tensor, truth: Tensor, mask: Tensor | None = None) 
     """
     import piq
 
-    picture = picture.clamp(-1, 1)
+    picture, side = picture.clamp(-1, 1), picture.shape[-1]
+    truth = to_side(truth, side)
     if mask is not None:
+        mask = to_side(mask, side)
         picture = torch.lerp(truth, picture, mask)
     share = 1.0 if mask is None else float(mask.mean())
     if share == 0:
@@ -46,6 +49,11 @@ def picture_metrics(picture: Tensor, truth: Tensor, mask: Tensor | None = None) 
         "psnr": -10 * math.log10(max(error, 1e-10)), "ssim": float(piq.ssim(a, b)),
         "ms_ssim": float(piq.multi_scale_ssim(a, b)) if large else None, "haarpsi": float(piq.haarpsi(a, b)), "gmsd": float(piq.gmsd(a, b)),
         "lpips": lpips_distance(picture, truth), "id": identity_similarity(_uint8(a), _uint8(b)) if whole else None}
+
+
+def to_side(image: Tensor, side: int) -> Tensor:
+    """``[1, C, H, H]`` at ``[1, C, side, side]``, without aliasing where it becomes smaller."""
+    return image if image.shape[-1] == side else F.interpolate(image, (side, side), mode="bilinear", antialias=True, align_corners=False)
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from ..generator import TriPlaneGenerator
 from ..geometry import Camera, unproject, warp_to_view
 from ..inversion import Inversion, InversionConfig, Portrait3D, face_region, prepare_photo, start_inversion, to_uint8
 from ..losses import identity_similarity
-from .metrics import lpips_distance, mean_metrics, picture_metrics
+from .metrics import lpips_distance, mean_metrics, picture_metrics, to_side
 from .recognition import descriptor, identity_distance
 
 LIST = "people.json"
@@ -141,7 +141,7 @@ class Sitting:
         """``[1, 1, FINE, FINE]`` in [0, 1]: the head without its body, 0 beyond the photo's border. The same for all methods."""
         crop = self.crop
         head = torch.from_numpy(crop.mask / 255.0 * (1 - crop.body.clip(0, 1)) * crop.inside).float()[None, None]
-        return _resized(head, FINE)
+        return to_side(head, FINE)
 
     @cached_property
     def on_white(self) -> Tensor:
@@ -181,7 +181,7 @@ def score_real(portrait: Portrait3D, given: Sitting, truths: list[Sitting]) -> d
         ``input``: ``picture_metrics`` of the given view at ``FINE`` pixels, head on white; ``sharpness`` (``sharpness_after_turns``);
         ``truths``: ``score_truth`` of each; ``real``: their mean.
     """
-    own = _on_white(_resized(portrait.render(portrait.camera).image.cpu(), FINE), given.alpha)
+    own = _on_white(to_side(portrait.render(portrait.camera).image.cpu(), FINE), given.alpha)
     each = [score_truth(portrait, truth) for truth in truths]
     real = mean_metrics([{key: one[key] for key in REAL} for one in each]) if each else dict.fromkeys(REAL)
     sharpness = sharpness_after_turns(portrait, given)
@@ -294,10 +294,10 @@ def sharpness_after_turns(portrait: Portrait3D, given: Sitting) -> dict[str, flo
         camera = portrait.orbit_camera(float(np.clip(yaw + turn, -MAX_YAW, MAX_YAW)), float(np.clip(pitch, -MAX_PITCH, MAX_PITCH)))
         seen = portrait.render(camera)
         warp = warp_to_view(photo, portrait.camera, own.image_depth, camera, seen.image_depth, alpha, TOLERANCE)
-        face = face_region(unproject(_resized(seen.image_depth, FINE), camera))[:, None]
-        shown = warp.visible * face * (_resized(seen.image_opacity, FINE) > SOLID)
+        face = face_region(unproject(to_side(seen.image_depth, FINE), camera))[:, None]
+        shown = warp.visible * face * (to_side(seen.image_opacity, FINE) > SOLID)
         shown = -F.max_pool2d(-shown, 2 * EDGE + 1, 1, EDGE)
-        here, there = (float((gradient_energy(x) * shown).sum()) for x in (_resized(seen.image.clamp(-1, 1), FINE), warp.image))
+        here, there = (float((gradient_energy(x) * shown).sum()) for x in (to_side(seen.image.clamp(-1, 1), FINE), warp.image))
         out[side] = round(here / there, 4) if float(shown.mean()) > LEAST_SEEN and there > 0 else None
     return out | {"mean": mean_metrics([{"mean": value} for value in out.values()])["mean"]}
 
@@ -319,12 +319,8 @@ def _tensor(image: np.ndarray) -> Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
-def _resized(x: Tensor, side: int) -> Tensor:
-    return x if x.shape[-1] == side else F.interpolate(x, (side, side), mode="bilinear", antialias=True, align_corners=False)
-
-
 def _scaled(image: np.ndarray, side: int) -> np.ndarray:
-    return image if image.shape[0] == side else to_uint8(_resized(_tensor(image), side))
+    return image if image.shape[0] == side else to_uint8(to_side(_tensor(image), side))
 
 
 def _on_white(image: Tensor, alpha: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..generator import Synthesized, TriPlaneGenerator
 from ..geometry import DEFAULT_FOCAL, Camera, project
@@ -198,6 +199,7 @@ def _whole_distance(state: State, target: Target, perceptual: PerceptualLoss) ->
     """Of the photo and the view as the portrait will show it: a look at some of its pixels is far nearer (0.05 where this is 0.17)."""
     offset = None if state.offset is None else state.offset.total()
     drawn = Portrait3D(state.generator, state.ws, target.camera, planes_offset=offset).render(target.camera).image
+    drawn = F.interpolate(drawn, target.image.shape[-2:], mode="bilinear", antialias=True, align_corners=False)
     image, _ = completed(target.image, None, drawn, None, target.beyond)
     return float(perceptual(drawn, image))
 

@@ -104,6 +104,12 @@ def test_metrics_of_equal_and_of_different_pictures() -> None:
     assert same.keys() == {"psnr", "ssim", "ms_ssim", "haarpsi", "gmsd", "lpips", "id"}
 
 
+def test_a_truth_of_another_size_is_brought_to_the_pictures() -> None:
+    large = F.interpolate(torch.rand(1, 3, 9, 9, generator=torch.Generator().manual_seed(0)) * 2 - 1, (384, 384), mode="bilinear")
+    truth, mask = F.interpolate(large, (192, 192), mode="bilinear", antialias=True), torch.ones(1, 1, 192, 192)
+    assert picture_metrics(large, truth)["psnr"] > 35 and picture_metrics(truth, large, mask)["lpips"] < 0.01
+
+
 def test_a_mask_limits_what_counts() -> None:
     a = torch.zeros(1, 3, 192, 192)
     b = a.clone()
