@@ -203,6 +203,14 @@ def test_dlibs_models_are_found_without_importing_their_package(tmp_path, monkey
         assert recognition.recognition_models() is None and recognition.descriptor(np.zeros((8, 8, 3), np.uint8)) is None
 
 
+@pytest.mark.skipif(recognition.recognition_models() is None, reason="dlib and its models are not installed")
+def test_dlib_knows_a_face_again_in_a_darker_picture(astronaut: np.ndarray) -> None:
+    face = astronaut[:320, 60:380]
+    own, darker = recognition.descriptor(face), recognition.descriptor(face // 2)
+    assert own.shape == (128,) and 0 < recognition.identity_distance(own, darker) < 0.4
+    assert recognition.descriptor(np.full((64, 64, 3), 200, np.uint8)) is None
+
+
 def test_identity_is_a_distance_or_null() -> None:
     a, b = np.zeros(128), np.full(128, 0.05)
     assert recognition.identity_distance(a, b) == pytest.approx(0.05 * 128**0.5) and recognition.identity_distance(a, None) is None

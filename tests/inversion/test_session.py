@@ -21,6 +21,7 @@ from symgan_core.inversion import (
     settings,
     to_uint8,
 )
+from symgan_core.inversion import tuning as tuning_module
 from symgan_core.inversion.config import PRESETS
 from symgan_core.inversion.growth import grow_matter, holes, spread_depth
 from symgan_core.inversion.labels import MIRRORED, hidden_views, kept_labels
@@ -106,6 +107,19 @@ def test_a_stage_ends_early_by_lpips_alone() -> None:
     assert near_enough(pti, PerceptualLoss(name, torch.dist), 0.04) and not near_enough(pti, PerceptualLoss(name, torch.dist), 0.06)
     assert not near_enough(pti, PerceptualLoss("gradient", torch.dist), 0.04)
     assert not near_enough(settings("spi").tuning, PerceptualLoss(name, torch.dist), 0.0)
+
+
+def test_a_stage_stops_where_the_whole_view_is_near_enough(tiny: TriPlaneGenerator, monkeypatch) -> None:
+    """A look at some of its pixels is nearer, and only calls for the question."""
+    config, asked = short("pti", 1, 12), []
+    config = replace(config, tuning=replace(config.tuning, stop_at_lpips=10.0))
+    stopped = start(tiny, config)
+    list(stopped)
+    assert stopped.portrait().report["steps"]["tuning"] == 1
+    monkeypatch.setattr(tuning_module, "_whole_distance", lambda *_: asked.append(1) or 11.0)
+    whole = start(tiny, config)
+    list(whole)
+    assert whole.portrait().report["steps"]["tuning"] == 12 and len(asked) == 3  # every fifth step
 
 
 def test_origins_are_shares_of_all_views(tiny: TriPlaneGenerator) -> None:
