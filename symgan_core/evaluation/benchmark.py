@@ -22,8 +22,9 @@ from ..errors import RequestError
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, unproject, warp_to_view
 from ..inversion import Inversion, InversionConfig, Portrait3D, Target, face_region, make_target, settings, to_uint8
+from .likeness import score_real
 from .metrics import folded, mean, mean_metrics, picture_metrics, shading_error, spread, to_side
-from .people import LIST, Person, Sittings, is_people_set, read_people, score_real, start_person
+from .people import LIST, Person, Sittings, is_people_set, read_people, start_person
 from .photos import find_photos, score_photo, start_photo
 from .sheet import Sheet
 

@@ -10,8 +10,9 @@ import torch
 from PIL import Image, ImageFilter
 
 from symgan_core.errors import NoFaceFound, RequestError
-from symgan_core.evaluation import evaluate, people, recognition
-from symgan_core.evaluation.people import Sittings, fit_camera, read_people, score_real, score_truth, sharpness_after_turns, similarity
+from symgan_core.evaluation import evaluate, likeness, people, recognition
+from symgan_core.evaluation.likeness import fit_camera, score_real, score_truth, sharpness_after_turns, similarity
+from symgan_core.evaluation.people import Sittings, read_people
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import Portrait3D, settings, to_uint8
@@ -60,9 +61,9 @@ def truth(sittings: Sittings, folder: Path) -> people.Sitting:
 
 @pytest.fixture
 def quick(monkeypatch) -> None:
-    monkeypatch.setattr(people, "TURNS", (-5.0, 0.0))
-    monkeypatch.setattr(people, "TILTS", (0.0,))
-    monkeypatch.setattr(people, "STEPS", ((2.5, 3.0),))
+    monkeypatch.setattr(likeness, "TURNS", (-5.0, 0.0))
+    monkeypatch.setattr(likeness, "TILTS", (0.0,))
+    monkeypatch.setattr(likeness, "STEPS", ((2.5, 3.0),))
     monkeypatch.setitem(PRESETS, "fast", (2, 2))
 
 
@@ -124,7 +125,7 @@ def test_a_similarity_is_found_beside_a_misread_point() -> None:
     found, error = similarity(points, wanted, inner)
     assert found == pytest.approx(matrix, abs=0.02)
     eyes = np.linalg.norm(wanted[36:42].mean(0) - wanted[42:48].mean(0))
-    assert error == pytest.approx(2 * 40 * 2**0.5 / 51 / max(eyes, people.LEAST_EYES * people.SIDE), rel=0.01)
+    assert error == pytest.approx(2 * 40 * 2**0.5 / 51 / max(eyes, likeness.LEAST_EYES * people.SIDE), rel=0.01)
 
 
 def test_a_perfect_portrait_is_near_its_truth_and_a_wrong_one_is_not(
@@ -181,7 +182,7 @@ def test_a_people_set_is_evaluated_and_goes_on_where_it_was(
     w = result["methods"]["w"]
     ann, ben = w["each"]["ann"], w["each"]["ben"]
     assert ann.keys() == {"input", "sharpness", "real", "truths", "seconds", "renders"} and result["lpips_network"] == "alex"
-    assert ann["real"] == {key: ann["truths"][0][key] for key in people.REAL} and ann["truths"][0]["truth"] == "left.png"
+    assert ann["real"] == {key: ann["truths"][0][key] for key in likeness.REAL} and ann["truths"][0]["truth"] == "left.png"
     assert ann["real"]["identity_distance"] is None and ann["real"]["lpips_face"] > 0 and ann["input"]["lpips"] > 0
     assert ben["truths"] == [] and set(ben["real"].values()) == {None}
     assert w["mean"]["real"]["points"] == pytest.approx(ann["real"]["points"], abs=1e-4) and w["mean"]["sharpness"]["mean"] > 0
