@@ -50,12 +50,13 @@ def build_parser() -> argparse.ArgumentParser:
     convert.add_argument("source", type=Path)
     convert.add_argument("out", type=Path)
 
-    evaluate = commands.add_parser("evaluate", help="score methods on a multi-view file, or on a photo or a folder of photos")
-    evaluate.add_argument("data", type=Path)
+    evaluate = commands.add_parser("evaluate", help="score methods on a multi-view file, on people with people.json, or on photos")
+    evaluate.add_argument("data", type=Path, help="an .npz, a folder with people.json, a photo, or a folder of photos")
     evaluate.add_argument("--methods", nargs="+", default=["spi", "pti", "w_plus", "w"])
     evaluate.add_argument("--preset", default="balanced")
     evaluate.add_argument("--generator", default="builtin")
     evaluate.add_argument("--limit", type=int)
+    evaluate.add_argument("--seeds", nargs="+", type=int, default=[0], help="with several, means and their spread")
     evaluate.add_argument("--json", type=Path, required=True, dest="out")
     _common(evaluate)
 
@@ -163,13 +164,15 @@ def _evaluate(args: argparse.Namespace) -> None:
         else:  # a log
             print(f"{method}: {name} ({done + 1} of {total})", file=sys.stderr)
 
-    result = evaluate(args.data, args.methods, generator, args.preset, args.limit, args.out, progress=progress)
+    result = evaluate(args.data, args.methods, generator, args.preset, args.limit, args.out, args.seeds, progress)
     bar.close()
-    columns = (("input", "psnr"), ("novel", "psnr"), ("novel", "haarpsi"), ("hidden", "haarpsi"), ("novel", "depth_l1"),
-               ("turned", "psnr"), ("turned", "haarpsi"))
+    columns = (("input", "psnr"), ("input", "lpips"), ("novel", "psnr"), ("novel", "lpips"), ("novel", "haarpsi"), ("hidden", "haarpsi"),
+               ("novel", "depth_l1"), ("turned", "psnr"), ("turned", "haarpsi"), ("real", "lpips_face"), ("real", "points"),
+               ("real", "identity_distance"), ("sharpness", "mean"))
     means = {method: scores["mean"] for method, scores in result["methods"].items()}
     shown = [(part, key) for part, key in columns if any(part in mean for mean in means.values())]
-    print("| method | " + " | ".join(f"{part} {'depth' if key == 'depth_l1' else key}" for part, key in shown) + " | seconds |")
+    names = {"depth_l1": "depth", "lpips_face": "LPIPS", "identity_distance": "identity", "mean": ""}
+    print("| method | " + " | ".join(f"{part} {names.get(key, key)}".strip() for part, key in shown) + " | seconds |")
     print("|---" * (len(shown) + 2) + "|")
     for method, mean in means.items():
         values = [*(mean[part][key] for part, key in shown), mean["seconds"]]

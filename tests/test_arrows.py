@@ -12,7 +12,7 @@ CORE = ROOT / "symgan_core"
 ALLOWED = {
     "errors": set(), "weights": {"errors"}, "geometry": {"errors"}, "generator": {"errors", "geometry", "weights"},
     "faces": {"errors", "geometry", "weights"},
-    "losses": {"errors", "geometry"}, "portrait": {"errors", "geometry", "generator"},
+    "losses": {"errors", "geometry", "weights"}, "portrait": {"errors", "geometry", "generator"},
     "inversion": {"errors", "geometry", "generator", "faces", "losses", "portrait"},
     "editing": {"errors", "generator", "inversion"}, "export": {"errors", "generator", "geometry", "inversion"},
     "evaluation": {"errors", "generator", "faces", "geometry", "inversion", "losses"},

@@ -45,6 +45,7 @@ def test_invert_writes_all_files(inverted: Path) -> None:
     for key in ("method", "preset", "generator", "device", "seconds", "steps", "losses", "camera", "mirror_weight", "metrics",
                 "mirror_rejected_share", "perceptual", "face_provider", "origins"):
         assert key in report, key
+    assert {"psnr", "lpips", "perceptual"} <= report["metrics"].keys() and 0 < report["metrics"]["lpips"] < 0.2
     assert {"intake", "pivot", "tuning", "video"} <= report["seconds"].keys() and len(report["camera"]) == 25
     a, b = (np.asarray(Image.open(inverted / n), float) for n in ("input.png", "reconstruction.png"))
     assert np.abs(a - b).mean() < 14  # of 255

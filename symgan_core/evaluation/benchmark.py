@@ -1,12 +1,14 @@
-"""``evaluate``: run methods on a multi-view file, with one view given, and score all views; or on photos, for which there is no truth."""
+"""``evaluate``: run methods on people of whom one view is given and others are known, or on photos, for which there is no truth."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,14 +21,17 @@ from torch.nn import functional as F
 from ..errors import RequestError
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, unproject, warp_to_view
-from ..inversion import METHODS, Inversion, Portrait3D, Target, face_region, make_target, settings, to_uint8
-from ..losses import load_perceptual
-from .metrics import mean_metrics, picture_metrics, shading_error
+from ..inversion import Inversion, InversionConfig, Portrait3D, Target, face_region, make_target, settings, to_uint8
+from .likeness import score_real
+from .metrics import folded, mean, mean_metrics, picture_metrics, shading_error, spread, to_side
+from .people import LIST, Person, Sittings, is_people_set, read_people, start_person
 from .photos import find_photos, score_photo, start_photo
 from .sheet import Sheet
 
 OTHER_VIEWS = {"mirror", "neighbour", "mirrored", "depth"}
 """Losses that take a render of their own."""
+PARTS = ("input", "novel", "hidden", "turned", "sharpness", "real")
+"""What a person's result may hold of measures, each a dict."""
 FIELDS = ("images", "masks", "depths", "depth_offset", "cameras", "input_view", "names")
 
 
@@ -39,49 +44,79 @@ def read_multiview(path: str | Path) -> dict[str, np.ndarray]:
         raise RequestError(f"'{path}' is not a multi-view file.", f"It must be an .npz with {', '.join(FIELDS)}.") from error
 
 
-def evaluate(data: str | Path, methods: list[str], generator: TriPlaneGenerator, preset: str = "balanced",
-             limit: int | None = None, out: str | Path | None = None, seed: int = 0,
+def evaluate(data: str | Path, methods: Sequence[str] | Mapping[str, InversionConfig], generator: TriPlaneGenerator,
+             preset: str = "balanced", limit: int | None = None, out: str | Path | None = None, seeds: Sequence[int] = (0,),
              progress: Callable[[str, str, int, int], None] | None = None) -> dict[str, Any]:
     """Score methods; the given view alone is shown to them.
 
     Args:
-        data: a multi-view file; or a picture, or a folder of pictures, which have no truth (``photos.py``).
+        data: a multi-view file; a folder with a ``people.json``: real people with photos from other sides (``people.py``); or a picture,
+            or a folder of pictures, which have no truth (``photos.py``).
+        methods: names, run at the ``preset``; or a name of your own for each of some settings (``ablation_variants``).
         limit: only the first so many people.
         out: JSON file, rewritten after each person; a cut run goes on where it was. Beside it a picture sheet is written.
+        seeds: with several, figures are their means, ``spread`` of a method is the standard deviation of its mean from seed to seed, and
+            ``seeds`` holds the figures of each.
         progress: called before each run with method, name, how many runs are over, and how many there are.
+
+    Raises:
+        RequestError, PhotoError, CheckpointError.
     """
-    unknown = [m for m in methods if m not in METHODS]
-    if unknown:
-        raise RequestError(f"There is no method '{unknown[0]}'.", f"Choose among: {', '.join(METHODS)}.")
-    data = Path(data)
-    known_truth = data.suffix == ".npz"
-    files = [data] if known_truth else find_photos(data)
-    cases = (_people(read_multiview(data), generator) if known_truth else _photos(files, generator))[: limit or None]
-    network = load_perceptual(generator.device).name
+    configs = _configs(methods, preset)
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise RequestError("Each seed can be used once, and one is needed.", "For example: --seeds 0 1 2")
+    files, cases = _read(Path(data), generator, limit)
+    presets = {config.preset for config in configs.values()}
     result: dict[str, Any] = {
-        "methods": {}, "lpips_network": network if network.startswith("lpips") else None, "optimised": network,
-        "device": str(generator.device), "preset": preset, "run": _fingerprint(files, generator, seed)}
+        "methods": {}, "lpips_network": "alex", "device": str(generator.device),
+        "preset": presets.pop() if len(presets) == 1 else "mixed", "seeds": list(seeds), "run": _fingerprint(files, generator)}
     out = Path(out) if out else None
     known = _earlier(out, result) if out else {}
     sheet = Sheet(out.with_name(f"{out.stem}-views")) if out else None
-    for turn, method in enumerate(methods):
-        each: dict[str, Any] = {}
-        for case in cases:
-            if case.name in known.get(method, {}) and sheet and sheet.has(case.name, method):
-                each[case.name] = known[method][case.name]
+    done, total = 0, len(configs) * len(seeds) * len(cases)
+    for method, config in configs.items():
+        runs: dict[int, dict[str, Any]] = {}
+        for seed, case in itertools.product(seeds, cases):
+            drawn = seed == seeds[0]
+            earlier = known.get((method, _digest(config), seed), {})
+            each = runs.setdefault(seed, {})
+            if case.name in earlier and sheet and (not drawn or sheet.has(case.name, method)):
+                each[case.name] = earlier[case.name]
             else:
                 if progress:
-                    progress(method, case.name, turn * len(cases) + len(each), len(methods) * len(cases))
-                inversion = case.start(method, preset, seed)
+                    progress(method, case.name, done, total)
+                inversion = case.start(config, seed)
                 portrait, each[case.name] = _run(case, inversion)
-                if sheet:
+                if sheet and drawn:
                     sheet.truth(case.name, *case.shown(inversion))
                     sheet.method(case.name, method, portrait)
-            result["methods"][method] = {"mean": _mean(list(each.values())), "each": each}
+            done += 1
+            result["methods"][method] = _scores(runs) | {"perceptual": config.perceptual, "settings": _digest(config)}
             if out and sheet:
                 out.write_text(json.dumps(result, indent=1) + "\n")
-                sheet.write(out.with_name(f"{out.stem}-sheet.jpg"), [c.name for c in cases], methods)
+                sheet.write(out.with_name(f"{out.stem}-sheet.jpg"), [c.name for c in cases], list(configs))
     return result
+
+
+def _configs(methods: Sequence[str] | Mapping[str, InversionConfig], preset: str) -> dict[str, InversionConfig]:
+    if not isinstance(methods, Mapping):
+        return {method: settings(method, preset) for method in methods}
+    for name in methods:
+        if not re.fullmatch(r"\w[\w.+-]*", name):  # it becomes a file's name
+            raise RequestError(f"'{name}' cannot name settings.", "Use letters, digits, and . + - _ after the first letter.")
+    return dict(methods)
+
+
+def _read(data: Path, generator: TriPlaneGenerator, limit: int | None) -> tuple[list[Path], list[_Case]]:
+    """The files that the figures depend on, and the people in them."""
+    if data.suffix == ".npz":
+        return [data], _people(read_multiview(data), generator)[: limit or None]
+    if is_people_set(data):
+        people = read_people(data)
+        photos = sorted({path for person in people for path in (person.given, *person.truths)})
+        return [data / LIST, *photos], _real_people(people[: limit or None], generator)
+    files = find_photos(data)
+    return files, _photos(files, generator)[: limit or None]
 
 
 @dataclass(frozen=True)
@@ -89,8 +124,8 @@ class _Case:
     """Somebody to be inverted: how to start, how to score, and what a sheet shows as true (``Sheet.truth``)."""
 
     name: str
-    start: Callable[[str, str, int], Inversion]
-    """With a method, a preset and a seed."""
+    start: Callable[[InversionConfig, int], Inversion]
+    """With settings and a seed."""
     score: Callable[[Portrait3D, Inversion], dict[str, Any]]
     shown: Callable[[Inversion], tuple[np.ndarray, np.ndarray, int]]
 
@@ -111,8 +146,8 @@ def _people(arrays: dict[str, np.ndarray], generator: TriPlaneGenerator) -> list
             pictures = [to_uint8(targets(view).image) for view in range(arrays["images"].shape[1])]  # on the methods' background
             return np.stack(pictures), arrays["cameras"][index], given
 
-        def start(method: str, preset: str, seed: int) -> Inversion:
-            return Inversion(targets(given), generator, settings(method, preset), seed)
+        def start(config: InversionConfig, seed: int) -> Inversion:
+            return Inversion(targets(given), generator, config, seed)
 
         return _Case(str(arrays["names"][index]), start,
                      lambda portrait, _: _score_person(portrait, generator, arrays, index), shown)
@@ -130,7 +165,38 @@ def _photos(files: list[Path], generator: TriPlaneGenerator) -> list[_Case]:
             for file in files]
 
 
-def _fingerprint(files: list[Path], generator: TriPlaneGenerator, seed: int) -> dict[str, Any]:
+def _real_people(people: list[Person], generator: TriPlaneGenerator) -> list[_Case]:
+    sittings = Sittings(generator)
+
+    def case(person: Person) -> _Case:
+        given, truths = sittings.read(person.given), [sittings.read(path) for path in person.truths]
+
+        def shown(_: Inversion) -> tuple[np.ndarray, np.ndarray, int]:
+            cameras = torch.cat([sitting.crop.camera.vector() for sitting in (given, *truths)])
+            return np.stack([sitting.image for sitting in (given, *truths)]), cameras.numpy(), 0
+
+        return _Case(person.name, partial(start_person, given, generator), lambda portrait, _: score_real(portrait, given, truths), shown)
+
+    return [case(person) for person in people]  # all photos are read now: who waits for hours is not told at their end that one is no photo
+
+
+def _scores(runs: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """``runs``: what each person got with each seed."""
+    if len(runs) == 1:
+        (each,) = runs.values()
+        return {"mean": _mean(list(each.values())), "each": each}
+    means = [_mean(list(each.values())) for each in runs.values()]
+    names = list(next(iter(runs.values())))
+    return {"mean": folded(means, mean), "spread": folded(means, spread),
+            "each": {name: folded([each[name] for each in runs.values() if name in each], mean) for name in names},
+            "seeds": {str(seed): {"mean": one, "each": each} for (seed, each), one in zip(runs.items(), means, strict=True)}}
+
+
+def _digest(config: InversionConfig) -> str:
+    return hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _fingerprint(files: list[Path], generator: TriPlaneGenerator) -> dict[str, Any]:
     """What figures have to have in common to stand in one table."""
     weights, data = hashlib.sha256(), hashlib.sha256()
     for name, value in generator.state_dict().items():
@@ -138,21 +204,29 @@ def _fingerprint(files: list[Path], generator: TriPlaneGenerator, seed: int) -> 
         weights.update(value.cpu().contiguous().numpy().tobytes())
     for file in files:
         data.update(file.read_bytes())
-    return {"data": data.hexdigest()[:16], "generator": weights.hexdigest()[:16], "seed": seed, "threads": torch.get_num_threads()}
+    return {"data": data.hexdigest()[:16], "generator": weights.hexdigest()[:16], "threads": torch.get_num_threads()}
 
 
-def _earlier(out: Path, result: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Results of each method and person that an earlier run with the same settings has left in ``out``."""
+def _earlier(out: Path, result: dict[str, Any]) -> dict[tuple[str, str, int], dict[str, Any]]:
+    """What each person got in an earlier run on the same data that is left in ``out``, by method, its settings' digest, and seed."""
     try:
-        earlier = json.loads(out.read_text())
-        same = all(earlier[key] == result[key] for key in ("preset", "device", "optimised", "run"))
-        return {method: found["each"] for method, found in earlier["methods"].items()} if same else {}
-    except (OSError, ValueError, KeyError, TypeError):
+        earlier, known = json.loads(out.read_text()), {}
+        if all(earlier[key] == result[key] for key in ("device", "run")):
+            for method, found in earlier["methods"].items():
+                seeds = found.get("seeds") or {earlier["seeds"][0]: found}
+                known |= {(method, found["settings"], int(seed)): one["each"] for seed, one in seeds.items()}
+        return known
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
         return {}
 
 
 def _target(arrays: dict[str, np.ndarray], index: int, view: int, generator: TriPlaneGenerator) -> Target:
     return make_target(*(arrays[field][index, view] for field in ("images", "cameras", "masks")), generator)
+
+
+def _at_side(target: Target, side: int) -> Target:
+    """As large as a render, which may be larger than the generator's own images."""
+    return replace(target, image=to_side(target.image, side), mask=None if target.mask is None else to_side(target.mask, side))
 
 
 def _score_person(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict[str, np.ndarray], index: int) -> dict[str, Any]:
@@ -173,18 +247,19 @@ def _score_view(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict
     given = int(arrays["input_view"][index])
     truth = _target(arrays, index, view, generator)
     out = portrait.render(truth.camera)
-    size = out.image.shape[-2:]
+    side = out.image.shape[-1]
+    truth = _at_side(truth, side)
     depth = depth_along_rays(arrays, index, view).to(generator.device)
     depths = F.interpolate(out.image_depth, depth.shape[-2:], mode="bilinear")
     both = torch.isfinite(depth) & (F.interpolate(out.image_opacity, depth.shape[-2:], mode="bilinear") > 0.5)
     error = round(float((depths - depth)[both].abs().mean()), 5) if both.any() else None
-    source = _target(arrays, index, given, generator)
+    source = _at_side(_target(arrays, index, given, generator), side)
     source_depth = depth_along_rays(arrays, index, given).nan_to_num(9.0).to(generator.device)
     filled = depth.nan_to_num(9.0)
     warp = warp_to_view(source.image, source.camera, source_depth, truth.camera, filled, source.mask, 0.02)
-    head = truth.mask if truth.mask is not None else torch.ones(1, 1, *size)
+    head = truth.mask if truth.mask is not None else torch.ones(1, 1, side, side)
     hidden = ((1 - warp.visible) * (head > 0.5)).float()
-    face = hidden * F.interpolate(face_region(unproject(filled, truth.camera))[:, None].float(), size)
+    face = hidden * F.interpolate(face_region(unproject(filled, truth.camera))[:, None].float(), (side, side))
     shading = shading_error(out.image, truth.image, face)
     return {"view": picture_metrics(out.image, truth.image) | {"depth_l1": error},
             "hidden": picture_metrics(out.image, truth.image, hidden) | {"depth_l1": error, "shading": shading}}
@@ -200,7 +275,7 @@ def depth_along_rays(arrays: dict[str, np.ndarray], index: int, view: int) -> Te
 
 
 def _mean(each: list[dict[str, Any]]) -> dict[str, Any]:
-    parts = [part for part in ("input", "novel", "hidden", "turned") if part in each[0]]
+    parts = [part for part in PARTS if part in each[0]]
     out: dict[str, Any] = {part: mean_metrics([e[part] for e in each]) for part in parts}
     for part in ("seconds", "renders"):
         out[part] = round(sum(e[part] for e in each) / len(each), 2)

@@ -9,7 +9,7 @@ from ..errors import RequestError
 from ..faces import read_photo
 from ..generator import TriPlaneGenerator
 from ..geometry import warp_to_view
-from ..inversion import Inversion, Portrait3D, prepare_photo, start_inversion
+from ..inversion import Inversion, InversionConfig, Portrait3D, prepare_photo, start_inversion
 from .metrics import mean_metrics, picture_metrics
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".bmp", ".tif", ".tiff")
@@ -21,13 +21,13 @@ def find_photos(place: Path) -> list[Path]:
     """The picture ``place``, or the pictures in the folder, sorted. Raises RequestError if there are none."""
     found = [place] if place.is_file() else sorted(p for p in place.glob("*") if p.suffix.lower() in SUFFIXES)
     if not found:
-        raise RequestError(f"There is no photo in '{place}'.", "Name a multi-view .npz, a picture, or a folder of pictures.")
+        raise RequestError(f"There is no photo in '{place}'.", "Name an .npz, a picture, a folder of pictures, or one with people.json.")
     return found
 
 
-def start_photo(photo: Path, generator: TriPlaneGenerator, method: str, preset: str, seed: int) -> Inversion:
+def start_photo(photo: Path, generator: TriPlaneGenerator, config: InversionConfig, seed: int) -> Inversion:
     """An inversion of a picture file. Raises PhotoError, NoFaceFound, RequestError."""
-    return start_inversion(prepare_photo(read_photo(photo), generator), generator, method, preset, seed)
+    return start_inversion(prepare_photo(read_photo(photo), generator), generator, config, seed=seed)
 
 
 def score_photo(portrait: Portrait3D, inversion: Inversion) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class TuningConfig:
     palette: bool = True
     """Begin with the photo's colours on all of the head, hidden parts too (``palette.py``)."""
     stop_at_lpips: float | None = None
-    """End the stage when the photo's view is this near (PTI and SPI: 0.05); other perceptual terms have other scales and do not stop."""
+    """End the stage when the whole of the photo's view is this near (PTI and SPI: 0.05); for methods whose perceptual loss is LPIPS."""
     neighbours: bool = True
     """Pseudo labels: the photo warped to cameras nearby."""
     fill_hidden: bool = False
@@ -113,7 +113,7 @@ class TuningConfig:
     mirror_pixels: bool = True
     """Mirrored labels are compared as pictures too; SPI compares contextually alone."""
     contextual_weight: float = 0.0
-    """Of the mirrored labels' weight, on eyes, nose and mouth. Its features here are patches of pixels: it stains what is hidden."""
+    """Of the mirrored labels' weight, on eyes, nose and mouth: sets of VGG features are compared (SPI)."""
     depth_weight: float = 60.0
     neighbour_yaw: float = 22.0
     """Largest yaw between the photo and a neighbour, degrees."""
@@ -132,6 +132,8 @@ class InversionConfig:
     preset: str = "balanced"
     pivot: PivotConfig = PivotConfig()
     tuning: TuningConfig = TuningConfig()
+    perceptual: str = "gradient"
+    """The perceptual loss of both stages (``losses.PERCEPTUAL``)."""
     draft: bool = True
     """While optimising, looks of the generator's draft resolution with its draft samples do (``look.py``)."""
     preview_every: int = 5
@@ -154,19 +156,19 @@ _NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, 
               "grazing": 0.0}
 _ALL = ("backbone", "decoder", "superresolution")
 _PLAIN = PivotConfig(mirror=False, points_weight=0.0, points_first=False)
-_PTI = InversionConfig("pti", pivot=replace(_PLAIN, space="w"), tuning=TuningConfig(
+_PTI = InversionConfig("pti", perceptual="lpips-alex", pivot=replace(_PLAIN, space="w"), tuning=TuningConfig(
     parts=_ALL, offset_rate=0.0, grow=False, painted=False, palette=False, pixel_weight=1.0, opacity_weight=1.0, rim=0, stop_at_lpips=0.05,
     **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
     "spi": InversionConfig("spi", detail=True, pivot=PivotConfig(from_guess=True, keep_haircut=True, void_weight=20.0)),
     "pti": _PTI,
-    "w_plus": InversionConfig("w_plus", pivot=_PLAIN, tuning=TuningConfig(steps=0)),
-    "w": InversionConfig("w", pivot=replace(_PLAIN, space="w"), tuning=TuningConfig(steps=0)),
+    "w_plus": InversionConfig("w_plus", perceptual="lpips-alex", pivot=_PLAIN, tuning=TuningConfig(steps=0)),
+    "w": InversionConfig("w", perceptual="lpips-alex", pivot=replace(_PLAIN, space="w"), tuning=TuningConfig(steps=0)),
     "pose_opt": replace(_PTI, method="pose_opt", pivot=replace(_PTI.pivot, optimize_camera=True)),
-    "hfgi3d": InversionConfig("hfgi3d", pivot=_PLAIN, tuning=replace(
+    "hfgi3d": InversionConfig("hfgi3d", perceptual="lpips-alex", pivot=_PLAIN, tuning=replace(
         _PTI.tuning, neighbours=True, fill_hidden=True, neighbour_yaw=60.0, neighbour_weight=1.0)),
     "spi_paper": InversionConfig(
-        "spi_paper", fixed_steps=True, draft=False,
+        "spi_paper", perceptual="lpips-vgg", fixed_steps=True, draft=False,
         pivot=PivotConfig(steps=500, learning_rate=0.02, mirror_every=1, coarse_share=0.0, prior_weight=0.0, match_light=False,
                           points_weight=0.0, points_first=False),
         tuning=TuningConfig(

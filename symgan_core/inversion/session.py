@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..errors import RequestError
 from ..faces import (
@@ -45,7 +44,7 @@ from .parts import SKIN, parts_shown
 from .pictures import detail_pictures
 from .pivot import State, find_pivot, latent_statistics, place_head
 from .placing import FacePoints
-from .target import Target, completed, make_target, takes_colours, to_uint8
+from .target import Target, make_target, takes_colours, to_uint8
 from .tuning import prepare, tune_generator
 
 MAX_PHOTO_YAW = 75.0
@@ -69,7 +68,7 @@ class Inversion:
         self._guessed = guess is not None
         start = latent_statistics(generator, target.camera)[0] if guess is None else guess
         self._state = State(generator, start.expand(1, generator.config.num_ws, -1).clone(), target.camera)
-        self._perceptual = load_perceptual(generator.device)
+        self._perceptual = load_perceptual(config.perceptual, generator.device)
         self._points: FacePoints | None = None
         self._liked: State | None = None
         self._report: dict[str, Any] = {
@@ -205,14 +204,26 @@ class Inversion:
         self._report["origins"] = {name: round(x, 4) for name, x in zip(("seen", "mirrored", "invented"), shares, strict=True)}
         return maps, self._report["origins"]
 
+    @torch.no_grad()
     def _metrics(self, portrait: Portrait3D) -> dict[str, float]:
-        image = F.adaptive_avg_pool2d(portrait.render(portrait.camera).image, self.target.image.shape[-1])
-        truth, _ = completed(self.target.image, None, image, None, self.target.beyond)
-        error = (image.clamp(-1, 1) - truth).square().mean()
-        found = {"psnr": round(float(10 * torch.log10(4 / error)), 3), "perceptual": round(float(self._perceptual(image, truth)), 5)}
+        """Of the photo's view against the photo, both on white beyond the head that the photo shows."""
+        image = portrait.render(portrait.camera).image
+        *colours, alpha = torch.from_numpy(self.target.input_picture(image.shape[-1])).to(image).permute(2, 0, 1)[None].div(255).split(1, 1)
+        truth, image = (x * alpha + 1 - alpha for x in (torch.cat(colours, 1) * 2 - 1, image.clamp(-1, 1)))
+        lpips = load_perceptual("lpips-alex", image.device)
+        found = {"psnr": psnr(image, truth), "lpips": round(float(lpips(image, truth)), 5),
+                 "perceptual": round(float(self._perceptual(image, truth)), 5)}
+        if portrait.pictures:
+            plain = portrait.render(portrait.camera, detail=False).image.clamp(-1, 1) * alpha + 1 - alpha
+            found["psnr_without_detail"] = psnr(plain, truth)
         if self.target.matte:  # framed as the second look expects heads
             found["landmark_error"] = round(landmark_error(image, truth), 4)
         return found
+
+
+def psnr(image: Tensor, truth: Tensor) -> float:
+    """dB, of pictures in [-1, 1]."""
+    return round(float(10 * torch.log10(4 / (image - truth).square().mean().clamp(min=1e-10))), 3)
 
 
 def invert_crop(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray | None = None, method: str = "spi",
@@ -283,13 +294,15 @@ def crop_face(photo: np.ndarray, face: Face, generator: TriPlaneGenerator, reque
                     *(close.share(names, frame, config.image_resolution) for names in (("hair",), SKIN)))
 
 
-def start_inversion(crop: FaceCrop, generator: TriPlaneGenerator, method: str = "spi", preset: str = "balanced", seed: int = 0,
-                    request: PhotoRequest = PhotoRequest(), source: str = "builtin") -> Inversion:
-    """An inversion of a prepared photo; the pose is refined unless the user gave it."""
+def start_inversion(crop: FaceCrop, generator: TriPlaneGenerator, method: str | InversionConfig = "spi", preset: str = "balanced",
+                    seed: int = 0, request: PhotoRequest = PhotoRequest(), source: str = "builtin") -> Inversion:
+    """An inversion of a prepared photo; the pose is refined unless the user gave it. ``method``: a name, or settings with their preset."""
     target = make_target(crop.image, crop.camera.vector()[0], crop.mask, generator, crop.body, crop.inside, crop.loose, crop.picture,
                          crop.hair, crop.skin)
     refine = request.yaw is None and request.pitch is None
-    return Inversion(target, generator, settings(method, preset, optimize_camera=refine), seed, source)
+    config = settings(method, preset) if isinstance(method, str) else method
+    config = replace(config, pivot=replace(config.pivot, optimize_camera=refine or config.pivot.optimize_camera))
+    return Inversion(target, generator, config, seed, source)
 
 
 def invert_photo(photo: str | Path | np.ndarray, preset: str = "balanced", method: str = "spi",

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..generator import Synthesized, TriPlaneGenerator
 from ..geometry import DEFAULT_FOCAL, Camera, project
 from ..geometry.images import eroded, resized
-from ..losses import PerceptualLoss, contextual_loss, depth_drift, patch_features, total_variation
+from ..losses import PerceptualLoss, contextual_loss, depth_drift, total_variation, vgg_features
+from ..portrait import Portrait3D
 from .config import InversionConfig, TuningConfig
 from .events import Event
 from .gate import surface_gate
@@ -35,6 +37,10 @@ PART = 0.085
 """Side of its boxes in world units."""
 WIDTHS_PER_UNIT = DEFAULT_FOCAL / 2.7
 """Image widths a world unit at the head's distance."""
+
+
+ASK_EVERY = 5
+"""Where a look is near enough to stop, the whole view is asked, after so many steps again."""
 
 
 @dataclass
@@ -77,6 +83,7 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
     optimizer = torch.optim.Adam(groups, tuning.learning_rate, betas=(0.9, 0.99), fused=True)
     if tuning.depth:
         views.references = _reference_depths(base, painted, still, config, rng)
+    asked = -ASK_EVERY
     try:
         for step in range(tuning.steps):
             rate = min(1.0, (step + 1) / 5) * min(1.0, 0.1 + 0.9 * (tuning.steps - step) / (0.3 * tuning.steps))
@@ -108,8 +115,10 @@ def tune_generator(state: State, target: Target, config: InversionConfig, percep
             optimizer.step()
             preview = to_preview(out, generator) if step % config.preview_every == 0 or step + 1 == tuning.steps else None
             yield Event("tuning", step + 1, tuning.steps, {k: float(v.detach()) for k, v in losses.items()}, preview)
-            if near_enough(tuning, perceptual, float(losses["perceptual"].detach())):
-                break
+            if near_enough(tuning, perceptual, float(losses["perceptual"].detach())) and step >= asked + ASK_EVERY:
+                asked = step
+                if near_enough(tuning, perceptual, tuning.perceptual_weight * _whole_distance(state, target, perceptual)):
+                    break
     finally:
         generator.requires_grad_(False)
         report["mirror_weight"] = round(target.mirror_weight, 4)
@@ -180,6 +189,16 @@ def near_enough(tuning: TuningConfig, perceptual: PerceptualLoss, distance: floa
 
 
 @torch.no_grad()
+def _whole_distance(state: State, target: Target, perceptual: PerceptualLoss) -> float:
+    """Of the photo and the view as the portrait will show it: a look at some of its pixels is far nearer (0.05 where this is 0.17)."""
+    offset = None if state.offset is None else state.offset.total()
+    drawn = Portrait3D(state.generator, state.ws, target.camera, planes_offset=offset).render(target.camera).image
+    drawn = F.interpolate(drawn, target.image.shape[-2:], mode="bilinear", antialias=True, align_corners=False)
+    image, _ = completed(target.image, None, drawn, None, target.beyond)
+    return float(perceptual(drawn, image))
+
+
+@torch.no_grad()
 def _reference_depths(base: TriPlaneGenerator, planes: Tensor, grid: Tensor | None, config: InversionConfig, rng: torch.Generator,
                       count: int = 6) -> list[tuple[Tensor, Tensor]]:
     """(camera, depth of the untouched generator) at random cameras (SPI: yaw within 0.7 rad, pitch within 0.4 rad)."""
@@ -233,9 +252,9 @@ def _extra_losses(generator: TriPlaneGenerator, planes: Tensor, ws: Tensor, view
         out, (image, trust) = look(generator, planes, ws, label.camera, seen, stride, rng, rng, samples, density)
         label = replace(label, image=image, trust=trust)
         if label.mirrored:
-            term = tuning.contextual_weight * _contextual(out, label)
-            if tuning.mirror_pixels:
-                term = term + _difference(out, image, trust, perceptual)
+            term = _difference(out, image, trust, perceptual) if tuning.mirror_pixels else out.image.new_zeros(())
+            if tuning.contextual_weight:
+                term = term + tuning.contextual_weight * _contextual(out, label)
             losses["mirrored"] = tuning.extra_every * tuning.mirror_weight * term
         else:
             losses["neighbour"] = tuning.extra_every * tuning.neighbour_weight * _difference(out, image, trust, perceptual)
@@ -254,7 +273,7 @@ def _difference(out: Synthesized, image: Tensor, trust: Tensor, perceptual: Perc
 
 
 def _contextual(out: Synthesized, label: Label) -> Tensor:
-    """Contextual loss on eyes, nose and mouth, where most of a box may be trusted."""
+    """Contextual loss of VGG features on eyes, nose and mouth, where most of a box may be trusted."""
     size = out.image.shape[-1]
     points = torch.tensor(FEATURES, device=out.image.device)[None]
     uv, _ = project(points, label.camera)
@@ -265,7 +284,7 @@ def _contextual(out: Synthesized, label: Label) -> Tensor:
             continue
         box = (..., slice(y - half, y + half), slice(x - half, x + half))
         if label.trust[box].mean() > 0.6:
-            total = total + contextual_loss(patch_features(out.image[box]), patch_features(label.image[box]))
+            total = total + contextual_loss(vgg_features(out.image[box]), vgg_features(label.image[box]))
             count += 1
     return total / max(count, 1)
 

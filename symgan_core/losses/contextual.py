@@ -7,16 +7,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def patch_features(image: Tensor, size: int = 5, stride: int = 2) -> Tensor:
-    """``[B, 3, H, W]`` to ``[B, N, 3 size²]``: small patches as features, where no trained network is at hand."""
-    return F.unfold(image, size, stride=stride).transpose(1, 2)
-
-
 def contextual_loss(a: Tensor, b: Tensor, bandwidth: float = 0.5) -> Tensor:
     """Each feature of ``b`` should have a near one in ``a``.
 
     Args:
-        a, b: ``[B, N, D]`` and ``[B, M, D]``.
+        a, b: ``[B, N, D]`` and ``[B, M, D]``, features of two pictures (``vgg_features``).
         bandwidth: 0.5 as in SPI's public code.
 
     Returns:

@@ -1,18 +1,26 @@
-"""The perceptual distance that drives the inversion: LPIPS where its backbone is on disk, else one that needs no download."""
+"""Perceptual distances of two pictures: LPIPS with the shipped weights, and one of structure and gradients that needs none."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-BACKBONES = {"vgg": "vgg16-397923af.pth", "alex": "alexnet-owt-7be5be79.pth"}
-"""LPIPS networks and the torchvision files that they need."""
+from ..errors import RequestError
+from ..weights import read_shipped
+
+PERCEPTUAL = ("gradient", "lpips-alex", "lpips-vgg")
+"""What ``load_perceptual`` knows."""
+WEIGHTS = Path(__file__).parent / "weights"
+LEAST = 32
+"""AlexNet's poolings need pictures of so many pixels a side; smaller ones are enlarged."""
 
 
 @dataclass(frozen=True)
@@ -26,28 +34,50 @@ class PerceptualLoss:
         return self.function(a, b)
 
 
-def lpips_backbone() -> str | None:
-    """Which LPIPS backbone lies in torch's hub folder, or None. Nothing is ever downloaded."""
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    for net, file in BACKBONES.items():
-        if (folder / file).is_file():
-            return net
-    return None
+def load_perceptual(name: str, device: torch.device) -> PerceptualLoss:
+    """A distance by its name (``PERCEPTUAL``): "gradient" (``gradient_structure_loss``), or LPIPS (Zhang et al., CVPR 2018).
+
+    Raises:
+        RequestError: there is no such distance. CheckpointError: its weights are damaged.
+    """
+    if name not in PERCEPTUAL:
+        raise RequestError(f"There is no perceptual loss '{name}'.", f"Choose one of: {', '.join(PERCEPTUAL)}.")
+    if name == "gradient":
+        return PerceptualLoss(name, gradient_structure_loss)
+    network = load_lpips(name.removeprefix("lpips-"), device)
+
+    def distance(a: Tensor, b: Tensor) -> Tensor:
+        return network(*(_enlarged(x) for x in (a, b))).mean()
+
+    return PerceptualLoss(name, distance)
 
 
-@lru_cache(maxsize=2)
-def load_perceptual(device: torch.device) -> PerceptualLoss:
-    """The best distance that works offline."""
-    net = lpips_backbone()
-    if net is None:
-        return PerceptualLoss("gradient-ms-ssim", gradient_ms_ssim)
+@lru_cache(maxsize=4)
+def load_lpips(net: str, device: torch.device) -> Any:
+    """``lpips.LPIPS`` on "alex" or "vgg", frozen, with the shipped convolutions. Raises CheckpointError if their file is damaged."""
     import lpips
 
-    model = lpips.LPIPS(net=net, verbose=False).to(device).eval().requires_grad_(False)
-    return PerceptualLoss(f"lpips-{net}", lambda a, b: model(a, b).mean())
+    state = read_shipped(WEIGHTS / f"lpips_{net}.safetensors")
+    # The package draws random weights first: neither the caller's random numbers nor their stderr are to notice.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
+    model.net.load_state_dict(state)
+    return model.to(device).eval().requires_grad_(False)
 
 
-def gradient_ms_ssim(a: Tensor, b: Tensor, scales: int = 4) -> Tensor:
+def vgg_features(image: Tensor) -> Tensor:
+    """``[B, 3, H, W]`` in [-1, 1] to ``[B, H/2 · W/2, 128]``: the second block of VGG16 (relu2_2), for ``contextual_loss``."""
+    model = load_lpips("vgg", image.device)
+    return model.net.slice2(model.net.slice1(model.scaling_layer(image))).flatten(2).transpose(1, 2)
+
+
+def _enlarged(x: Tensor) -> Tensor:
+    least = min(x.shape[-2:])
+    return x if least >= LEAST else F.interpolate(x, scale_factor=LEAST / least, mode="bilinear", align_corners=False)
+
+
+def gradient_structure_loss(a: Tensor, b: Tensor, scales: int = 4) -> Tensor:
     """Structure over four scales plus differences of image gradients.
 
     SSIM (Wang et al. 2004) at each level of an averaging pyramid, weighted equally, and the mean absolute difference of

@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -7,12 +8,13 @@ from PIL import Image
 from torch.nn import functional as F
 
 from symgan_core.errors import RequestError
-from symgan_core.evaluation import evaluate, picture_metrics
+from symgan_core.evaluation import ablation_variants, evaluate, picture_metrics
 from symgan_core.evaluation.benchmark import read_multiview
 from symgan_core.evaluation.metrics import shading_error
 from symgan_core.generator import TriPlaneGenerator
 from symgan_core.geometry import Camera
-from symgan_core.inversion import settings, to_uint8
+from symgan_core.inversion import Inversion, make_target, settings, to_uint8
+from symgan_core.inversion.config import PRESETS
 
 SIZE = 64
 
@@ -47,6 +49,7 @@ def test_evaluate_scores_every_part(tiny: TriPlaneGenerator, tmp_path) -> None:
     assert seen == [("w", "p0", 0, 2), ("w_plus", "p0", 1, 2)]
     for method in ("w", "w_plus"):
         one = result["methods"][method]["each"]["p0"]
+        assert result["lpips_network"] == "alex" and 0 < one["input"]["lpips"] < 1 and one["novel"]["lpips"] > 0
         assert one["seconds"] > 0 and one["renders"] >= settings(method, "fast").pivot.steps
         for part in ("input", "novel", "hidden"):
             assert {"psnr", "ssim", "ms_ssim", "haarpsi", "gmsd", "lpips", "depth_l1", "id"} <= one[part].keys()
@@ -69,7 +72,7 @@ def test_a_cut_run_goes_on_and_a_changed_one_begins_anew(tiny: TriPlaneGenerator
     first = run(limit=1)
     second = run()
     assert runs == [("w", "p1", 1, 2)] and second["methods"]["w"]["each"]["p0"] == first["methods"]["w"]["each"]["p0"]
-    run(seed=1, limit=1)
+    run(seeds=[1], limit=1)
     assert runs == [("w", "p0", 0, 1)]
     out.write_text("{cut")
     run(limit=1)
@@ -99,6 +102,12 @@ def test_metrics_of_equal_and_of_different_pictures() -> None:
     assert same["psnr"] > 90 and same["ssim"] == pytest.approx(1) and same["haarpsi"] == pytest.approx(1, abs=1e-3)
     assert other["psnr"] < 12 and other["ssim"] < 0.2 and other["gmsd"] >= same["gmsd"]
     assert same.keys() == {"psnr", "ssim", "ms_ssim", "haarpsi", "gmsd", "lpips", "id"}
+
+
+def test_a_truth_of_another_size_is_brought_to_the_pictures() -> None:
+    large = F.interpolate(torch.rand(1, 3, 9, 9, generator=torch.Generator().manual_seed(0)) * 2 - 1, (384, 384), mode="bilinear")
+    truth, mask = F.interpolate(large, (192, 192), mode="bilinear", antialias=True), torch.ones(1, 1, 192, 192)
+    assert picture_metrics(large, truth)["psnr"] > 35 and picture_metrics(truth, large, mask)["lpips"] < 0.01
 
 
 def test_a_mask_limits_what_counts() -> None:
@@ -131,3 +140,66 @@ def test_only_the_files_that_are_multiview_are_read(tmp_path) -> None:
     for name in ("a.npz", "b.npz", "none.npz"):
         with pytest.raises(RequestError, match="multi-view"):
             read_multiview(tmp_path / name)
+
+
+def test_seeds_give_means_and_their_spread_and_each_is_run_once(tiny: TriPlaneGenerator, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(PRESETS, "fast", (3, 1))
+    write_set(tiny, tmp_path / "set.npz")
+    out, runs = tmp_path / "o.json", []
+
+    def run(*seeds: int) -> dict:
+        runs.clear()
+        result = evaluate(tmp_path / "set.npz", ["w"], tiny, "fast", out=out, seeds=seeds, progress=lambda *a: runs.append(a[1:]))
+        assert json.loads(out.read_text()) == result
+        return result["methods"]["w"]
+
+    one = run(0)
+    both = run(0, 1)
+    assert runs == [("p0", 2, 4), ("p1", 3, 4)]  # seed 0 is known
+    means = [both["seeds"][seed]["mean"]["novel"]["psnr"] for seed in "01"]
+    assert means[0] == one["mean"]["novel"]["psnr"] != means[1] and both["seeds"]["0"]["each"] == one["each"]
+    assert both["mean"]["novel"]["psnr"] == pytest.approx(np.mean(means), abs=1e-4)
+    assert both["spread"]["novel"]["psnr"] == pytest.approx(np.std(means, ddof=1), abs=1e-4)
+    assert both["spread"]["novel"]["ms_ssim"] is None  # too small a picture
+    each = [both["seeds"][seed]["each"]["p1"]["hidden"]["gmsd"] for seed in "01"]
+    assert both["each"]["p1"]["hidden"]["gmsd"] == pytest.approx(np.mean(each), abs=1e-4)
+    again = run(1, 0)
+    assert runs == [] and again["mean"] == both["mean"]
+    with pytest.raises(RequestError, match="seed"):
+        run(1, 1)
+
+
+def test_settings_of_ones_own_are_methods_too_and_changed_ones_are_run_anew(tiny: TriPlaneGenerator, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(PRESETS, "fast", (2, 1))
+    write_set(tiny, tmp_path / "set.npz", people=1)
+    out, base = tmp_path / "o.json", settings("w", "fast")
+
+    def run(**variants) -> dict:
+        runs: list[str] = []
+        result = evaluate(tmp_path / "set.npz", variants, tiny, out=out, progress=lambda *a: runs.append(a[0]))
+        assert result["preset"] == "fast" and result["methods"].keys() == variants.keys()
+        return {"runs": runs, "perceptual": [found["perceptual"] for found in result["methods"].values()]}
+
+    other = replace(base, perceptual="gradient")
+    assert run(plain=base, other=other) == {"runs": ["plain", "other"], "perceptual": ["lpips-alex", "gradient"]}
+    assert run(plain=base, other=replace(other, pivot=replace(other.pivot, noise=0.0)))["runs"] == ["other"]
+    with pytest.raises(RequestError, match="cannot name"):
+        evaluate(tmp_path / "set.npz", {"../w": base}, tiny)
+
+
+def test_an_ablation_turns_each_part_off_in_turn(tiny: TriPlaneGenerator, monkeypatch) -> None:
+    monkeypatch.setitem(PRESETS, "fast", (1, 1))
+    variants = ablation_variants("fast")
+    assert variants["spi"] == settings("spi", "fast") and len(variants) == 1 + 7 + 13
+    for name, config in variants.items():
+        changed = {f"{stage}.{key}" for stage in ("pivot", "tuning") for key, value in asdict(getattr(config, stage)).items()
+                   if value != asdict(getattr(variants["spi"], stage))[key]}
+        assert changed == ({name.removeprefix("without-")} if name != "spi" else set())
+    assert len(ablation_variants("fast", "w")) < 5  # what it does not have cannot be left out
+    camera = Camera.orbit(30.0).vector()
+    out = tiny.synthesis(tiny.mapping(torch.randn(1, 16, generator=torch.Generator().manual_seed(1)), camera), camera)
+    mask = F.interpolate(out.image_opacity, (SIZE, SIZE))[0, 0].clamp(0, 1).mul(255).byte().numpy()
+    for part in ("grow", "painted", "palette", "mirrored", "keep_weight"):  # what others build on: they do without
+        config = variants[f"without-tuning.{part}"]
+        portrait = Inversion(make_target(to_uint8(out.image), camera[0], mask, tiny), tiny, config).finish()
+        assert portrait.report["steps"] == {"pivot": 1, "tuning": 1} and portrait.report["metrics"]["lpips"] > 0
