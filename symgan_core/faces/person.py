@@ -14,7 +14,7 @@ from .runtime import MEDIAPIPE, available, run
 PERSON = MEDIAPIPE / "person.onnx"
 SIZE = 256
 """Side of the network's input and output."""
-AROUND = (1.3, 1.8)
+AROUND = (1.0, 1.3, 1.8)
 """The squares that are read are so many times as wide as the head's frame: the network expects head and shoulders."""
 REACH, FADE = 0.1, 0.08
 """A person's pixels are the head's as far as that from what our regions take for it, and fade out from there, in frame widths."""
