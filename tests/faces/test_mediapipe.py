@@ -26,7 +26,7 @@ from symgan_core.faces.blaze import Detection, anchors, merged
 from symgan_core.faces.detect import BuiltinFaces
 from symgan_core.faces.mediapipe import MediapipeFaces, find_meshes, views
 from symgan_core.faces.mesh import WIDER, fitted_head, mean_head, mesh_square
-from symgan_core.faces.provider import VARIABLE
+from symgan_core.faces.provider import VARIABLE, _provider
 from symgan_core.faces.runtime import MEDIAPIPE, load_session
 from symgan_core.geometry import Camera, project
 from symgan_core.weights import check_hash
@@ -132,6 +132,23 @@ def test_the_provider_is_who_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     with pytest.raises(RequestError, match="not on disk"):
         load_provider("insightface")
+
+
+def test_without_onnxruntime_the_built_in_networks_do_all(astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> None:
+        raise ImportError("onnxruntime")
+
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr("symgan_core.faces.mediapipe.load_session", missing)
+    monkeypatch.setattr("symgan_core.faces.person.available", lambda: False)
+    _provider.cache_clear()
+    try:
+        assert load_provider().name == "builtin"
+        with pytest.raises(RequestError, match="needs onnxruntime"):
+            load_provider("mediapipe")
+    finally:
+        _provider.cache_clear()
+    assert person_share(as_tensor(astronaut), np.array([200.0, 0, 220, 110]), 64) is None
 
 
 def test_the_mean_head_is_found_where_it_is() -> None:
