@@ -60,4 +60,5 @@ def test_importing_the_core_loads_no_heavy_package() -> None:
     code = "import symgan_core, sys; print(*{m.split('.')[0] for m in sys.modules})"
     loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout.split())
     assert "torch" in loaded
-    assert not loaded & {"gradio", "lpips", "insightface", "imageio", "cv2", "skimage", "piq", "torchvision", "safetensors"}
+    assert not loaded & {"gradio", "lpips", "insightface", "imageio", "cv2", "skimage", "piq", "torchvision", "safetensors",
+                         "onnxruntime"}

@@ -86,7 +86,7 @@ def test_faces(astronaut_png: Path, tmp_path) -> None:
     assert main(["faces", str(astronaut_png), "--json", str(tmp_path / "f.json")]) == 0
     found = json.loads((tmp_path / "f.json").read_text())
     face = found["faces"][0]
-    assert found["provider"] in ("builtin", "insightface") and len(face["box"]) == 4 and len(face["landmarks"][0]) == 2
+    assert found["provider"] == "mediapipe" and len(face["box"]) == 4 and len(face["landmarks"][0]) == 2
     assert {"yaw", "pitch", "roll", "score"} <= face.keys()
 
 

@@ -10,8 +10,8 @@ import torch
 from ..errors import PhotoError
 from ..geometry import Camera
 from ..geometry.rays import pixel_centres
-from .detect import Face
 from .frames import as_tensor, cut_squares, points_in_squares, points_to_photo
+from .provider import Face
 
 MIN_FACE = 48
 """Least side, in photo pixels, of the aligned frame."""

@@ -27,8 +27,8 @@ INPUT = 128
 MAP = 64
 REGIONS = ("background", "skin", "hair", "eyes", "mouth", "brows", "nose", "ears", "neck", "clothing", "glasses", "hat")
 """What a pixel shows; in this order in ``CloseReading.regions``."""
-HEAD = ("skin", "hair", "eyes", "mouth", "brows", "nose", "ears", "glasses", "hat")
-"""All but what is behind the head and below it."""
+BODY = ("neck", "clothing")
+"""What is below the head."""
 CHIN, BELOW = 8, 0.02
 """Its point; skin that lies so many sides of the picture below it is the body's."""
 NOSE_BRIDGE = 27
@@ -186,9 +186,10 @@ class Closeup:
 
 
     def body_share(self, frame: np.ndarray, size: int) -> np.ndarray:
-        """The same for what is below the head: neck, shoulders and clothing (and, outside of a mask, the background)."""
-        body = 1 - self.share(HEAD, frame, size)
-        return body + self._under(CHIN, frame, size, BELOW) * self.share(("skin",), frame, size)
+        """The same for what is below the head: neck, shoulders and clothing. Below the chin also skin, and background: what of that is in
+        a mask is more of the body; above the chin it is hair."""
+        under = self._under(CHIN, frame, size, BELOW)
+        return self.share(BODY, frame, size) + under * self.share(("skin", "background"), frame, size)
 
     def loose_share(self, frame: np.ndarray, size: int) -> np.ndarray:
         """The same for what hangs beside face and neck, from the height of the eyes on: hair, or what looks like it."""

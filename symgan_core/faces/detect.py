@@ -1,28 +1,23 @@
-"""Finding faces: two providers behind one small protocol.
+"""The provider ``builtin``, and what all providers share: how a square becomes a face.
 
-``builtin``: scikit-image's cascade (inside the package) and a coarse grid propose squares, our own network judges them.
-``insightface``: its detector proposes, where its models are on disk; pose and frame are read by the same network.
+scikit-image's cascade (inside the package) and a coarse grid propose squares; our own networks judge them and read pose, points and frame.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from ..errors import NoFaceFound
 from .closeup import Closeup, from_nearer, glances
 from .frames import Pyramid, as_tensor, compose_frames, cut_squares
 from .maps import JAW, feature_points
-from .network import INPUT, POINTS, FaceReading, load_face_network
+from .network import INPUT, FaceReading, load_face_network
+from .provider import Face
 
 WORK = 640
 """Faces are looked for on a picture scaled to this longer side."""
@@ -49,50 +44,6 @@ WIDER = 1.15
 """The network looks at a square that is so much wider than the head's frame."""
 
 
-@dataclass(frozen=True, eq=False)
-class Face:
-    """One face of a photo; all places in pixels of the photo, angles in degrees.
-
-    Attributes:
-        box: x0, y0, x1, y1 around brows, chin and cheeks.
-        landmarks: ``[6, 2]`` in the order of ``POINTS`` (right eye first: the person's right, the picture's left).
-        contour: ``[68, 2]``, iBUG's points, and ``visible [68]``, the probability that nothing hides them.
-        yaw, pitch, roll: of the head against the camera; yaw > 0 shows more of the person's left side; roll > 0 turns the
-            head clockwise in the picture.
-        frame: ``[4]`` (a, b, x, y): x axis and centre of the square that the built-in generator expects.
-        score: probability.
-        sure: how sure the second look is of the points (``Closeup.sure``).
-    """
-
-    box: tuple[float, float, float, float]
-    landmarks: np.ndarray
-    yaw: float
-    pitch: float
-    roll: float
-    frame: np.ndarray
-    score: float
-    contour: np.ndarray
-    visible: np.ndarray
-    sure: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {"box": [round(float(v), 1) for v in self.box], "landmarks": np.round(self.landmarks, 1).tolist(),
-                "landmark_names": list(POINTS), "contour": np.round(self.contour, 1).tolist(),
-                "visible": np.round(self.visible, 2).tolist(), "yaw": round(self.yaw, 1), "pitch": round(self.pitch, 1),
-                "roll": round(self.roll, 1), "score": round(self.score, 3)}
-
-
-class FaceProvider(Protocol):
-    """What finds faces."""
-
-    name: str
-
-    def find(self, photo: np.ndarray) -> list[Face]:
-        """Faces of a uint8 ``[H, W, 3]`` photo, largest first."""
-        ...
-
-
 class BuiltinFaces:
     """Works offline, with what this repository and scikit-image ship."""
 
@@ -111,55 +62,6 @@ class BuiltinFaces:
             others = read_faces(photo, turned(grid, turn))
             faces = others if _surest(others) > _surest(faces) + MARGIN else faces
         return faces
-
-
-class InsightFaces:
-    """insightface's detector; its models are for non-commercial use and are never downloaded here."""
-
-    name = "insightface"
-
-    def __init__(self) -> None:
-        from insightface.app import FaceAnalysis
-
-        self._app = FaceAnalysis(name="buffalo_l", root=str(insightface_root()), allowed_modules=["detection"],
-                                 providers=["CPUExecutionProvider"])
-        self._app.prepare(ctx_id=-1, det_size=(WORK, WORK))
-
-    def find(self, photo: np.ndarray) -> list[Face]:
-        found = self._app.get(np.ascontiguousarray(photo[..., ::-1]))
-        squares = []
-        for face in found:
-            x0, y0, x1, y1 = face.bbox
-            squares.append((1.6 * max(x1 - x0, y1 - y0), 0.0, (x0 + x1) / 2, (y0 + y1) / 2 - 0.08 * (y1 - y0)))
-        return read_faces(photo, torch.tensor(squares, dtype=torch.float32).reshape(-1, 4), judged=True)
-
-
-def insightface_root() -> Path:
-    """Where insightface keeps its models."""
-    return Path.home() / ".insightface"
-
-
-@lru_cache(maxsize=1)
-def load_provider() -> FaceProvider:
-    """insightface where its detector is on disk, else the built-in provider."""
-    if list((insightface_root() / "models" / "buffalo_l").glob("det_*.onnx")):
-        return InsightFaces()
-    return BuiltinFaces()
-
-
-def choose_face(faces: list[Face], number: int | None = None) -> Face:
-    """The face asked for (counted from 0, largest first), or the largest.
-
-    Raises:
-        NoFaceFound: there is none, or not so many.
-    """
-    if not faces:
-        raise NoFaceFound("No face was found in the photo.",
-                          "Use one with a clear, upright face that looks roughly towards the camera.")
-    if number is not None and not 0 <= number < len(faces):
-        raise NoFaceFound(f"Face {number} was asked for, but {len(faces)} found (numbers start at 0, largest first).",
-                          "Choose one of them, or leave the choice out.")
-    return faces[number or 0]
 
 
 def cascade_squares(small: np.ndarray) -> list[tuple[float, float, float, float]]:
@@ -210,8 +112,20 @@ def read_faces(photo: np.ndarray, squares: Tensor, judged: bool = False, keep: i
     for _ in range(2):
         squares = compose_frames(squares, reading.frame) * squares.new_tensor([WIDER, WIDER, 1, 1])
         reading = _read(image, squares)
+    return distinct_faces(image, _seen_closer(image, _distinct(squares[reading.score.argsort(descending=True)]), judged), keep)
+
+
+@torch.no_grad()
+def faces_in_frames(image: Pyramid, frames: list[tuple[Tensor, float]], keep: int = 12) -> list[Face]:
+    """Faces, the largest first, of heads whose frames ``[4]`` (pixels) and probabilities a detector knows, the likeliest first: a second
+    look at each."""
+    return distinct_faces(image, _glances(image, frames), keep)
+
+
+def distinct_faces(image: Pyramid, seen: list[tuple[Closeup, float]], keep: int) -> list[Face]:
+    """The faces in what the second look saw, each once, read from nearer; with their probabilities."""
     faces: list[Face] = []
-    for close, score in _seen_closer(image, _distinct(squares[reading.score.argsort(descending=True)]), judged):
+    for close, score in seen:
         if any(_alike(torch.from_numpy(close.frame), torch.from_numpy(face.frame)) for face in faces):
             continue
         close = from_nearer(image, close)

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from .align import FaceCrop
-from .detect import Face
+from .provider import Face
 
 AXES = (("#e5484d", (1.0, 0.0, 0.0)), ("#30a46c", (0.0, 1.0, 0.0)), ("#3e63dd", (0.0, 0.0, 1.0)))
 """The head's own axes: to its left, up, and where the face looks."""

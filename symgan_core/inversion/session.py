@@ -17,16 +17,19 @@ from ..faces import (
     Face,
     FaceCrop,
     FaceProvider,
+    Pyramid,
     align_frame,
     as_tensor,
     choose_face,
     fine_side,
     frame_for,
     head_mask,
+    head_share,
     inside_photo,
     load_provider,
     look_closer,
     nudged,
+    person_share,
     read_photo,
     to_crop,
 )
@@ -281,12 +284,15 @@ def crop_face(photo: np.ndarray, face: Face, generator: TriPlaneGenerator, reque
                            f"Keep yaw within ±{MAX_PHOTO_YAW:.0f} and pitch within ±45 degrees.")
     head, frame = (nudged(frame_for(face, style), request.roll, request.zoom, request.shift)
                    for style in ("head", "head" if config.white_back else "ffhq"))
-    close = look_closer(as_tensor(photo), torch.from_numpy(head))
+    whole = Pyramid(as_tensor(photo))
+    close = look_closer(whole, torch.from_numpy(head))
     image = align_frame(photo, frame, config.image_resolution)
     landmarks = to_crop(face.landmarks, frame, config.image_resolution)
     camera = Camera.orbit(yaw, pitch, config.orbit_radius, config.orbit_pivot)
     shown = 1 - close.share(("background",), frame, config.image_resolution)
-    return FaceCrop(image, camera, landmarks, head_mask(image, shown, landmarks), frame, face,
+    person = person_share(whole, frame, config.image_resolution)
+    outline = shown if person is None else head_share(person, shown, landmarks)
+    return FaceCrop(image, camera, landmarks, head_mask(image, outline, landmarks), frame, face,
                     to_crop(close.landmarks, frame, config.image_resolution), close.visible,
                     inside_photo(frame, photo.shape, config.image_resolution),
                     close.body_share(frame, config.image_resolution), close.loose_share(frame, config.image_resolution),

@@ -74,6 +74,8 @@ def test_regions_of_a_photo_are_where_a_person_sees_them(astronaut: np.ndarray, 
     a, b, x, y = close.square.tolist()
     row = ((chin - (x, y)) @ (-b, a) / (a * a + b * b) + 0.5) * 64
     assert body[: int(row)].max() < 1e-3 and body[int(row) + 3:].min() > 0.999
+    behind = replace(bare, regions=bare.regions.roll(-1, 0)).body_share(close.square.numpy(), 64)  # in a mask: hair, or the body's
+    assert np.array_equal(behind, body)
     loose, base = replace(bare, regions=bare.regions.roll(1, 0)).loose_share(close.square.numpy(), 64), close.landmarks[27]  # hair alone
     row = ((base - (x, y)) @ (-b, a) / (a * a + b * b) + 0.5) * 64
     assert loose[: int(row)].max() < 1e-3 and loose[int(row) + 1:].min() > 0.999 and not bare.loose_share(close.square.numpy(), 64).any()

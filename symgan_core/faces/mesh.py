@@ -1,0 +1,101 @@
+"""MediaPipe's face mesh (Kartynnik et al. 2019): 468 points, and the pose and frame of the built-in heads whose points lie so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..geometry import Camera, project
+from ..weights import read_shipped
+from .frames import Pyramid, cut_squares, points_to_photo
+from .runtime import MEDIAPIPE, run
+
+MESH = MEDIAPIPE / "mesh.onnx"
+SIZE, COUNT = 192, 468
+"""Side of the network's input; points."""
+EYES = (33, 263)
+"""Outer corners, the person's right first: what lies between them is level in the square that the network reads."""
+WIDER = 1.5
+"""The square is so much wider than the face."""
+LOOKS = 2
+"""The first square comes from a detector, the next from the mesh that was found in it."""
+PRESENT = 0.5
+"""Least probability of a face."""
+HEAD = MEDIAPIPE / "head.safetensors"
+"""Where the points lie on the built-in generator's mean head: ``points [468, 3]``, world units, and how far each
+counts in a fit, ``weights [468]`` (``training/mesh_head.py``)."""
+STEPS, LONGEST, CLOSE = 12, 15.0, 0.01
+"""Of Gauss and Newton, in degrees: at most so many, none longer, and done when shorter."""
+FARTHEST = 89.0
+"""Degrees."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """``points [468, 2]`` in pixels of the photo; ``present``: the probability of a face; both read in ``square [4]``."""
+
+    points: np.ndarray
+    present: float
+    square: np.ndarray
+
+
+def read_mesh(image: Tensor | Pyramid, square: np.ndarray, looks: int = LOOKS) -> Mesh:
+    """The mesh of the face in a square ``[4]`` (a, b, x, y) of a picture ``[1, 3, H, W]`` in [-1, 1]."""
+    for _ in range(looks):
+        mesh = _read(image, square)
+        square = mesh_square(mesh.points)
+    return mesh
+
+
+def _read(image: Tensor | Pyramid, square: np.ndarray) -> Mesh:
+    frame = torch.as_tensor(square, dtype=torch.float32)[None]
+    values, logit = run(MESH, cut_squares(image, frame, SIZE) / 2 + 0.5)
+    places = torch.from_numpy(values.reshape(1, COUNT, 3)[..., :2]) / SIZE  # without depths: they say less of a pose than the places
+    return Mesh(points_to_photo(places, frame)[0].double().numpy(), float(1 / (1 + np.exp(-logit.item()))), np.asarray(square))
+
+
+def mesh_square(points: np.ndarray) -> np.ndarray:
+    """The square (a, b, x, y) in which the network reads a face with ``points [468, 2]``."""
+    across = points[EYES[1]] - points[EYES[0]]
+    across = across / max(np.hypot(*across), 1e-6)
+    axes = np.array([across, [-across[1], across[0]]])
+    local = points @ axes.T
+    low, high = local.min(0), local.max(0)
+    return np.concatenate([WIDER * (high - low).max() * across, (low + high) / 2 @ axes])
+
+
+@lru_cache(maxsize=1)
+def mean_head() -> tuple[Tensor, Tensor]:
+    """``HEAD``'s points and weights. Raises CheckpointError if its file is damaged."""
+    found = read_shipped(HEAD)
+    return found["points"], found["weights"].double()
+
+
+def fitted_head(points: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """The square (a, b, x, y) that the built-in generator expects, yaw and pitch in degrees, with which the mean head's points lie nearest
+    to ``points [468, 2]``: least squares, the square in closed form for each pose, for it is a similarity of the picture."""
+    target, angles = torch.view_as_complex(torch.from_numpy(np.ascontiguousarray(points, np.float64))), np.zeros(2)
+    head, weights = mean_head()
+    middle = (weights * target).sum() / weights.sum()
+
+    def left(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        places = project(head[None], Camera.orbit(*at.tolist()).vector())[0][0].double() - 0.5
+        seen = torch.view_as_complex(places.contiguous())
+        mean = (weights * seen).sum() / weights.sum()
+        scale = (weights * (seen - mean).conj() * (target - middle)).sum() / (weights * (seen - mean).abs().square()).sum()
+        centre = middle - scale * mean
+        off = torch.view_as_real((target - scale * seen - centre) * weights.sqrt() / scale.abs()).flatten()
+        return off.numpy(), torch.view_as_real(torch.stack([scale, centre])).flatten().numpy()
+
+    for _ in range(STEPS):
+        off, square = left(angles)
+        slope = np.stack([left(angles + step)[0] - off for step in np.eye(2)], 1)
+        move = -np.linalg.lstsq(slope, off, rcond=None)[0].clip(-LONGEST, LONGEST)
+        if np.abs(move).max() < CLOSE:
+            break
+        angles = (angles + move).clip(-FARTHEST, FARTHEST)
+    return square, float(angles[0]), float(angles[1])
