@@ -32,7 +32,8 @@ RESET = "Reset all sliders"
 NEW_VIDEO = "Make a video of this face"
 SHARE = "Make a link"
 SHARE_NOTE = (
-    "The link opens the 3D head with its video and sliders for anyone who has it. Your photo is not stored. "
+    "The link opens the 3D head with its video and sliders for anyone who has it. It holds the head as your photo shows it, and nothing "
+    "else of the photo. "
     "It is deleted after {days} days, or at once with the button below."
 )
 LINK = "Link"

@@ -141,8 +141,7 @@ def write_mesh(portrait: Portrait3D, path: str | Path, resolution: int = 160, le
     points, normals = (torch.from_numpy(np.ascontiguousarray(x)).float().to(planes.device)
                        for x in ((vertices / (resolution - 1) * 2 - 1) * half, normals))
     colours = torch.cat([generator.query(planes, part)[1][0, :3].T for part in points[None].split(1 << 17, 1)])
-    if portrait.pictures and portrait.unedited is None:
-        colours = colours + portrait.detail().at_points(points, normals) / 2
+    colours = colours + portrait.detail_at(points, normals) / 2
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(_glb(points.cpu().numpy(), faces, colours.clamp(0, 1).cpu().numpy()))
     return path
@@ -194,7 +193,8 @@ def origins_picture(views: list[np.ndarray], maps: Tensor) -> np.ndarray:
     """Views side by side with the pixels tinted by where they come from (``Inversion.origins``).
 
     Args:
-        views: uint8 ``[H, W, 3]`` each; maps: ``[N, 1, H, W]`` uint8.
+        views: uint8 ``[H, W, 3]`` each; maps: ``[N, 1, h, w]`` uint8, of any size.
     """
+    maps = F.interpolate(maps.float(), views[0].shape[:2], mode="nearest").long()
     tints = np.float32(TINTS)[maps[:, 0].cpu().numpy()]
     return np.concatenate([(view * tint).round().astype(np.uint8) for view, tint in zip(views, tints, strict=True)], 1)

@@ -47,9 +47,11 @@ def test_invert_writes_all_files(inverted: Path) -> None:
         assert key in report, key
     assert {"psnr", "lpips", "perceptual"} <= report["metrics"].keys() and 0 < report["metrics"]["lpips"] < 0.2
     assert {"intake", "pivot", "tuning", "video"} <= report["seconds"].keys() and len(report["camera"]) == 25
-    a, b = (np.asarray(Image.open(inverted / n), float) for n in ("input.png", "reconstruction.png"))
-    assert np.abs(a - b).mean() < 14  # of 255
-    assert sum(report["origins"].values()) == pytest.approx(1, abs=1e-3) and Image.open(inverted / "origins.png").size == (5 * 256, 256)
+    photo, drawn = (np.asarray(Image.open(inverted / n), float) for n in ("input.png", "reconstruction.png"))
+    assert photo.shape == (512, 512, 4) and drawn.shape == (512, 512, 3) and 0.2 < (photo[..., 3] > 128).mean() < 0.8
+    assert (np.abs(photo[..., :3] - drawn) * photo[..., 3:]).mean() / photo[..., 3:].mean() < 5  # of 255
+    assert (inverted / "portrait.safetensors").stat().st_size < 8e6
+    assert sum(report["origins"].values()) == pytest.approx(1, abs=1e-3) and Image.open(inverted / "origins.png").size == (5 * 512, 512)
     assert sum(1 for _ in imageio.get_reader(inverted / "orbit.mp4")) >= 48
 
 

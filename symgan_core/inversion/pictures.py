@@ -17,6 +17,7 @@ from ..portrait.detail import DetailPicture
 from .config import TuningConfig
 from .labels import mirror_evidence
 from .light import Light
+from .mirror_alignment import mirror_field, warped
 from .target import Target
 
 RIM = 3
@@ -47,7 +48,7 @@ def detail_pictures(generator: TriPlaneGenerator, planes: Planes, ws: Tensor, ta
     photo = _photo(view, target)
     pictures = [photo]
     if tuning.mirrored and target.mirror_weight > 0:
-        pictures.append(_mirrored(photo, depth, target, tuning, light))
+        pictures.append(_mirrored(photo, depth, target, tuning, light, mirror_field(generator, ws, target) if target.matte else None))
     return tuple(pictures)
 
 
@@ -83,7 +84,8 @@ def reflected_places(beyond: Tensor) -> Tensor:
     return torch.from_numpy(places)[None].float().to(beyond)
 
 
-def _mirrored(photo: DetailPicture, depth: Tensor, target: Target, tuning: TuningConfig, light: Light | None) -> DetailPicture:
+def _mirrored(photo: DetailPicture, depth: Tensor, target: Target, tuning: TuningConfig, light: Light | None,
+              field: Tensor | None) -> DetailPicture:
     """The mirrored photo in the light of the other side, where it is seen squarely.
 
     What contradicts it, the photo itself shows: there this picture is not asked.
@@ -96,4 +98,5 @@ def _mirrored(photo: DetailPicture, depth: Tensor, target: Target, tuning: Tunin
     size = target.image.shape[-1]
     trust = box_mean(eroded((target.told > 0.9).float(), RIM), SOFT)
     trust = trust * smooth_step(resized(facing(depth, target.camera), size), *SQUARE)
-    return DetailPicture(image, mask, mirror_image(trust), camera, fine=True)
+    parts = image, mask, mirror_image(trust)
+    return DetailPicture(*(x if field is None else warped(x, field) for x in parts), camera, fine=True)

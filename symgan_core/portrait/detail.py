@@ -23,7 +23,7 @@ from ..geometry.warp import sample_image
 
 TOLERANCE = (0.012, 0.03)
 """World units: depths that differ by less than the first are of one surface, by more than the second of two."""
-STRETCH = (0.35, 0.7)
+STRETCH = (0.4, 0.75)
 """A picture that has less than the first share of a view's pixels on a surface is not shown there, with more than the second wholly."""
 NEAR = 7.0
 """Degrees between two sights within which outlines may be shown as the picture has them (width of a Gaussian)."""

@@ -77,10 +77,19 @@ class Portrait3D:
         view = self.generator.view(planes, self.ws, camera, grid=self._grid, doubled=doubled)
         if not (detail and self.pictures):
             return view
-        if self.unedited is None:
-            return self.detail().added_to(view, camera)
-        before, after = self.unedited.ws[:, 0], self.ws[:, 0]
-        return self.unedited.detail().added_to(view, camera, lambda points: self.generator.pull_back(points, before, after))
+        source = self.unedited or self
+        return source.detail().added_to(view, camera, None if self.unedited is None else self._pull_back)
+
+    def _pull_back(self, points: Tensor) -> Tensor:
+        """World points ``[..., 3]`` of this head to where they were before it was edited."""
+        return self.generator.pull_back(points, self.unedited.ws[:, 0], self.ws[:, 0])
+
+    def detail_at(self, points: Tensor, normals: Tensor) -> Tensor:
+        """What the pictures add to the colours in [-1, 1] of a surface, ``[P, 3]``, at ``points [P, 3]`` with unit ``normals [P, 3]``."""
+        if not self.pictures:
+            return torch.zeros_like(points)
+        source = self.unedited or self
+        return source.detail().at_points(points if self.unedited is None else self._pull_back(points), normals)
 
     @torch.no_grad()
     def planes(self) -> Planes:

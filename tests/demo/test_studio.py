@@ -23,12 +23,12 @@ def test_an_example_opens_with_video_and_view(studio: Studio) -> None:
     assert Path(shown.video).is_file() and shown.portrait_id in studio.portraits
     zeros = [0.0] * 7
     front, side = studio.view(shown.portrait_id, 0, 0, 1, "white", zeros), studio.view(shown.portrait_id, 40, 0, 1, "white", zeros)
-    assert front.shape == (256, 256, 3) and np.abs(front.astype(int) - side).mean() > 5
+    assert front.shape == (512, 512, 3) and np.abs(front.astype(int) - side).mean() > 5
     older = studio.view(shown.portrait_id, 0, 0, 1, "white", [2.0, *zeros[1:]])
     assert np.abs(front.astype(int) - older).mean() > 1
     assert np.array_equal(studio.view(shown.portrait_id, 0, 0, 1, "white", zeros), front)
     dark = studio.view(shown.portrait_id, 0, 0, 1, "#1f2430", zeros)
-    assert dark[2, 2].tolist() == pytest.approx([31, 36, 48], abs=2) and np.abs(dark[128, 128].astype(int) - front[128, 128]).max() < 3
+    assert dark[2, 2].tolist() == pytest.approx([31, 36, 48], abs=2) and np.abs(dark[256, 256].astype(int) - front[256, 256]).max() < 3
     assert np.array_equal(studio.view(shown.portrait_id, 0, 0, 1, "blurred", zeros), front)  # examples have no photo
 
 

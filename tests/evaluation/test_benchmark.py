@@ -190,16 +190,17 @@ def test_settings_of_ones_own_are_methods_too_and_changed_ones_are_run_anew(tiny
 def test_an_ablation_turns_each_part_off_in_turn(tiny: TriPlaneGenerator, monkeypatch) -> None:
     monkeypatch.setitem(PRESETS, "fast", (1, 1))
     variants = ablation_variants("fast")
-    assert variants["spi"] == settings("spi", "fast") and len(variants) == 1 + 7 + 13
+    assert variants["spi"] == settings("spi", "fast") and len(variants) == 1 + 1 + 7 + 12
     for name, config in variants.items():
         changed = {f"{stage}.{key}" for stage in ("pivot", "tuning") for key, value in asdict(getattr(config, stage)).items()
                    if value != asdict(getattr(variants["spi"], stage))[key]}
-        assert changed == ({name.removeprefix("without-")} if name != "spi" else set())
+        assert changed == ({name.removeprefix("without-")} if "." in name else set())
+    assert variants["without-detail"] == replace(variants["spi"], detail=False)
     assert len(ablation_variants("fast", "w")) < 5  # what it does not have cannot be left out
     camera = Camera.orbit(30.0).vector()
     out = tiny.synthesis(tiny.mapping(torch.randn(1, 16, generator=torch.Generator().manual_seed(1)), camera), camera)
     mask = F.interpolate(out.image_opacity, (SIZE, SIZE))[0, 0].clamp(0, 1).mul(255).byte().numpy()
-    for part in ("grow", "painted", "palette", "mirrored", "keep_weight"):  # what others build on: they do without
+    for part in ("grow", "painted", "palette", "mirrored", "gated"):  # what others build on: they do without
         config = variants[f"without-tuning.{part}"]
         portrait = Inversion(make_target(to_uint8(out.image), camera[0], mask, tiny), tiny, config).finish()
         assert portrait.report["steps"] == {"pivot": 1, "tuning": 1} and portrait.report["metrics"]["lpips"] > 0
