@@ -5,6 +5,7 @@ from .align import FaceCrop, align_frame, fine_side, frame_for, inside_photo, nu
 from .closeup import Closeup, look_closer, share_of, shares_of
 from .draw import draw_check, draw_faces
 from .frames import Pyramid, as_tensor
+from .mesh import with_fitted_head
 from .person import head_share, person_share
 from .photo import read_photo
 from .provider import Face, FaceProvider, choose_face, load_provider
@@ -13,5 +14,5 @@ from .regions import follow_edges, head_mask
 __all__ = [
     "Closeup", "Face", "FaceCrop", "FaceProvider", "Pyramid", "align_frame", "as_tensor", "choose_face", "crop_advice", "draw_check",
     "draw_faces", "fine_side", "follow_edges", "frame_for", "head_mask", "head_share", "inside_photo", "load_provider", "look_closer",
-    "nudged", "person_share", "read_photo", "share_of", "shares_of", "to_crop",
+    "nudged", "person_share", "read_photo", "share_of", "shares_of", "to_crop", "with_fitted_head",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ..geometry import Camera, project
 from ..weights import read_shipped
+from .closeup import Closeup
 from .frames import Pyramid, cut_squares, points_to_photo
-from .runtime import MEDIAPIPE, run
+from .runtime import MEDIAPIPE, available, run
 
 MESH = MEDIAPIPE / "mesh.onnx"
 SIZE, COUNT = 192, 468
@@ -99,3 +100,19 @@ def fitted_head(points: np.ndarray) -> tuple[np.ndarray, float, float]:
             break
         angles = (angles + move).clip(-FARTHEST, FARTHEST)
     return square, float(angles[0]), float(angles[1])
+
+
+@torch.no_grad()
+def with_fitted_head(image: Tensor | Pyramid, close: Closeup) -> Closeup:
+    """What the second look found in a picture ``[1, 3, H, W]`` in [-1, 1], with the frame of the mean head that is fitted to the mesh
+    there, and yaw and pitch half-way to that head's. Unchanged where there is no mesh, or onnxruntime is not installed."""
+    if not available():
+        return close
+    across = close.landmarks[45] - close.landmarks[36]
+    low, high = close.landmarks.min(0), close.landmarks.max(0)
+    side = WIDER * (high - low).max() / max(np.hypot(*across), 1e-6)
+    mesh = read_mesh(image, np.concatenate([side * across, (low + high) / 2]))
+    if mesh.present < PRESENT:
+        return close
+    frame, yaw, pitch = fitted_head(mesh.points)
+    return replace(close, frame=frame.astype(np.float32), yaw=(close.yaw + yaw) / 2, pitch=(close.pitch + pitch) / 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..faces import look_closer
+from ..faces import look_closer, with_fitted_head
 from ..faces.closeup import Closeup
 from ..faces.maps import JAW, LANDMARKS
 from ..generator import TriPlaneGenerator
@@ -24,6 +24,9 @@ OUTLIER = 0.012
 TRUST = (1e-2, 5e-3, 1e-2, 5e-3, 3e-3, 1e-2)
 """Weight of the squared distance from the move that the second look's pose and frame ask for, beside squared distances of the points:
 either alone is wrong by half as much again as both together."""
+CUT_OFF = 0.1
+"""Share of the frame that lies outside of the photo, from which on the second look does not see where the frame ends, and errs by several
+percent; the mean head that is fitted to the face's mesh needs the face alone (``faces.with_fitted_head``)."""
 NOISE = 0.006
 """The error of a point, in picture widths; to explain one so large, a trait moves by one deviation."""
 FARTHEST = 3.5
@@ -50,7 +53,7 @@ def place_face(generator: TriPlaneGenerator, ws: Tensor, camera: Tensor, points:
         camera_too: False leaves it where it is (the move is zero).
     """
     traits = traits_of(generator.config)
-    read = move_read(points.close, camera, points.side).to(ws) if camera_too else ws.new_zeros(6)
+    read = move_read(points.pose, camera, points.side).to(ws) if camera_too else ws.new_zeros(6)
     trust = torch.cat([ws.new_tensor(TRUST) if camera_too else ws.new_full((6,), KNOWN), ws.new_full(points.slopes.shape[2:], NOISE**2)])
     move, moved = read.clone(), ws
     for _ in range(ROUNDS):
@@ -69,16 +72,20 @@ class FacePoints:
     One network reads both, so what it reads wrong in a photo it reads as wrong in a render that looks like it.
 
     Attributes:
-        close: the second look's reading of the photo, of ``side`` pixels.
+        pose: the reading of the photo, of ``side`` pixels: frame, yaw and pitch.
         slopes: ``[P, 3, T]``, world units: how the points go with the numbers of w that are ``moving`` (none where nobody knows).
     """
 
-    def __init__(self, generator: TriPlaneGenerator, photo: Tensor):
-        """``photo [1, 3, H, W]`` in [-1, 1], framed as the built-in generator frames heads."""
+    def __init__(self, generator: TriPlaneGenerator, photo: Tensor, beyond: Tensor | None = None):
+        """``photo [1, 3, H, W]`` in [-1, 1], framed as the built-in generator frames heads; ``beyond [1, 1, H, W]`` in {0, 1}: what lies
+        outside of it (``Target.beyond``)."""
         self._generator, self.side = generator, photo.shape[-1]
         device, traits = generator.device, traits_of(generator.config)
-        self.close = look_closer(photo.clamp(-1, 1).cpu())
-        self._wanted, self._shown = (x.to(device) for x in _points(self.close, self.side))
+        picture = photo.clamp(-1, 1).cpu()
+        close = look_closer(picture)
+        cut_off = beyond is not None and float(beyond.mean()) > CUT_OFF
+        self.pose = with_fitted_head(picture, close) if cut_off else close
+        self._wanted, self._shown = (x.to(device) for x in _points(close, self.side))
         self.moving = slice(0) if traits is None else traits.moving
         self.slopes = torch.zeros(len(self._wanted), 3, 0) if traits is None else traits.slopes[FACE]
         self.slopes = self.slopes.to(device)

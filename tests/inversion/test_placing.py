@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from symgan_core.faces import look_closer
+from symgan_core.faces import as_tensor, look_closer
+from symgan_core.faces.mesh import fitted_head, read_mesh
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.generator.traits import builtin_traits
 from symgan_core.geometry import Camera
@@ -74,6 +76,16 @@ def test_the_face_gets_the_expression_of_the_photo(builtin: TriPlaneGenerator, s
     rest = torch.ones(len(mean), dtype=torch.bool)
     rest[traits.moving], rest[traits.places["teeth"]] = False, False
     assert torch.allclose(found[..., rest], straight[..., rest], atol=1e-4) and (found == found[:, :1]).all()
+
+
+def test_where_a_photo_is_cut_off_the_frame_is_fitted_to_the_mesh(builtin: TriPlaneGenerator, astronaut: np.ndarray) -> None:
+    photo, beyond = as_tensor(astronaut[:220, 120:340]), torch.zeros(1, 1, 64, 64)
+    whole = FacePoints(builtin, photo, beyond)
+    beyond[..., :12, :] = 1
+    cut = FacePoints(builtin, photo, beyond)
+    fitted, _, _ = fitted_head(read_mesh(photo, np.array([150.0, 0, 104, 115])).points)
+    assert np.abs(cut.pose.frame - fitted).max() < 2 and np.abs(whole.pose.frame - fitted).max() > 2
+    assert torch.equal(cut._wanted, whole._wanted) and abs(cut.pose.yaw - whole.pose.yaw) < 5
 
 
 def test_a_generator_whose_w_nobody_knows_keeps_its_code(tiny: TriPlaneGenerator) -> None:
