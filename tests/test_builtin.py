@@ -20,7 +20,6 @@ from symgan_core.errors import CheckpointError, RequestError
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import make_target, to_uint8
-from symgan_core.inversion.growth import grow_matter, holes
 from symgan_core.inversion.guess import guess_code
 
 
@@ -158,21 +157,3 @@ def test_the_guess_is_nearer_than_the_mean_head(builtin: TriPlaneGenerator, peop
             shown = [builtin.synthesis(w.expand(1, builtin.config.num_ws, -1), camera).image for w in (guess_code(target, builtin), mean)]
         gains.append(float((shown[1] - photo.image).abs().mean() / (shown[0] - photo.image).abs().mean()))
     assert min(gains) > 1 and np.mean(gains) > 1.5
-
-
-def test_a_shoulder_that_the_prior_lacks_is_grown(builtin: TriPlaneGenerator) -> None:
-    generator, camera = builtin, builtin.frontal_camera()
-    with torch.no_grad():
-        ws = generator.mapping(torch.zeros(1, generator.config.z_dim), camera)
-        before = generator.synthesis(ws, camera)
-    mask = (F.interpolate(before.image_opacity, (256, 256)) > 0.5)[0, 0].numpy().astype(np.uint8) * 255
-    image = to_uint8(before.image)
-    mask[200:, 10:80], image[200:, 10:80] = 255, (60, 60, 70)
-    target = make_target(image, camera[0], mask, generator)
-    missing = holes(before.image_opacity, target)
-    assert missing.sum() > 200
-    planes = generator.planes(ws)
-    after = generator.view(planes + grow_matter(generator, planes, target), ws, camera)
-    assert (after.image_opacity[missing] > 0.5).float().mean() > 0.25
-    elsewhere = F.interpolate((~missing).float(), (256, 256)) > 0.5
-    assert ((after.image - before.image).abs() * elsewhere).mean() < 0.03

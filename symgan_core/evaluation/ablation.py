@@ -8,7 +8,7 @@ from ..inversion import InversionConfig, settings
 
 PIVOT = {"points_weight": 0.0, "points_first": False, "mirror": False, "match_light": False, "keep_haircut": False, "void_weight": 0.0,
          "prior_weight": 0.0}
-TUNING = {"gated": False, "grow": False, "painted": False, "palette": False, "neighbours": False, "mirrored": False,
+TUNING = {"gated": False, "clip_torso": False, "painted": False, "palette": False, "neighbours": False, "mirrored": False,
           "conflict_filter": False, "match_light": False, "depth": False, "grazing": 0.0, "smooth_weight": 0.0, "rim": 0}
 """The switches of stage 1 and of stage 2, and what turns each off."""
 

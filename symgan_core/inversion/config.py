@@ -81,8 +81,8 @@ class TuningConfig:
     gated: bool = True
     """The offset counts near the surfaces that the photo or its mirror shows alone (``gate.py``): what is learned of the face does not show
     on the back of the head."""
-    grow: bool = True
-    """Begin with matter where the mask has head and the generator leaves a hole (``growth.py``; needs ``offset_rate``)."""
+    clip_torso: bool = True
+    """Learn nothing of clothes and shoulders beyond the generator's own, nor of what stands far from its head (``Target.as_a_bust``)."""
     painted: bool = True
     """Begin with an offset that gives the head the photo's colours in one pass (``painting.py``; needs ``offset_rate``)."""
     palette: bool = True
@@ -157,7 +157,7 @@ _NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, 
 _ALL = ("backbone", "decoder", "superresolution")
 _PLAIN = PivotConfig(mirror=False, points_weight=0.0, points_first=False)
 _PTI = InversionConfig("pti", perceptual="lpips-alex", pivot=replace(_PLAIN, space="w"), tuning=TuningConfig(
-    parts=_ALL, offset_rate=0.0, grow=False, painted=False, palette=False, pixel_weight=1.0, opacity_weight=1.0, rim=0, stop_at_lpips=0.05,
+    parts=_ALL, offset_rate=0.0, clip_torso=False, painted=False, palette=False, pixel_weight=1.0, opacity_weight=1.0, rim=0, stop_at_lpips=0.05,
     **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
     "spi": InversionConfig("spi", detail=True, pivot=PivotConfig(from_guess=True, keep_haircut=True, void_weight=20.0)),
@@ -172,7 +172,7 @@ METHODS: dict[str, InversionConfig] = {
         pivot=PivotConfig(steps=500, learning_rate=0.02, mirror_every=1, coarse_share=0.0, prior_weight=0.0, match_light=False,
                           points_weight=0.0, points_first=False),
         tuning=TuningConfig(
-            steps=1000, learning_rate=3e-4, parts=_ALL, offset_rate=0.0, grow=False, painted=False, palette=False, pixel_weight=1.0,
+            steps=1000, learning_rate=3e-4, parts=_ALL, offset_rate=0.0, clip_torso=False, painted=False, palette=False, pixel_weight=1.0,
             opacity_weight=1.0, rim=0, stop_at_lpips=0.05, grazing=0.0,
             conflict_filter=False, match_light=False, mirror_pixels=False, contextual_weight=1.0, extra_every=4, refresh_every=4,
             neighbour_weight=0.1, mirror_weight=0.05, depth_weight=1.0,

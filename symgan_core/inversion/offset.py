@@ -12,43 +12,37 @@ from ..generator.gated import GatedPlanes, Planes
 
 
 class PlanesOffset:
-    """An offset on planes: what grew at once, and a sum of learned parts of several resolutions, zero as yet.
+    """An offset on planes: a sum of learned parts of several resolutions, zero as yet.
 
     Args:
-        grown: ``[1, 3, C, H, W]``, which is not learned.
+        planes: ``[1, 3, C, H, W]``, whose size the offset has.
         divisors: what the planes' resolution is divided by for each part, the finest first.
         gate: ``[1, 1, D, D, D]``, where in the box the offset counts; None: everywhere.
     """
 
-    def __init__(self, grown: Tensor, divisors: Sequence[int], gate: Tensor | None = None):
-        self.grown, self.gate = grown, gate
-        self.levels = [grown.new_zeros(*grown.shape[:3], *(n // k for n in grown.shape[3:])).requires_grad_(True) for k in divisors]
-        self._last: tuple[Tensor, Tensor] | None = None
+    def __init__(self, planes: Tensor, divisors: Sequence[int], gate: Tensor | None = None):
+        self.gate, self._shape = gate, planes.shape
+        self.levels = [planes.new_zeros(*planes.shape[:3], *(n // k for n in planes.shape[3:])).requires_grad_(True) for k in divisors]
 
     def added_to(self, planes: Tensor) -> Planes:
         """``planes [1, 3, C, H, W]`` with the offset on them."""
-        if self.gate is not None:
-            return GatedPlanes(planes, self.grown + self._learned(), self.gate)
-        if self._last is None or self._last[0] is not planes:  # mostly they are the same from step to step
-            self._last = planes, planes + self.grown
-        return self._last[1] + self._learned()
+        return planes + self._sum() if self.gate is None else GatedPlanes(planes, self._sum(), self.gate)
 
     @torch.no_grad()
     def total(self) -> Tensor:
         """``[1, 3, C, H, W]``: all of it."""
-        return self.grown + self._learned()
+        return self._sum()
 
-    def _learned(self) -> Tensor:
+    def _sum(self) -> Tensor:
         """From the coarsest part on: planes do not fit into a processor's cache, so each pass over whole ones counts."""
         total = self.levels[-1]
         for part in reversed(self.levels[:-1]):
-            total = part + enlarged(total, part)
-        return enlarged(total, self.grown)
+            total = part + enlarged(total, part.shape)
+        return enlarged(total, self._shape)
 
 
-def enlarged(planes: Tensor, like: Tensor) -> Tensor:
-    """``planes [1, 3, C, h, w]`` in the resolution of ``like [1, 3, C, H, W]``."""
-    if planes.shape == like.shape:
+def enlarged(planes: Tensor, shape: torch.Size) -> Tensor:
+    """``planes [1, 3, C, h, w]`` in the resolution of the ``shape`` (1, 3, C, H, W)."""
+    if planes.shape == shape:
         return planes
-    size = like.shape[-2:]
-    return F.interpolate(planes.flatten(0, 1), size, mode="bilinear", align_corners=False).unflatten(0, planes.shape[:2])
+    return F.interpolate(planes.flatten(0, 1), shape[-2:], mode="bilinear", align_corners=False).unflatten(0, planes.shape[:2])

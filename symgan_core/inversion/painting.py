@@ -80,8 +80,7 @@ def paint(generator: TriPlaneGenerator, planes: Tensor, target: Target, config: 
     """
     if not takes_colours(generator, target):
         return
-    grown = planes + offset.grown
-    _agree(generator, grown, _wanted(generator, grown, target, config, grid), offset.levels)
+    _agree(generator, planes, _wanted(generator, planes, target, config, grid), offset.levels)
 
 
 def _wanted(generator: TriPlaneGenerator, planes: Tensor, target: Target, config: TuningConfig, grid: Tensor | None) -> Wanted:
@@ -118,7 +117,7 @@ def _agree(generator: TriPlaneGenerator, planes: Tensor, wanted: Wanted, levels:
             step = torch.linalg.solve(slopes @ slopes.mT + RIDGE * torch.eye(4, device=off.device), off[..., None])
             change = _gathered(places, (step.mT @ slopes)[:, 0], each, share * wanted.weights, level)
             level += change
-            planes = planes + enlarged(change, planes)
+            planes = planes + enlarged(change, planes.shape)
 
 
 def _gathered(places: Tensor, wanted: Tensor, each: Tensor, weights: Tensor, level: Tensor) -> Tensor:

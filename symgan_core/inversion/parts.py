@@ -10,8 +10,11 @@ from torch import Tensor
 from ..faces import shares_of
 from ..generator import TriPlaneGenerator
 from ..geometry import facing
+from ..geometry.images import mean_within
 from .look import draft
 
+LUMPS = 9
+"""Width, in pixels of a draft, of the means over which it is judged how squarely a surface is seen: hair is lumpy."""
 SKIN = ("skin", "eyes", "brows", "nose", "ears")
 """Regions of the face that a photo's hair is not to be painted on."""
 
@@ -33,4 +36,5 @@ def parts_shown(generator: TriPlaneGenerator, ws: Tensor, camera: Tensor) -> Par
     """As the second look sees them in a draft of the head ``ws [1, num_ws, w_dim]`` from ``camera [1, 25]``."""
     shown = draft(generator, ws, camera)
     shares = shares_of(shown.image, ("hair",), ("neck", "clothing"), SKIN)
-    return PartsShown(shown.image_opacity, *shares, facing(shown.image_depth, camera))
+    solid = (shown.image_opacity > 0.9).float()
+    return PartsShown(shown.image_opacity, *shares, mean_within(facing(shown.image_depth, camera), solid, LUMPS))

@@ -88,7 +88,7 @@ class Inversion:
         # Who has seen the photo's face in 3D would take the code alone for a step back.
         yield from (replace(event, preview=None) for event in pivot) if self._guessed and self._paints else pivot
         if self.config.tuning.steps:
-            if self.config.tuning.grow:
+            if self.config.tuning.clip_torso:
                 self.target = self._bust()
             notes: dict[str, Any] = {}
             try:
@@ -116,10 +116,9 @@ class Inversion:
         return self.config.tuning.steps > 0 and self.config.tuning.painted and takes_colours(self._state.generator, self.target)
 
     def _likeness(self, tuning: TuningConfig, target: Target) -> tuple[State, Tensor]:
-        """The placed head with the photo's face, and its planes without the offset. Nothing grows: while the head's outline is not found,
-        that would stand beside it."""
+        """The placed head with the photo's face, and its planes without the offset."""
         liked = replace(self._state)
-        return liked, prepare(liked, target.with_camera(liked.camera), replace(tuning, grow=False)).planes
+        return liked, prepare(liked, target.with_camera(liked.camera), tuning).planes
 
     @torch.no_grad()
     def _three_sides(self, state: State, planes: Tensor) -> np.ndarray:

@@ -16,6 +16,8 @@ from ..geometry import Camera, mirror_image, mirror_weight
 from ..geometry.images import mean_within, resized, to_uint8
 from .parts import PartsShown
 
+FAR = 0.07
+"""Hair stands no farther from the generator's head than so many picture widths."""
 GRAZING = 0.3
 """Cosine between surface and sight below which nothing is painted: the least error of an outline would draw it far along the surface."""
 TURNED_AWAY = 0.42
@@ -95,7 +97,9 @@ class Target:
             foreign = torch.maximum(foreign, self._of_another_class(parts))
         grazing = (resized(parts.facing, self.mask.shape[-1]) < GRAZING) & (shown > 0.5)
         foreign = torch.maximum(foreign, grazing.float())
-        return replace(self._without(self.body, torch.maximum(_widened(shown * body, reach), within)), foreign=foreign)
+        bust = replace(self._without(self.body, torch.maximum(_widened(shown * body, reach), within)), foreign=foreign)
+        # The picture keeps what is far from all that the generator has; as matter it would be a board beside the head.
+        return replace(bust, mask=bust.mask * _widened(shown, FAR))
 
     def _of_another_class(self, parts: PartsShown) -> Tensor:
         """``[1, 1, H, W]`` in {0, 1}: where the photo shows hair and the generator skin, or the other way, on a surface that turns away.

@@ -18,7 +18,6 @@ from ..portrait import Portrait3D
 from .config import InversionConfig, TuningConfig
 from .events import Event
 from .gate import surface_gate
-from .growth import grow_matter
 from .labels import Label, MirrorEvidence, mirror_evidence, mirror_label, neighbour_label
 from .light import Light, rendered_light
 from .look import AgingGrid, look
@@ -137,8 +136,8 @@ class Prepared:
 
 
 def prepare(state: State, target: Target, tuning: TuningConfig) -> Prepared:
-    """All that needs no steps: ``state`` gets a generator in the photo's palette, and an offset with what grew and the photo's
-    colours, as far as ``tuning`` asks for them.
+    """All that needs no steps: ``state`` gets a generator in the photo's palette, and an offset with the photo's colours,
+    as far as ``tuning`` asks for them.
 
     Args:
         target: at the camera of ``state``.
@@ -151,12 +150,11 @@ def prepare(state: State, target: Target, tuning: TuningConfig) -> Prepared:
     mirrored = tuning.mirrored and tuning.match_light and target.mirror_weight > 0
     light = rendered_light(base, planes, grid) if mirrored else None
     if tuning.offset_rate:
-        grown = grow_matter(base, planes, target, grid) if tuning.grow else torch.zeros_like(planes)
         gate = None
         if tuning.gated:
             mirror = [Camera.from_vector(target.camera).mirror().vector()] if tuning.mirrored and target.mirror_weight > 0 else []
             gate = surface_gate(base, planes, [target.camera, *mirror], grid)
-        state.offset = PlanesOffset(grown, tuning.offset_levels, gate)
+        state.offset = PlanesOffset(planes, tuning.offset_levels, gate)
         if tuning.painted:
             paint(base, planes, target, tuning, state.offset, grid)
     return Prepared(planes, grid, light)

@@ -27,6 +27,8 @@ STRETCH = (0.4, 0.75)
 """A picture that has less than the first share of a view's pixels on a surface is not shown there, with more than the second wholly."""
 NEAR = 7.0
 """Degrees between two sights within which outlines may be shown as the picture has them (width of a Gaussian)."""
+LUMPS = 17
+"""Width, in pixels of ``MAP``, of the means over which that is judged: hair is lumpy, and what is shown of it is not to be torn."""
 SAME_OPACITY = (0.15, 0.4)
 """Opacities of view and picture that differ by less than the first are alike, by more than the second not at all."""
 MAP = 256
@@ -178,8 +180,9 @@ def _weight(residual: _Residual, places: Tensor, normals: Tensor, camera: Tensor
     same = inside * (1 - smooth_step(apart, *TOLERANCE))
     here, there = (F.normalize(Camera.from_vector(c).position()[:, None, None] - places, dim=-1) for c in (camera, residual.camera))
     seen_here, seen_there = ((normals * sight).sum(-1)[:, None] for sight in (here, there))
-    squarely = smooth_step(seen_there / seen_here.clamp(min=0.05), *STRETCH)
-    everywhere = same * squarely * sample_image(residual.trust, uv) * (opacity > 0.9)
+    solid = (opacity > 0.9).float()
+    squarely = smooth_step(mean_within(seen_there / seen_here.clamp(min=0.05), solid, LUMPS), *STRETCH)
+    everywhere = same * squarely * sample_image(residual.trust, uv) * solid
     # Shrunk by as much as it is blurred: nothing reaches across an outline to what lies behind.
     everywhere = box_mean(eroded(everywhere, FADE), 2 * FADE + 1)
     turned = torch.rad2deg(torch.acos((here * there).sum(-1)[:, None].clamp(-1, 1)))

@@ -24,7 +24,6 @@ from symgan_core.inversion import (
 )
 from symgan_core.inversion import tuning as tuning_module
 from symgan_core.inversion.config import PRESETS
-from symgan_core.inversion.growth import grow_matter, holes
 from symgan_core.inversion.labels import MIRRORED
 from symgan_core.inversion.parts import PartsShown
 from symgan_core.inversion.pivot import State
@@ -235,7 +234,7 @@ def test_what_is_learned_of_the_face_does_not_show_behind_it() -> None:
     ws = generator.mapping(torch.randn(1, 256, generator=torch.Generator().manual_seed(5)), target.camera)
     for gated in (False, True):
         config = settings("spi", "fast")
-        config = replace(config, tuning=replace(config.tuning, steps=4, gated=gated, palette=False, painted=False, grow=False))
+        config = replace(config, tuning=replace(config.tuning, steps=4, gated=gated, palette=False, painted=False))
         state = State(generator, ws, target.camera)
         list(tune_generator(state, target, config, load_perceptual("gradient", generator.device), torch.Generator().manual_seed(0), {}))
         planes = generator.planes(ws)
@@ -315,21 +314,6 @@ def test_a_generator_with_its_own_background_keeps_it(tiny: TriPlaneGenerator) -
     assert (to_uint8(target.image).astype(int) - image).max() <= 1  # nothing is laid over white
     events = list(Inversion(target, generator, short("spi", 3, 4)))
     assert all(e.losses["opacity"] == 0 for e in events) and all(np.isfinite(list(e.losses.values())).all() for e in events)
-
-
-def test_holes_where_the_mask_has_head_are_filled_before_tuning(tiny: TriPlaneGenerator) -> None:
-    image, mask, camera = photo_of(tiny, 0)
-    ws = tiny.mapping(torch.zeros(1, 16), tiny.frontal_camera())
-    with torch.no_grad():
-        opacity = tiny.view(tiny.planes(ws), ws, camera[None]).image_opacity
-    whole = make_target(image, camera, np.full_like(mask, 255), tiny)
-    empty = torch.zeros_like(opacity)
-    rim = torch.ones_like(opacity)
-    rim[..., 3] = 0
-    assert holes(empty, whole).all() and not holes(rim, whole).any()
-    assert not holes(empty, make_target(image, camera, None, tiny)).any()
-    solid = make_target(image, camera, np.zeros_like(mask), tiny)
-    assert not grow_matter(tiny, tiny.planes(ws), solid).any()
 
 
 def test_a_gap_in_hair_teaches_opacity_alone() -> None:
