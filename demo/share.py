@@ -1,4 +1,4 @@
-"""Shared portraits on disk: the head and its video under a random id, with expiry and a delete token. Nothing of the photo beyond the head."""
+"""Shared portraits on disk: the head and its video under a random id, with expiry and a delete token; of the photo, the head alone."""
 
 from __future__ import annotations
 

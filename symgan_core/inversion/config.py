@@ -157,8 +157,8 @@ _NO_LABELS = {"neighbours": False, "mirrored": False, "conflict_filter": False, 
 _ALL = ("backbone", "decoder", "superresolution")
 _PLAIN = PivotConfig(mirror=False, points_weight=0.0, points_first=False)
 _PTI = InversionConfig("pti", perceptual="lpips-alex", pivot=replace(_PLAIN, space="w"), tuning=TuningConfig(
-    parts=_ALL, offset_rate=0.0, clip_torso=False, painted=False, palette=False, pixel_weight=1.0, opacity_weight=1.0, rim=0, stop_at_lpips=0.05,
-    **_NO_LABELS))
+    parts=_ALL, offset_rate=0.0, clip_torso=False, painted=False, palette=False, pixel_weight=1.0, opacity_weight=1.0, rim=0,
+    stop_at_lpips=0.05, **_NO_LABELS))
 METHODS: dict[str, InversionConfig] = {
     "spi": InversionConfig("spi", detail=True, pivot=PivotConfig(from_guess=True, keep_haircut=True, void_weight=20.0)),
     "pti": _PTI,

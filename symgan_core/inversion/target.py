@@ -16,6 +16,8 @@ from ..geometry import Camera, mirror_image, mirror_weight
 from ..geometry.images import mean_within, resized, to_uint8
 from .parts import PartsShown
 
+CRUMB = 0.25
+"""Least of a mask that holds its pieces together."""
 FAR = 0.07
 """Hair stands no farther from the generator's head than so many picture widths."""
 GRAZING = 0.3
@@ -98,8 +100,19 @@ class Target:
         grazing = (resized(parts.facing, self.mask.shape[-1]) < GRAZING) & (shown > 0.5)
         foreign = torch.maximum(foreign, grazing.float())
         bust = replace(self._without(self.body, torch.maximum(_widened(shown * body, reach), within)), foreign=foreign)
+        bust = bust._largest_piece()
         # The picture keeps what is far from all that the generator has; as matter it would be a board beside the head.
         return replace(bust, mask=bust.mask * _widened(shown, FAR))
+
+    def _largest_piece(self) -> Target:
+        """Without crumbs: what is left of a collar beside the head."""
+        from scipy.ndimage import label
+
+        pieces, count = label((self.mask[0, 0] > CRUMB).cpu().numpy())
+        if count < 2:
+            return self
+        largest = torch.from_numpy(pieces == np.bincount(pieces.ravel())[1:].argmax() + 1)[None, None].to(self.mask)
+        return self._without(torch.ones_like(self.mask), _widened(largest, SHADED))
 
     def _of_another_class(self, parts: PartsShown) -> Tensor:
         """``[1, 1, H, W]`` in {0, 1}: where the photo shows hair and the generator skin, or the other way, on a surface that turns away.

@@ -1,5 +1,6 @@
 """The photo's palette for the whole head."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,6 @@ from symgan_core.inversion.palette import (
     STUFFS,
     StuffColours,
     in_the_photos_colours,
-    in_their_colours,
     ink_of,
     layer_change,
     plain_map,
@@ -159,19 +159,19 @@ def test_hair_and_skin_take_the_photos_colours_and_keep_their_light(monkeypatch:
         own = stuff.like(red)
         assert torch.allclose(own.mean(1), red.mean(1), atol=1e-3)
         assert torch.allclose(own / own.mean(1, keepdim=True), (colour / colour.mean()).expand(9, 3), atol=0.03)
-    picture = torch.full((1, 3, 32, 32), -0.4)
-    red, _, blue = in_their_colours(picture, stuffs)[0]
-    assert (red > blue)[:16].all() and (red < blue)[16:].all()
-    for stuff, there, elsewhere in zip(stuffs, (slice(0, 16), slice(16, 32)), (slice(16, 32), slice(0, 16)), strict=True):
-        picture = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
-        changed = in_their_colours(picture, [stuff])
-        assert torch.equal(changed[..., elsewhere, :], picture[..., elsewhere, :]) and (changed - picture)[..., there, :].abs().mean() > 0.1
-    assert torch.equal(in_their_colours(picture, []), picture)
+
+
+def test_dark_hair_behind_the_photos_light_hair_is_made_as_bright() -> None:
+    hair = StuffColours(HAIR, torch.zeros(2, 3), torch.tensor([0.1, 0.9]).log(), math.log(0.6))
+    all_hair = torch.ones(200, 1)
+    for own, wanted in ((0.2, 0.6 * math.exp(-0.15)), (0.55, 0.55), (0.9, 0.6 * math.exp(0.15))):  # shade stays shade
+        assert own * hair.brighter(torch.full((200, 3), own), all_hair) == pytest.approx(wanted, rel=0.02)
+    assert hair.brighter(torch.full((200, 3), 0.1), 0.3 * all_hair) == 1  # none there
 
 
 def test_what_is_darker_than_all_of_the_photos_skin_has_the_hue_of_its_shade() -> None:
     """A line through the logarithms alone would make it redder and redder."""
-    skin = StuffColours(SKIN, torch.tensor([[0.2, 0.0, -0.2], [0.8, 1.0, 1.2]]), torch.tensor([0.2, 0.8]).log())
+    skin = StuffColours(SKIN, torch.tensor([[0.2, 0.0, -0.2], [0.8, 1.0, 1.2]]), torch.tensor([0.2, 0.8]).log(), -1.0)
     shade, dark = skin.like(torch.tensor([[0.2] * 3, [0.05] * 3]))
     assert torch.allclose(dark / dark.mean(), shade / shade.mean(), atol=1e-4)
     light = skin.like(torch.tensor([[0.6] * 3]))[0]
@@ -198,7 +198,7 @@ def test_hidden_hair_skin_and_clothing_are_painted_as_the_photos(where: tuple[st
     target = Target(torch.zeros_like(seen.features), torch.ones_like(seen.opacity), camera)
     monkeypatch.setattr("symgan_core.inversion.palette.shares_of",
                         lambda image, *groups: [torch.full_like(image[:, :1], float(g == where)) for g in groups])
-    green = StuffColours(where, torch.stack([torch.tensor([0.2, 0.6, 0.2]).log(), torch.ones(3)]), torch.tensor([0.1, 0.9]).log())
+    green = StuffColours(where, torch.stack([torch.tensor([0.2, 0.6, 0.2]).log(), torch.ones(3)]), torch.tensor([0.1, 0.9]).log(), math.log(0.33))
 
     def greenness(stuffs: list[StuffColours]) -> float:
         tinted = in_the_photos_colours(plain, planes, target, stuffs)
