@@ -105,7 +105,7 @@ def fitted_head(points: np.ndarray) -> tuple[np.ndarray, float, float]:
 @torch.no_grad()
 def with_fitted_head(image: Tensor | Pyramid, close: Closeup) -> Closeup:
     """What the second look found in a picture ``[1, 3, H, W]`` in [-1, 1], with the frame of the mean head that is fitted to the mesh
-    there, and yaw and pitch half-way to that head's. Unchanged where there is no mesh, or onnxruntime is not installed."""
+    there; yaw and pitch stay, for the mesh's fall short. Unchanged where there is no mesh, or onnxruntime is not installed."""
     if not available():
         return close
     across = close.landmarks[45] - close.landmarks[36]
@@ -114,5 +114,4 @@ def with_fitted_head(image: Tensor | Pyramid, close: Closeup) -> Closeup:
     mesh = read_mesh(image, np.concatenate([side * across, (low + high) / 2]))
     if mesh.present < PRESENT:
         return close
-    frame, yaw, pitch = fitted_head(mesh.points)
-    return replace(close, frame=frame.astype(np.float32), yaw=(close.yaw + yaw) / 2, pitch=(close.pitch + pitch) / 2)
+    return replace(close, frame=fitted_head(mesh.points)[0].astype(np.float32))

@@ -198,7 +198,8 @@ def test_hidden_hair_skin_and_clothing_are_painted_as_the_photos(where: tuple[st
     target = Target(torch.zeros_like(seen.features), torch.ones_like(seen.opacity), camera)
     monkeypatch.setattr("symgan_core.inversion.palette.shares_of",
                         lambda image, *groups: [torch.full_like(image[:, :1], float(g == where)) for g in groups])
-    green = StuffColours(where, torch.stack([torch.tensor([0.2, 0.6, 0.2]).log(), torch.ones(3)]), torch.tensor([0.1, 0.9]).log(), math.log(0.33))
+    line = torch.stack([torch.tensor([0.2, 0.6, 0.2]).log(), torch.ones(3)])
+    green = StuffColours(where, line, torch.tensor([0.1, 0.9]).log(), math.log(0.33))
 
     def greenness(stuffs: list[StuffColours]) -> float:
         tinted = in_the_photos_colours(plain, planes, target, stuffs)
