@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..errors import RequestError
 from ..faces import (
@@ -47,7 +48,7 @@ from .parts import SKIN, parts_shown
 from .pictures import detail_pictures
 from .pivot import State, find_pivot, latent_statistics, place_head
 from .placing import FacePoints
-from .target import Target, make_target, takes_colours, to_uint8
+from .target import Target, completed, make_target, takes_colours, to_uint8
 from .tuning import prepare, tune_generator
 
 MAX_PHOTO_YAW = 75.0
@@ -208,24 +209,24 @@ class Inversion:
 
     @torch.no_grad()
     def _metrics(self, portrait: Portrait3D) -> dict[str, float]:
-        """Of the photo's view against the photo, both on white beyond the head that the photo shows."""
-        image = portrait.render(portrait.camera).image
+        """Of the photo's view against the photo: ``psnr`` over all of it, the other two of the head that the photo shows, on white."""
+        image = portrait.render(portrait.camera).image.clamp(-1, 1)
         *colours, alpha = torch.from_numpy(self.target.input_picture(image.shape[-1])).to(image).permute(2, 0, 1)[None].div(255).split(1, 1)
-        truth, image = (x * alpha + 1 - alpha for x in (torch.cat(colours, 1) * 2 - 1, image.clamp(-1, 1)))
+        truth, head = (x * alpha + 1 - alpha for x in (torch.cat(colours, 1) * 2 - 1, image))
         lpips = load_perceptual("lpips-alex", image.device)
-        found = {"psnr": psnr(image, truth), "lpips": round(float(lpips(image, truth)), 5),
-                 "perceptual": round(float(self._perceptual(image, truth)), 5)}
+        found = {"psnr": self._psnr(image), "lpips": round(float(lpips(head, truth)), 5),
+                 "perceptual": round(float(self._perceptual(head, truth)), 5)}
         if portrait.pictures:
-            plain = portrait.render(portrait.camera, detail=False).image.clamp(-1, 1) * alpha + 1 - alpha
-            found["psnr_without_detail"] = psnr(plain, truth)
+            found["psnr_without_detail"] = self._psnr(portrait.render(portrait.camera, detail=False).image.clamp(-1, 1))
         if self.target.matte:  # framed as the second look expects heads
-            found["landmark_error"] = round(landmark_error(image, truth), 4)
+            found["landmark_error"] = round(landmark_error(head, truth), 4)
         return found
 
-
-def psnr(image: Tensor, truth: Tensor) -> float:
-    """dB, of pictures in [-1, 1]."""
-    return round(float(10 * torch.log10(4 / (image - truth).square().mean().clamp(min=1e-10))), 3)
+    def _psnr(self, image: Tensor) -> float:
+        """dB, of a picture in [-1, 1] against the photo on the generator's background, within the photo's border."""
+        image = F.adaptive_avg_pool2d(image, self.target.image.shape[-1])
+        truth, _ = completed(self.target.image, None, image, None, self.target.beyond)
+        return round(float(10 * torch.log10(4 / (image - truth).square().mean().clamp(min=1e-10))), 3)
 
 
 def invert_crop(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray | None = None, method: str = "spi",

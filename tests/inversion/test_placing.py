@@ -150,7 +150,7 @@ def test_strays_are_told_by_a_haircut_that_is_kept(builtin: TriPlaneGenerator, m
     """A method that begins at the mean has nobody's haircut yet."""
     seen = []
     monkeypatch.setattr("symgan_core.inversion.pivot.parts_shown", lambda *_: seen.append(parts) or parts)
-    parts = PartsShown(*torch.zeros(3, 1, 1, 64, 64))
+    parts = PartsShown(*torch.zeros(5, 1, 1, 64, 64))
     photo, config = torch.zeros(1, 3, 256, 256), settings(method, "fast")
     config = replace(config, pivot=replace(config.pivot, steps=1, mirror=False), tuning=replace(config.tuning, steps=0))
     target = Target(photo, torch.ones(1, 1, 256, 256), Camera.orbit(0, 0).vector(), loose=torch.ones(1, 1, 256, 256))

@@ -9,7 +9,7 @@ from PIL import Image
 from symgan_core.errors import CheckpointError, PhotoError, RequestError
 from symgan_core.generator import Synthesized, TriPlaneGenerator, load_generator, save_generator
 from symgan_core.geometry import Camera
-from symgan_core.geometry.images import spread
+from symgan_core.geometry.images import eroded, spread
 from symgan_core.inversion import (
     METHODS,
     Event,
@@ -194,8 +194,9 @@ def test_a_run_stopped_in_its_first_steps_shows_the_photos_face() -> None:
     assert away[1] < 0.7 * away[0], away
     portrait, state = inversion.portrait(), inversion._state
     assert portrait.planes_offset is not None and state.offset is None and state.generator is generator
-    alone = Portrait3D(generator, portrait.ws, portrait.camera).render(portrait.camera).image
-    errors = [float((image - inversion.target.image).abs().mean()) for image in (alone, portrait.render(portrait.camera).image)]
+    alone, learned = (torch.nn.functional.avg_pool2d(p.render(portrait.camera, detail=False).image, 2)
+                      for p in (Portrait3D(generator, portrait.ws, portrait.camera), portrait))
+    errors = [float((image - inversion.target.image).abs().mean()) for image in (alone, learned)]
     assert errors[1] < 0.8 * errors[0], errors
     assert inversion.portrait().planes_offset is not None
     assert [e.stage for e in events] == ["pivot", "tuning"]
@@ -242,7 +243,8 @@ def test_what_is_learned_of_the_face_does_not_show_behind_it() -> None:
             after = state.offset.added_to(planes)
             for yaw in (0.0, 180.0):
                 views = [generator.render(p, Camera.orbit(yaw, 0).vector(), 64) for p in (planes, after)]
-                changes[gated, yaw] = float((views[0].features - views[1].features).abs().mean())
+                inner = eroded(torch.minimum(*(view.opacity for view in views)), 4) > 0.9  # beside the outline the front shows
+                changes[gated, yaw] = float(((views[0].features - views[1].features).abs().mean(1, keepdim=True)[inner]).mean())
     assert changes[True, 0.0] > 0.5 * changes[False, 0.0], changes
     assert changes[True, 180.0] < 0.1 * changes[False, 180.0], changes
 
@@ -388,7 +390,8 @@ def test_a_body_beyond_the_generators_reach_is_left_out(tiny: TriPlaneGenerator)
     body[..., 48:, :] = 1  # the lowest quarter is its body
     parts = PartsShown(opacity, torch.zeros_like(body), body, torch.zeros_like(body), torch.ones_like(opacity))
     bust = target.as_a_bust(parts)
-    assert (bust.mask[..., :30, :] == 1).all() and (bust.mask[..., 34:, :30] == 1).all() and (bust.mask[..., 50:, :30] == 1).all()
+    assert (bust.mask[..., :30, :36] == 1).all() and (bust.mask[..., 34:, :30] == 1).all() and (bust.mask[..., 50:, :30] == 1).all()
+    assert (bust.mask[..., :30, 36:] == 0).all() and (bust.picture[:, 3:, :230] == 1).all()  # far from the head: as detail alone
     assert (bust.mask[..., 34:, 40:] == 0).all() and (bust.mask[..., 36:42, 32:] == 0).all()  # beside a body; beside a jaw
     assert torch.allclose(bust.mask[..., 36:42, 31], torch.tensor(1 / 3))  # its margin, softened
     assert (bust.mask[..., 50:, 34:] == 0).all() and (bust.mask[..., 50:, 32] > 0).all()  # a body reaches little beyond the generator's
