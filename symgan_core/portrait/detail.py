@@ -91,11 +91,12 @@ class Detail:
     Args:
         pictures: the best first: where it is shown, the next are not.
         render: of the head that the pictures show.
+        on_white: the generator leaves the background white; else it renders one, which stays as it is.
     """
 
     @torch.no_grad()
-    def __init__(self, pictures: Sequence[DetailPicture], render: Render):
-        self._residuals = [_residual(picture, render(picture.camera)) for picture in pictures]
+    def __init__(self, pictures: Sequence[DetailPicture], render: Render, on_white: bool = True):
+        self._residuals = [_residual(picture, render(picture.camera), on_white) for picture in pictures]
 
     @torch.no_grad()
     def at_points(self, points: Tensor, normals: Tensor) -> Tensor:
@@ -140,10 +141,14 @@ class Detail:
         return view._replace(image=image.clamp(-1, 1), image_opacity=alpha.clamp(0, 1))
 
 
-def _residual(picture: DetailPicture, render: Synthesized) -> _Residual:
+def _residual(picture: DetailPicture, render: Synthesized, on_white: bool) -> _Residual:
     size = picture.image.shape[-1]
     drawn = F.interpolate(render.image, (size, size), mode="bicubic", align_corners=False)
-    beyond = torch.cat([picture.image - drawn, picture.mask - resized(render.image_opacity, size)], 1)
+    if on_white:
+        beyond = torch.cat([picture.image - drawn, picture.mask - resized(render.image_opacity, size)], 1)
+    else:
+        own = picture.image - (1 - picture.mask)  # the head alone, times its mask
+        beyond = torch.cat([own - drawn * picture.mask, torch.zeros_like(picture.mask)], 1)
     depth, opacity = _surface(render)
     trust = resized(picture.trust, MAP) * (opacity > 0.9)
     head = (F.interpolate(picture.mask, (MAP, MAP), mode="area") > 0.02).float()

@@ -107,7 +107,7 @@ class Portrait3D:
     def detail(self) -> Detail:
         """What ``pictures`` show beyond the head, computed once and kept."""
         if self._detail is None:
-            self._detail = Detail(self.pictures, lambda camera: self.render(camera, detail=False))
+            self._detail = Detail(self.pictures, lambda camera: self.render(camera, detail=False), self.generator.config.white_back)
         return self._detail
 
     def orbit_camera(self, yaw: float, pitch: float = 0.0, zoom: float = 1.0) -> Tensor:

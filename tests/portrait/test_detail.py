@@ -117,3 +117,18 @@ def test_points_of_a_mesh_get_the_pictures_colours() -> None:
     found = Detail([picture(0)], grey).at_points(0.2 * normals, normals)
     wanted = pattern((0.2 * normals)[None, None])[0, :, 0].T
     assert (found[:2] - wanted[:2]).abs().max() < 0.12 and (found[2] == 0).all()
+
+
+def test_a_background_that_the_generator_renders_stays() -> None:
+    def before_green(camera: Tensor) -> Synthesized:
+        out = grey(camera)
+        green = torch.tensor([-1.0, 0.5, -1.0])[:, None, None]
+        image = torch.where(out.image_opacity > 0, out.image, green)
+        return Synthesized(image, image, out.image_depth, torch.ones_like(out.image_opacity))
+
+    camera = camera_at(10)
+    plain, view = before_green(camera), Detail([picture(10)], before_green, on_white=False).added_to(before_green(camera), camera)
+    head = -F.max_pool2d(-truth(camera)[1], 5, 1, 2) > 0
+    beyond = F.max_pool2d(truth(camera)[1], 5, 1, 2) == 0
+    assert error(view.image, camera, head) < 0.03 < 0.1 < error(plain.image, camera, head)
+    assert torch.equal(view.image[:, 1:2][beyond], plain.image[:, 1:2][beyond]) and (view.image_opacity == 1).all()
