@@ -8,7 +8,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -224,11 +224,6 @@ def _target(arrays: dict[str, np.ndarray], index: int, view: int, generator: Tri
     return make_target(*(arrays[field][index, view] for field in ("images", "cameras", "masks")), generator)
 
 
-def _at_side(target: Target, side: int) -> Target:
-    """As large as a render, which may be larger than the generator's own images."""
-    return replace(target, image=to_side(target.image, side), mask=None if target.mask is None else to_side(target.mask, side))
-
-
 def _score_person(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict[str, np.ndarray], index: int) -> dict[str, Any]:
     given = int(arrays["input_view"][index])
     views = [_score_view(portrait, generator, arrays, index, view) for view in range(arrays["images"].shape[1])]
@@ -246,23 +241,22 @@ def _score_view(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict
                 view: int) -> dict[str, dict[str, float | None]]:
     given = int(arrays["input_view"][index])
     truth = _target(arrays, index, view, generator)
-    out = portrait.render(truth.camera)
-    side = out.image.shape[-1]
-    truth = _at_side(truth, side)
+    out, side = portrait.render(truth.camera), truth.image.shape[-1]
+    image = to_side(out.image, side)
     depth = depth_along_rays(arrays, index, view).to(generator.device)
     depths = F.interpolate(out.image_depth, depth.shape[-2:], mode="bilinear")
     both = torch.isfinite(depth) & (F.interpolate(out.image_opacity, depth.shape[-2:], mode="bilinear") > 0.5)
     error = round(float((depths - depth)[both].abs().mean()), 5) if both.any() else None
-    source = _at_side(_target(arrays, index, given, generator), side)
+    source = _target(arrays, index, given, generator)
     source_depth = depth_along_rays(arrays, index, given).nan_to_num(9.0).to(generator.device)
     filled = depth.nan_to_num(9.0)
     warp = warp_to_view(source.image, source.camera, source_depth, truth.camera, filled, source.mask, 0.02)
     head = truth.mask if truth.mask is not None else torch.ones(1, 1, side, side)
     hidden = ((1 - warp.visible) * (head > 0.5)).float()
     face = hidden * F.interpolate(face_region(unproject(filled, truth.camera))[:, None].float(), (side, side))
-    shading = shading_error(out.image, truth.image, face)
-    return {"view": picture_metrics(out.image, truth.image) | {"depth_l1": error},
-            "hidden": picture_metrics(out.image, truth.image, hidden) | {"depth_l1": error, "shading": shading}}
+    shading = shading_error(image, truth.image, face)
+    return {"view": picture_metrics(image, truth.image) | {"depth_l1": error},
+            "hidden": picture_metrics(image, truth.image, hidden) | {"depth_l1": error, "shading": shading}}
 
 
 def depth_along_rays(arrays: dict[str, np.ndarray], index: int, view: int) -> Tensor:
