@@ -40,8 +40,8 @@ class Target:
     ``hair`` and ``skin [1, 1, H, W]`` in [0, 1]: which of it is hair, and which is the face's skin, or None.
     ``foreign [1, 1, H, W]`` in {0, 1}: where the photo shows something else than the generator's surface there is, or None: not to be
     painted on that.
-    ``beyond [1, 1, H, W]`` in {0, 1}: what lies outside of the photo, or None: nothing does. The mask has nothing there, and the image is a
-    guess to read from, not to learn.
+    ``beyond [1, 1, H, W]`` in {0, 1}: where the head goes on outside of the photo, or None: nowhere. The mask has nothing there, and the
+    image is a guess to read from, not to learn.
     ``picture [1, 4, S, S]``: the head's colours in [-1, 1] and its mask in [0, 1], as fine as the photo has them, or None.
     ``backdrop [1, 3, S, S]``: what was behind the head, as a few blots of colour, or None.
     """
@@ -220,9 +220,12 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
     outside = None
     if inside is not None and not inside.all():
         outside = F.interpolate(torch.from_numpy(~inside)[None, None].float(), size, mode="nearest")
-        soft = soft if soft is None else soft * (1 - outside)
-        if fine is not None:
-            fine[:, 3:] *= 1 - F.interpolate(outside, fine.shape[-2:], mode="nearest")
+        if soft is not None:
+            within = 1 - outside
+            if generator.config.white_back:  # where the border shows background, nothing of the head is cut off
+                empty = outside * (soft <= 0.5)
+                image, outside = torch.where(empty > 0, torch.ones_like(image), image), outside - empty
+            soft, fine[:, 3:] = soft * within, fine[:, 3:] * F.interpolate(within, fine.shape[-2:], mode="nearest")
     maps = (None if x is None else torch.from_numpy(x)[None, None].float() for x in (body, loose, hair, skin))
     maps = (None if x is None else F.interpolate(x, size, mode="bilinear", align_corners=False) for x in maps)
     parts = (image, soft, camera[None], backdrop, outside, fine, *maps)
