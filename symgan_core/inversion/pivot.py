@@ -63,7 +63,7 @@ def place_head(state: State, target: Target, pivot: PivotConfig) -> FacePoints |
     generator, state.move = state.generator, torch.zeros(6, device=state.ws.device)
     if not target.matte or not (pivot.points_first or pivot.points_weight > 0):  # matte: framed as the second look expects heads
         return None
-    points = FacePoints(generator, target.image, target.beyond)
+    points = FacePoints(generator, target.image, target.outside)
     if pivot.points_first:
         state.move, state.ws = place_face(generator, state.ws, target.camera, points, pivot.optimize_camera)
         if pivot.optimize_camera:

@@ -76,15 +76,14 @@ class FacePoints:
         slopes: ``[P, 3, T]``, world units: how the points go with the numbers of w that are ``moving`` (none where nobody knows).
     """
 
-    def __init__(self, generator: TriPlaneGenerator, photo: Tensor, beyond: Tensor | None = None):
-        """``photo [1, 3, H, W]`` in [-1, 1], framed as the built-in generator frames heads; ``beyond [1, 1, H, W]`` in {0, 1}: what lies
-        outside of it (``Target.beyond``)."""
+    def __init__(self, generator: TriPlaneGenerator, photo: Tensor, outside: float = 0.0):
+        """``photo [1, 3, H, W]`` in [-1, 1], framed as the built-in generator frames heads; ``outside``: the share of that frame that lies
+        outside of the photo."""
         self._generator, self.side = generator, photo.shape[-1]
         device, traits = generator.device, traits_of(generator.config)
         picture = photo.clamp(-1, 1).cpu()
         close = look_closer(picture)
-        cut_off = beyond is not None and float(beyond.mean()) > CUT_OFF
-        self.pose = with_fitted_head(picture, close) if cut_off else close
+        self.pose = with_fitted_head(picture, close) if outside > CUT_OFF else close
         self._wanted, self._shown = (x.to(device) for x in _points(close, self.side))
         self.moving = slice(0) if traits is None else traits.moving
         self.slopes = torch.zeros(len(self._wanted), 3, 0) if traits is None else traits.slopes[FACE]

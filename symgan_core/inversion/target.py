@@ -42,6 +42,7 @@ class Target:
     painted on that.
     ``beyond [1, 1, H, W]`` in {0, 1}: where the head goes on outside of the photo, or None: nowhere. The mask has nothing there, and the
     image is a guess to read from, not to learn.
+    ``outside``: the share of the frame that lies outside of the photo.
     ``picture [1, 4, S, S]``: the head's colours in [-1, 1] and its mask in [0, 1], as fine as the photo has them, or None.
     ``backdrop [1, 3, S, S]``: what was behind the head, as a few blots of colour, or None.
     """
@@ -58,6 +59,7 @@ class Target:
     picture: Tensor | None = None
     hair: Tensor | None = None
     skin: Tensor | None = None
+    outside: float = 0.0
 
     def mirrored(self) -> Target:
         """The flipped photo at the mirrored camera."""
@@ -217,7 +219,7 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
             backdrop = blurred_backdrop(image, soft)
             # The generator knows heads on white; a photo's background would be painted onto the sides of the head.
             image = image * soft + (1 - soft)
-    outside = None
+    outside, share = None, 0.0 if inside is None else float(1 - inside.mean())
     if inside is not None and not inside.all():
         outside = F.interpolate(torch.from_numpy(~inside)[None, None].float(), size, mode="nearest")
         if soft is not None:
@@ -231,7 +233,7 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
     parts = (image, soft, camera[None], backdrop, outside, fine, *maps)
     image, soft, camera, backdrop, outside, fine, below, beside, hair, skin = (None if x is None else x.to(generator.device) for x in parts)
     return Target(image, soft, camera, generator.config.white_back, below, beside, backdrop=backdrop, beyond=outside, picture=fine,
-                  hair=hair, skin=skin)
+                  hair=hair, skin=skin, outside=share)
 
 
 def _fine_picture(picture: np.ndarray, mask: Tensor) -> Tensor:
