@@ -30,6 +30,7 @@ from symgan_core.generator.model import half_precision_pays
 from symgan_core.geometry import Camera
 from symgan_core.inversion import Inversion, make_target, settings, to_uint8
 from symgan_core.memory import keep_freed_memory
+from symgan_core.portrait import DetailPicture, Portrait3D
 from tests import oracle
 from tests.weights_rule import make_state
 
@@ -100,7 +101,21 @@ def builtin_pieces(device: str) -> dict[str, Work]:
     generator = load_generator("builtin", device)
     camera = generator.frontal_camera()
     z = torch.randn(1, generator.config.z_dim, generator=torch.Generator().manual_seed(0)).to(device)
-    return viewing(generator, generator.mapping(z, camera), camera)
+    ws = generator.mapping(z, camera)
+    return viewing(generator, ws, camera) | portrait_views(generator, ws)
+
+
+def portrait_views(generator: TriPlaneGenerator, ws: torch.Tensor) -> dict[str, Work]:
+    """Frames of a finished portrait, 512 pixels a side: with a gated offset, and with the detail of a photo and of its mirror image."""
+    size = generator.config.density_grid
+    planes, cameras = generator.planes(ws), [Camera.orbit(yaw, 0).vector().to(ws.device) for yaw in (25, -25)]
+    portrait = Portrait3D(generator, ws, cameras[0], {}, torch.zeros_like(planes), None, planes.new_ones(1, 1, size, size, size))
+    pictures = []
+    for camera in cameras:
+        seen = portrait.render(camera)
+        pictures.append(DetailPicture(seen.image * 0.9, seen.image_opacity, seen.image_opacity, camera, bool(pictures)))
+    detailed = dataclasses.replace(portrait, pictures=tuple(pictures))
+    return {"portrait frame, 512 pixels": lambda: portrait.render(yaw=5), "the same with detail": lambda: detailed.render(yaw=5)}
 
 
 def full_pieces(device: str) -> dict[str, Work]:
