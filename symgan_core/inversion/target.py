@@ -225,15 +225,21 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
         if soft is not None:
             within = 1 - outside
             if generator.config.white_back:  # where the border shows background, nothing of the head is cut off
-                empty = outside * (soft <= 0.5)
+                # Dark hair before a dark wall is lost in masks.
+                shown = soft if hair is None else torch.maximum(soft, _as_large(hair, size))
+                empty = outside * (shown <= 0.5)
                 image, outside = torch.where(empty > 0, torch.ones_like(image), image), outside - empty
             soft, fine[:, 3:] = soft * within, fine[:, 3:] * F.interpolate(within, fine.shape[-2:], mode="nearest")
-    maps = (None if x is None else torch.from_numpy(x)[None, None].float() for x in (body, loose, hair, skin))
-    maps = (None if x is None else F.interpolate(x, size, mode="bilinear", align_corners=False) for x in maps)
+    maps = (None if x is None else _as_large(x, size) for x in (body, loose, hair, skin))
     parts = (image, soft, camera[None], backdrop, outside, fine, *maps)
     image, soft, camera, backdrop, outside, fine, below, beside, hair, skin = (None if x is None else x.to(generator.device) for x in parts)
     return Target(image, soft, camera, generator.config.white_back, below, beside, backdrop=backdrop, beyond=outside, picture=fine,
                   hair=hair, skin=skin, outside=share)
+
+
+def _as_large(share: np.ndarray, size: tuple[int, int]) -> Tensor:
+    """float ``[h, w]`` as ``[1, 1, *size]``."""
+    return F.interpolate(torch.from_numpy(share)[None, None].float(), size, mode="bilinear", align_corners=False)
 
 
 def _fine_picture(picture: np.ndarray, mask: Tensor) -> Tensor:
