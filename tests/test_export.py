@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from symgan_core.errors import RequestError
-from symgan_core.export import on_background, orbit_angles, orbit_frames, write_mesh, write_orbit, write_still
+from symgan_core.export import largest_piece, on_background, orbit_angles, orbit_frames, write_mesh, write_orbit, write_still
 from symgan_core.generator import Synthesized, TriPlaneGenerator
 from symgan_core.inversion import Portrait3D, to_uint8
 
@@ -102,3 +102,10 @@ def test_mesh_is_valid_gltf_inside_the_box(portrait: Portrait3D, tmp_path) -> No
     assert (outwards > 0).mean() > 0.99
     with pytest.raises(RequestError, match="glb"):
         write_mesh(portrait, tmp_path / "head.obj")
+
+
+def test_a_mesh_is_the_largest_piece() -> None:
+    vertices = np.arange(21.0).reshape(7, 3)
+    faces = np.array([[4, 5, 6], [0, 1, 2], [1, 2, 3]])
+    kept, corners, normals = largest_piece(vertices, faces, -vertices)
+    assert np.array_equal(kept, vertices[:4]) and np.array_equal(normals, -vertices[:4]) and corners.tolist() == [[0, 1, 2], [1, 2, 3]]

@@ -18,7 +18,8 @@ def made_up(yaw: float = 0.0, pitch: float = 0.0, frame: tuple[float, ...] = (40
     noise = np.random.default_rng(0).integers(90, 170, (256, 256, 3)).astype(np.uint8)
     face = Face((60.0, 60, 200, 220), POINTS, yaw, pitch, 0.0, np.array(frame), 1.0, np.zeros((68, 2)), np.ones(68), 0.17)
     return FaceCrop(noise, Camera.orbit(yaw, pitch), POINTS, np.full((256, 256), 255, np.uint8), np.array(frame), face,
-                    np.full((68, 2), 60.0), np.ones(68), inside_photo(np.array(frame), SHAPE, 256), *np.zeros((2, 256, 256), np.float32))
+                    np.full((68, 2), 60.0), np.ones(68), inside_photo(np.array(frame), SHAPE, 256), *np.zeros((2, 256, 256), np.float32),
+                    noise, *np.zeros((2, 256, 256), np.float32))
 
 
 def test_a_good_photo_gets_no_advice() -> None:

@@ -340,6 +340,18 @@ def test_along_the_outline_nothing_is_painted() -> None:
     assert aim.tolist() == [1.0] * 9 + [0.0, 0.0] + [1.0] * 5
 
 
+def test_what_turns_away_is_not_painted_nor_another_class_there(tiny: TriPlaneGenerator) -> None:
+    image, mask, camera = photo_of(tiny, 0)
+    nothing, hair = np.zeros((64, 64), np.float32), np.zeros((64, 64), np.float32)
+    hair[:32] = 1
+    target = make_target(image, camera, np.full_like(mask, 255), tiny, nothing, hair=hair, skin=1 - hair)
+    maps, facing = torch.ones(1, 1, 64, 64), torch.ones(1, 1, 64, 64)
+    facing[..., :8], facing[..., 8:24] = 0.1, 0.35  # a strip edge-on, one that turns away, and what is seen squarely
+    foreign = target.as_a_bust(PartsShown(maps, 0 * maps, 0 * maps, maps, facing)).foreign  # the generator shows skin alone
+    assert (foreign[..., :8] == 1).all() and (foreign[..., :32, 8:24] == 1).all()
+    assert foreign[..., 34:, 9:].max() == foreign[..., 26:].max() == 0
+
+
 def test_a_collar_is_not_painted_onto_a_jaw() -> None:
     out = Synthesized(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16), torch.ones(1, 1, 16, 16), torch.ones(1, 1, 16, 16))
     photo, mask, foreign = torch.ones(1, 3, 16, 16), torch.ones(1, 1, 16, 16), torch.zeros(1, 1, 16, 16)
@@ -362,6 +374,19 @@ def test_beyond_the_photo_the_render_is_the_aim(tiny: TriPlaneGenerator) -> None
     assert (aim[..., :edge, :] == 0).all() and torch.equal(aim[..., edge:, :], target.image[..., edge:, :]) and not aim.requires_grad
     assert (solid[..., :edge, :] == 0.5).all() and (solid[..., edge:, :] == 1).all() and not solid.requires_grad
     assert torch.equal(target.mirrored().beyond, target.beyond.flip(3))
+
+
+def test_a_head_that_ends_within_the_photo_does_not_go_on_beyond_it(tiny: TriPlaneGenerator) -> None:
+    image, mask, camera = photo_of(tiny, 0)
+    inside = np.ones(mask.shape, bool)
+    inside[:16] = False
+    left = np.zeros_like(mask)
+    left[:, :32] = 255  # only there does the head reach the border
+    target = make_target(image, camera, left, tiny, inside=inside)
+    assert target.beyond[..., :16, :30].min() == 1 and target.beyond[..., 34:].max() == target.beyond[..., 17:, :].max() == 0
+    assert (target.image[..., :16, 34:] == 1).all() and target.outside == pytest.approx(0.25)
+    hair = np.ones((32, 32), np.float32)
+    assert make_target(image, camera, left, tiny, inside=inside, hair=hair).beyond[..., :15, :].min() == 1  # whatever the mask says
 
 
 @pytest.mark.parametrize("method", ["spi", "pti"])
