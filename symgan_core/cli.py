@@ -40,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     render.add_argument("--yaw", type=float, default=0.0)
     render.add_argument("--pitch", type=float, default=0.0)
     render.add_argument("--zoom", type=float, default=1.0)
+    render.add_argument("--detail", default="on", choices=["on", "off"], help="the photo's own detail")
     render.add_argument("--edit", nargs="+", default=[], metavar="NAME=STRENGTH", help="editing directions, e.g. age=1.5 smile=1")
     render.add_argument("--background", default="white", help="a colour (name or #rrggbb), blurred (the photo's own) or transparent")
     render.add_argument("--directions", type=Path, help="a .safetensors file with directions of your own")
@@ -139,7 +140,7 @@ def _render(args: argparse.Namespace) -> None:
     portrait = Portrait3D.load(args.folder, args.device)
     if strengths:
         portrait = portrait.edit(strengths, args.directions)
-    write_still(portrait, name, args.yaw, args.pitch, args.zoom, args.background)
+    write_still(portrait, name, args.yaw, args.pitch, args.zoom, args.background, args.detail == "on")
 
 
 def _convert(args: argparse.Namespace) -> None:

@@ -73,14 +73,14 @@ def write_video(pictures: list[np.ndarray], path: str | Path) -> Path:
 
 
 def write_still(portrait: Portrait3D, path: str | Path, yaw: float = 0.0, pitch: float = 0.0, zoom: float = 1.0,
-                background: str = "white") -> Path:
-    """One view as a picture file; ``background`` as ``on_background`` has it.
+                background: str = "white", detail: bool = True) -> Path:
+    """One view as a picture file; ``background`` as ``on_background`` has it, ``detail`` as ``Portrait3D.render``.
 
     Raises:
         RequestError: no such colour, or a transparent picture in a format that has none.
     """
     path = Path(path)
-    picture = on_background(portrait.render(yaw=yaw, pitch=pitch, zoom=zoom), background, portrait.backdrop)
+    picture = on_background(portrait.render(yaw=yaw, pitch=pitch, zoom=zoom, detail=detail), background, portrait.backdrop)
     if picture.shape[2] == 4 and path.suffix.lower() not in (".png", ".webp"):
         raise RequestError(f"'{path.name}' cannot be transparent.", "End it in .png or .webp.")
     path.parent.mkdir(parents=True, exist_ok=True)

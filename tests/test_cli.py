@@ -57,10 +57,12 @@ def test_invert_writes_all_files(inverted: Path) -> None:
 
 def test_render_edits_and_refuses_words_that_are_no_edits(inverted: Path, tmp_path, capsys) -> None:
     views = {}
-    for name, words in (("plain", []), ("dark", ["--edit", "skin_tone=-4"])):
+    for name, words in (("plain", []), ("dark", ["--edit", "skin_tone=-4"]), ("soft", ["--detail", "off"])):
         assert main(["render", str(inverted), "--out", str(tmp_path / f"{name}.png"), *words]) == 0
         views[name] = np.asarray(Image.open(tmp_path / f"{name}.png"), float)
-    assert np.abs(views["plain"] - views["dark"]).mean() > 1
+    assert np.abs(views["plain"] - views["dark"]).mean() > 1 and views["plain"].shape == (512, 512, 3)
+    energy = {name: np.square(np.diff(view.mean(-1), axis=1)).mean() for name, view in views.items()}
+    assert energy["plain"] > 1.1 * energy["soft"], energy  # the photo's own detail
     refused = {"age": "NAME=STRENGTH", "age=x": "NAME=STRENGTH", "beauty=1": "no editing direction", "age=99": "out of range"}
     for word, said in refused.items():
         assert main(["render", str(inverted), "--out", str(tmp_path / "no.png"), "--edit", word]) == 2
