@@ -165,7 +165,7 @@ class Inversion:
         portrait.report["metrics"] = self._metrics(portrait)
         return portrait
 
-    def _unmeasured(self) -> Portrait3D:
+    def _unmeasured(self, detailed: bool = True) -> Portrait3D:
         state = self._state
         if state.offset is None and state.move is not None and self._paints:
             if self._liked is None or self._liked.ws is not state.ws:
@@ -174,7 +174,7 @@ class Inversion:
         generator = state.generator.eval().requires_grad_(False)
         offset, gate = (None, None) if state.offset is None else (state.offset.total(), state.offset.gate)
         portrait = Portrait3D(generator, state.ws.detach(), state.camera.detach(), self._report, offset, self.target.backdrop, gate)
-        if self.config.detail:
+        if self.config.detail and detailed:
             target = self.target.with_camera(portrait.camera)
             pictures = detail_pictures(generator, portrait.planes(), portrait.ws, target, self.config.tuning, self._light(portrait))
             portrait.pictures = stored_pictures(pictures)
@@ -195,7 +195,7 @@ class Inversion:
             ``[len(yaws), 1, H, W]`` uint8: 1 seen in the photo, 2 taken from the mirrored photo, 3 invented by the generator, 0 no head;
             and the shares of the three over all views, which the report keeps.
         """
-        portrait = self._unmeasured()
+        portrait = self._unmeasured(detailed=False)
         target = self.target.with_camera(portrait.camera)
         tuning, generator = self.config.tuning, portrait.generator
         mirror = tuning.mirrored and tuning.steps > 0
