@@ -181,7 +181,7 @@ METHODS: dict[str, InversionConfig] = {
 """``pose_opt``: PTI that moves the camera too (Ko et al., arXiv 2210.07301). ``hfgi3d``: pseudo views around the head, warped where the
 photo sees and filled where it does not (Xie et al., arXiv 2211.15662). ``spi_paper``: SPI with the steps and weights of its public code."""
 
-PRESETS: dict[str, tuple[int, int]] = {"fast": (48, 25), "balanced": (80, 50), "best": (200, 150)}
+PRESETS: dict[str, tuple[int, int]] = {"fast": (36, 25), "balanced": (70, 50), "best": (200, 150)}
 """Steps of stage 1 and of stage 2."""
 
 
