@@ -61,8 +61,8 @@ def test_render_edits_and_refuses_words_that_are_no_edits(inverted: Path, tmp_pa
         assert main(["render", str(inverted), "--out", str(tmp_path / f"{name}.png"), *words]) == 0
         views[name] = np.asarray(Image.open(tmp_path / f"{name}.png"), float)
     assert np.abs(views["plain"] - views["dark"]).mean() > 1 and views["plain"].shape == (512, 512, 3)
-    energy = {name: np.square(np.diff(view.mean(-1), axis=1)).mean() for name, view in views.items()}
-    assert energy["plain"] > 1.1 * energy["soft"], energy  # the photo's own detail
+    energy = {name: np.square(np.diff(view.mean(-1)[180:360, 190:320], axis=1)).mean() for name, view in views.items()}
+    assert energy["plain"] > 1.2 * energy["soft"], energy  # in the face: the photo's own detail
     refused = {"age": "NAME=STRENGTH", "age=x": "NAME=STRENGTH", "beauty=1": "no editing direction", "age=99": "out of range"}
     for word, said in refused.items():
         assert main(["render", str(inverted), "--out", str(tmp_path / "no.png"), "--edit", word]) == 2
