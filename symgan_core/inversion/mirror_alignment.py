@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..faces import look_closer
 from ..faces.maps import JAW, MIRRORED
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera
+from ..geometry.images import resized
 from ..geometry.rays import pixel_centres
+from ..geometry.warp import sample_image
 from .look import draft
 from .target import Target
 
@@ -54,6 +55,4 @@ def mirror_field(generator: TriPlaneGenerator, ws: Tensor, target: Target) -> Te
 
 def warped(picture: Tensor, field: Tensor) -> Tensor:
     """``picture [1, C, H, W]`` whose content comes from where the ``field [1, S, S, 2]`` says."""
-    size = picture.shape[-1]
-    field = F.interpolate(field.permute(0, 3, 1, 2), (size, size), mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
-    return F.grid_sample(picture, field * 2 - 1, mode="bilinear", padding_mode="border", align_corners=False)
+    return sample_image(picture, resized(field.permute(0, 3, 1, 2), picture.shape[-1]).permute(0, 2, 3, 1))

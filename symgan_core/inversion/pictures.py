@@ -15,9 +15,9 @@ from ..geometry.images import box_mean, eroded, resized, smooth_step
 from ..geometry.warp import sample_image
 from ..portrait.detail import DetailPicture
 from .config import TuningConfig
-from .labels import mirror_evidence
-from .light import Light
+from .light import Light, fit_lamp
 from .mirror_alignment import mirror_field, warped
+from .symmetry import compare_with_mirror
 from .target import Target
 
 RIM = 3
@@ -56,7 +56,7 @@ def _photo(view: Synthesized, target: Target) -> DetailPicture:
     """The photo on white. Beyond its border the head goes on as the ``view`` has it, and hair as the photo's reflection."""
     colours, mask = target.picture.split((3, 1), 1)
     image, size = colours * mask + (1 - mask), colours.shape[-1]
-    trust = eroded((target.told > 0.9).float(), RIM)
+    trust = _inner(target)
     if target.beyond is not None:
         beyond = F.interpolate(target.beyond, (size, size), mode="nearest")
         drawn, opacity = (resized(x, size) for x in (view.image, view.image_opacity))
@@ -64,12 +64,16 @@ def _photo(view: Synthesized, target: Target) -> DetailPicture:
             place = reflected_places(target.beyond)
             known = eroded(target.hair * trust, RIM)
             hair = sample_image(known, place) * resized(shares_of(view.image, ("hair",))[0], place.shape[1])
-            drawn = torch.lerp(drawn, sample_image(colours, resized(place.permute(0, 3, 1, 2), size).permute(0, 2, 3, 1)),
-                               resized(box_mean(hair, SOFT), size))
+            drawn = torch.lerp(drawn, warped(colours, place), resized(box_mean(hair, SOFT), size))
             trust = torch.maximum(trust, target.beyond * (hair > 0.5))
         beyond = torch.maximum(beyond, (2 * box_mean(beyond, SEAM)).clamp(max=1))
         image, mask = torch.lerp(image, drawn, beyond), torch.lerp(mask, opacity, beyond)
     return DetailPicture(image, mask, box_mean(trust, SOFT), target.camera)
+
+
+def _inner(target: Target) -> Tensor:
+    """``[1, 1, H, W]`` in {0, 1}: the head that the photo tells of, without its rim."""
+    return eroded((target.told > 0.9).float(), RIM)
 
 
 def reflected_places(beyond: Tensor) -> Tensor:
@@ -90,13 +94,12 @@ def _mirrored(photo: DetailPicture, depth: Tensor, target: Target, tuning: Tunin
 
     What contradicts it, the photo itself shows: there this picture is not asked.
     """
-    evidence = mirror_evidence(target, depth, tuning, light)
+    if tuning.match_light and light is None:
+        light = fit_lamp(target, depth, compare_with_mirror(target, depth, tuning.visibility_tolerance, tuning.grazing))
     camera = Camera.from_vector(target.camera).mirror().vector()
     image, mask = mirror_image(photo.image), mirror_image(photo.mask)
-    if evidence.light is not None:
-        image = evidence.light.relit(image, camera, mirror_image(depth)) * mask + 1 - mask
-    size = target.image.shape[-1]
-    trust = box_mean(eroded((target.told > 0.9).float(), RIM), SOFT)
-    trust = trust * smooth_step(resized(facing(depth, target.camera), size), *SQUARE)
+    if tuning.match_light:
+        image = light.relit(image, camera, mirror_image(depth)) * mask + 1 - mask
+    trust = box_mean(_inner(target), SOFT) * smooth_step(resized(facing(depth, target.camera), target.image.shape[-1]), *SQUARE)
     parts = image, mask, mirror_image(trust)
     return DetailPicture(*(x if field is None else warped(x, field) for x in parts), camera, fine=True)

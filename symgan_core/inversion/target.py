@@ -13,7 +13,7 @@ from ..errors import RequestError
 from ..faces import follow_edges
 from ..generator import Synthesized, TriPlaneGenerator
 from ..geometry import Camera, mirror_image, mirror_weight
-from ..geometry.images import mean_within, resized, to_uint8
+from ..geometry.images import mean_within, resized, to_uint8, widened
 from .parts import PartsShown
 
 CRUMB = 0.25
@@ -179,8 +179,7 @@ def _decided(share: Tensor, size: int) -> Tensor:
 
 def _widened(area: Tensor, reach: float) -> Tensor:
     """``area [1, 1, H, W]`` and what is within ``reach`` picture widths of it."""
-    pixels = round(reach * area.shape[-1])
-    return F.max_pool2d(area, 2 * pixels + 1, 1, pixels)
+    return widened(area, round(reach * area.shape[-1]))
 
 
 def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray | None, generator: TriPlaneGenerator,
