@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from symgan_core.editing import Direction, list_directions
 from symgan_core.errors import SymganError
 from symgan_core.export import on_background, orbit_frames, write_orbit, write_video
 from symgan_core.faces import Face, FaceCrop, choose_face, crop_advice, draw_check, draw_faces, load_provider, read_photo
 from symgan_core.generator import load_generator
 from symgan_core.inversion import PhotoRequest, Portrait3D, crop_face, start_inversion, to_uint8
+from symgan_core.portrait.editing import Direction, list_directions
 
 from . import texts
 from .gallery import Example, list_examples

@@ -14,7 +14,6 @@ from . import texts
 from .handlers import Checked, Shown, Studio, bar, link_for, message
 
 CSS = Path(__file__).with_name("page.css")
-EDIT_SLIDERS = 12
 
 
 def upload_path(payload: Any) -> str | None:
@@ -25,7 +24,7 @@ def upload_path(payload: Any) -> str | None:
 def build(studio: Studio) -> gr.Blocks:
     """The whole page, ready to be queued and launched."""
     settings = studio.settings
-    directions = studio.directions[:EDIT_SLIDERS]
+    directions = studio.directions
     with gr.Blocks(title=f"{texts.TITLE}: {texts.TAGLINE}", analytics_enabled=False, delete_cache=(3600, 7200)) as page:
         portrait_id, share_state = gr.State(None, time_to_live=7200), gr.State(None)
         gr.HTML(f'<div class="sg-head"><h1>{texts.TITLE}</h1><p class="sg-tag">{texts.TAGLINE}</p>'

@@ -12,9 +12,9 @@ CORE = ROOT / "symgan_core"
 ALLOWED = {
     "errors": set(), "weights": {"errors"}, "geometry": {"errors"}, "generator": {"errors", "geometry", "weights"},
     "faces": {"errors", "geometry", "weights"},
-    "losses": {"errors", "geometry", "weights"}, "portrait": {"errors", "geometry", "generator"},
+    "losses": {"errors", "geometry", "weights"}, "portrait": {"errors", "weights", "geometry", "generator", "faces"},
     "inversion": {"errors", "geometry", "generator", "faces", "losses", "portrait"},
-    "editing": {"errors", "generator", "inversion"}, "export": {"errors", "generator", "geometry", "inversion"},
+    "export": {"errors", "generator", "geometry", "inversion"},
     "evaluation": {"errors", "generator", "faces", "geometry", "inversion", "losses"},
 }
 

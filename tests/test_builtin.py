@@ -3,20 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from symgan_core.editing import (
-    BUILTIN_DIRECTIONS,
-    Direction,
-    Directions,
-    directions_for,
-    edit_ws,
-    list_directions,
-    load_directions,
-    save_directions,
-)
-from symgan_core.errors import CheckpointError, RequestError
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import make_target, to_uint8
@@ -55,85 +43,6 @@ def test_the_head_turns(builtin: TriPlaneGenerator, people: torch.Tensor) -> Non
     left, right = (builtin.synthesis(people[:1], Camera.orbit(yaw, 0).vector()).image for yaw in (40, -40))
     assert (left - right).abs().mean() > 0.05
     assert (left - right.flip(-1)).abs().mean() < (left - right).abs().mean()  # nearly symmetric
-
-
-def brightness(image: torch.Tensor, rows: slice, columns: slice) -> float:
-    return float(image[0, :, rows, columns].mean())
-
-
-def test_directions_do_what_their_label_says(builtin: TriPlaneGenerator, people: torch.Tensor) -> None:
-    camera = builtin.frontal_camera()
-
-    def shown(ws: torch.Tensor, **strengths: float) -> torch.Tensor:
-        return builtin.synthesis(edit_ws(ws, builtin, strengths), camera).image
-
-    changes: dict[str, list[float]] = {"skin": [], "hair": [], "light": []}
-    for ws in people.split(1):
-        cheek = slice(130, 165), slice(90, 166)
-        changes["skin"].append(brightness(shown(ws, skin_tone=4), *cheek) - brightness(shown(ws, skin_tone=-4), *cheek))
-        top = slice(20, 45), slice(100, 156)
-        changes["hair"].append(brightness(shown(ws, hair_lightness=2), *top) - brightness(shown(ws, hair_lightness=-2), *top))
-        lit, other = shown(ws, light_side=2), shown(ws, light_side=-2)
-        right_half, left_half = slice(140, 170), slice(86, 116)  # the person's left is on the right of the picture
-        rows = slice(120, 160)
-        changes["light"].append(brightness(lit, rows, right_half) - brightness(lit, rows, left_half)
-                                - brightness(other, rows, right_half) + brightness(other, rows, left_half))
-    means = {k: sum(v) / len(v) for k, v in changes.items()}
-    print(means)
-    assert means["skin"] > 0.05 and means["hair"] > 0.05 and means["light"] > 0.05, means
-
-
-def test_the_shipped_directions_are_those_of_the_code(builtin: TriPlaneGenerator) -> None:
-    found = directions_for(builtin)
-    assert found.known == BUILTIN_DIRECTIONS and set(found.vectors) == {d.name for d in BUILTIN_DIRECTIONS}
-
-
-def test_edits_are_checked_add_up_and_vanish_at_zero(builtin: TriPlaneGenerator, people: torch.Tensor) -> None:
-    ws = people[:1]
-    assert torch.equal(edit_ws(ws, builtin, {"age": 0.0}), ws)
-    both = edit_ws(ws, builtin, {"age": 1, "smile": -1})
-    assert torch.allclose(both - ws, edit_ws(ws, builtin, {"age": 1}) + edit_ws(ws, builtin, {"smile": -1}) - 2 * ws, atol=1e-5)
-    with pytest.raises(RequestError, match="no editing direction"):
-        edit_ws(ws, builtin, {"beauty": 1})
-    with pytest.raises(RequestError, match="out of range"):
-        edit_ws(ws, builtin, {"age": 99})
-
-
-def test_other_generators_get_principal_directions_once(tiny: TriPlaneGenerator) -> None:
-    names = [d.name for d in list_directions(tiny)]
-    assert directions_for(tiny) is directions_for(tiny)
-    assert len(names) >= 3 and names[0] == "component_0"
-    ws = torch.zeros(1, tiny.config.num_ws, tiny.config.w_dim)
-    moved = edit_ws(ws, tiny, {names[0]: 1.0})
-    assert 0 < moved.norm() < 50 and torch.equal(moved, edit_ws(ws, tiny, {names[0]: 1.0}))
-
-
-def test_a_users_own_directions(tiny: TriPlaneGenerator, tmp_path) -> None:
-    path, ws = tmp_path / "mine.safetensors", torch.zeros(1, tiny.config.num_ws, tiny.config.w_dim)
-    vector = torch.arange(float(tiny.config.w_dim))
-    save_directions(Directions((Direction("freckles", "Freckles", "none ↔ many", 1.5),), {"freckles": vector}), path)
-    assert torch.equal(edit_ws(ws, tiny, {"freckles": 1.5}, path)[0, 0], 1.5 * vector)
-    with pytest.raises(RequestError, match="out of range"):
-        edit_ws(ws, tiny, {"freckles": 2}, path)
-    save_file({"plain_name": vector}, str(path))  # no header of ours: any tool can write it
-    assert load_directions(path, tiny).known[0].label == "Plain name"
-
-
-@pytest.mark.parametrize("tensors", [{}, {"short": torch.zeros(3)}, {"bad": torch.full((24,), float("nan"))}])
-def test_directions_of_another_generator_are_refused(tiny: TriPlaneGenerator, tmp_path, tensors: dict[str, torch.Tensor]) -> None:
-    path = tmp_path / "d.safetensors"
-    save_file(tensors, str(path))
-    with pytest.raises(CheckpointError, match="does not fit"):
-        load_directions(path, tiny)
-
-
-def test_a_damaged_directions_file_is_refused(tiny: TriPlaneGenerator, tmp_path) -> None:
-    path = tmp_path / "d.safetensors"
-    with pytest.raises(CheckpointError, match="does not exist"):
-        load_directions(path, tiny)
-    path.write_bytes(b"not a file of tensors")
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        load_directions(path, tiny)
 
 
 def test_nothing_is_outside_the_box_whatever_the_planes_say(builtin: TriPlaneGenerator) -> None:

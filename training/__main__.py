@@ -25,11 +25,10 @@ def main() -> None:
                        ("faces", "train the face network on the pool"),
                        ("closeup", "train the second look at a crop: points, regions, pose, the encoder"),
                        ("points", "train the last look at points, from nearer still"),
-                       ("export", "write the weights that ship, with their editing directions"),
+                       ("export", "write the weights that ship"),
+                       ("motions", "write how heads move along the editing directions"),
                        ("views", "write a multi-view file of new people, with ground truth"),
                        ("measure", "how well the shipped prior holds the heads of a multi-view file; colour and depth agreement"),
-                       ("reader", "train the network that reads attributes off portraits"),
-                       ("directions", "what each editing direction changes, by the known labels and as a reader sees it"),
                        ("gallery", "make the example portraits"), ("sample", "a picture of random people of a run")):
         command = commands.add_parser(name, help=text)
         command.add_argument("--pool", type=Path, default=Path("scratch/pool"), help="folder of rendered people")
@@ -63,11 +62,6 @@ def main() -> None:
             command.add_argument("--one-lamp", action="store_true", help="light from one side, given views from both: the light test")
             command.add_argument("--unseen", action="store_true", help="with shapes, skins and hair textures that no pool holds")
             command.set_defaults(people=16, seed=77)
-        if name == "reader":
-            command.add_argument("out", type=Path, help="the .safetensors file to write; --people says from how many portraits")
-            command.set_defaults(people=6000)
-        if name == "directions":
-            command.add_argument("--reader", type=Path, help="a file of `reader`; without it, the known labels alone judge")
         if name == "measure":
             command.add_argument("data", type=Path, help="a multi-view .npz file")
             command.add_argument("--limit", type=int, help="only the first so many people")
@@ -182,35 +176,10 @@ def _measure(args: argparse.Namespace) -> None:
     held_heads(args.data, generator, args.limit, out=args.json)
 
 
-def _reader(args: argparse.Namespace) -> None:
-    import numpy as np
-    import torch
+def _motions(args: argparse.Namespace) -> None:
+    from .motions import write_motions
 
-    from .heads import HeadPack
-    from .labels import draw_portraits, readings
-    from .readers import NAMES, SIDE, save_reader, train_reader
-
-    torch.manual_seed(args.seed)
-    found = readings(HeadPack())
-    portraits, truth = draw_portraits(args.people, args.seed + 1, SIDE)
-    reader = train_reader(portraits, truth @ np.stack([found[n] for n in NAMES], 1))
-    save_reader(reader, args.out)
-    print({n: round(float(x), 2) for n, x in zip(NAMES, reader.readable, strict=True)})
-
-
-def _directions(args: argparse.Namespace) -> None:
-    from symgan_core.editing import directions_for
-    from symgan_core.generator import load_generator
-
-    from .heads import HeadPack
-    from .labels import readings
-    from .readers import known_effects, load_reader, seen_effects
-
-    generator = load_generator("builtin", "cpu")
-    found = directions_for(generator)
-    print(known_effects(found, readings(HeadPack())).table())
-    if args.reader:
-        print(seen_effects(generator, found, load_reader(args.reader)).table())
+    write_motions()
 
 
 def _gallery(args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""From a training run to the files that ship: weights in half precision, their hash, editing directions, a picture sheet."""
+"""From a training run to the files that ship: weights in half precision, their hash, a picture sheet."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from symgan_core.editing import BUILTIN_DIRECTIONS, DIRECTIONS_FILE, Directions, save_directions
 from symgan_core.generator import GeneratorConfig, TriPlaneGenerator
 from symgan_core.generator.checkpoint import BUILTIN_FILE, save_state
 from symgan_core.generator.traits import TRAITS_FILE, Traits, save_traits
 from symgan_core.weights import write_hash
 
 from .checkpoint import load_pictures
-from .directions import trait_directions
 from .heads import HeadPack, draw_codes, person_from_code, point_slopes, trait_layout, trait_statistics, traits
 from .heads.accessories import GLASSES, HATS
 from .mapping import SHIFT, absorb_shift, draw_pairs, explained, train_mapping
@@ -33,8 +31,6 @@ def export(run: Path, out: Path = BUILTIN_FILE) -> None:
     write_hash(out)
     shipped = out == BUILTIN_FILE
     save_traits(known_traits(), TRAITS_FILE if shipped else out.with_name("traits.safetensors"))
-    found = Directions(BUILTIN_DIRECTIONS, trait_directions())
-    save_directions(found, DIRECTIONS_FILE if shipped else out.with_name("directions.safetensors"))
     print(f"{out.name}: {out.stat().st_size / 2**20:.1f} MB")
 
 

@@ -26,6 +26,23 @@ LOOKS = 2
 """The first square comes from a detector, the next from the mesh that was found in it."""
 PRESENT = 0.5
 """Least probability of a face."""
+RIGHT_EYE = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 144, 145, 153, 154, 155, 133))
+LEFT_EYE = ((362, 398, 384, 385, 386, 387, 388, 466, 263), (362, 382, 381, 380, 374, 373, 390, 249, 263))
+MOUTH = ((78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308), (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308))
+OPENINGS = (MOUTH, RIGHT_EYE, LEFT_EYE)
+"""Upper and lower rim of what opens, each from the person's right to the left."""
+LIPS = (
+    ((62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292), (62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292)),
+    ((76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306), (76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306)),
+    ((61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291), (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)), MOUTH)
+"""Upper and lower lip from the outer rim to the inner one, likewise."""
+LIDS = (
+    ((247, 30, 29, 27, 28, 56, 190), (25, 110, 24, 23, 22, 26, 112)),
+    ((414, 286, 258, 257, 259, 260, 467), (341, 256, 252, 253, 254, 339, 255)))
+"""Beside the rims of the eyes, on the upper and the lower lids, likewise."""
+OUTLINE = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136, 172, 58,
+           132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
+"""Around the face, from the middle of the forehead to the person's left."""
 HEAD = MEDIAPIPE / "head.safetensors"
 """Where the points lie on the built-in generator's mean head: ``points [468, 3]``, world units, and how far each
 counts in a fit, ``weights [468]`` (``training/mesh_head.py``)."""

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from .config import Axes, GeneratorConfig
-from .gated import GatedPlanes, Planes, gate_at
+from .gated import GatedPlanes, MovedPlanes, Planes, gate_at
 from .layers import Linear
 
 GROUPS = 2
@@ -28,18 +28,30 @@ def sample_planes(planes: Planes, points: Tensor, projections: Tensor, box_warp:
     """Mean feature of the three planes at points.
 
     Args:
-        planes: ``[B, 3, C, H, W]``, or ``GatedPlanes`` (then B is 1); fastest after ``for_sampling``.
+        planes: ``[B, 3, C, H, W]``, or ``GatedPlanes`` or ``MovedPlanes`` (then B is 1); fastest after ``for_sampling``.
         points: ``[B, P, 3]`` in world units.
         projections: from ``axes_to_projections``.
 
     Returns:
         ``[B, P, C]``; zeros outside the box.
     """
+    if isinstance(planes, MovedPlanes):
+        return _sample_moved(planes, points, projections, box_warp)
     if isinstance(planes, GatedPlanes):
         base, offset = (sample_planes(x, points, projections, box_warp) for x in (planes.base, planes.offset))
         return torch.addcmul(base, gate_at(planes.gate, points, box_warp), offset)
     sample = _by_texel if texels_pay(planes) else _by_grid
     return sample(planes, torch.einsum("bpi,kij->jbkp", points * (2 / box_warp), projections))
+
+
+def _sample_moved(planes: MovedPlanes, points: Tensor, projections: Tensor, box_warp: float) -> Tensor:
+    found = sample_planes(planes.planes, planes.motion.pull_back(points), projections, box_warp)
+    if planes.inside is None:
+        return found
+    share = planes.motion.from_inside(points)
+    chosen = share[0, :, 0] > 0
+    inside = sample_planes(planes.inside, planes.motion.inside_mouth(points[:, chosen]), projections, box_warp)
+    return found.index_copy(1, chosen.nonzero()[:, 0], torch.lerp(found[:, chosen], inside, share[:, chosen]))
 
 
 def texels_pay(planes: Tensor) -> bool:
@@ -49,6 +61,9 @@ def texels_pay(planes: Tensor) -> bool:
 
 def for_sampling(planes: Planes) -> Planes:
     """The same planes, laid out in memory as ``sample_planes`` reads them; saves it the work each time."""
+    if isinstance(planes, MovedPlanes):
+        inside = None if planes.inside is None else for_sampling(planes.inside)
+        return MovedPlanes(for_sampling(planes.planes), planes.motion, inside)
     if isinstance(planes, GatedPlanes):
         return GatedPlanes(for_sampling(planes.base), for_sampling(planes.offset), planes.gate)
     return planes.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3) if texels_pay(planes) else planes

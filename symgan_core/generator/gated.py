@@ -7,7 +7,7 @@ are, and what is learned beside them is weighted by a volume that is 1 near the 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -32,8 +32,35 @@ class GatedPlanes(NamedTuple):
         return GatedPlanes(*(x.detach() for x in self))
 
 
-Planes = Tensor | GatedPlanes
-"""What can be rendered: ``[B, 3, C, H, W]``, or one set of gated planes for all views."""
+class Moving(Protocol):
+    """How an edited head came from the unedited one (``portrait/editing/motion.py``)."""
+
+    def pull_back(self, points: Tensor) -> Tensor:
+        """Points ``[..., 3]`` in world units to where they were on the unedited head."""
+
+    def from_inside(self, points: Tensor) -> Tensor:
+        """``[..., 1]`` in [0, 1]: how far what is there lies between lips that were closed."""
+
+    def inside_mouth(self, points: Tensor) -> Tensor:
+        """Points between the lips to where the head with an open mouth has them."""
+
+
+class MovedPlanes(NamedTuple):
+    """Planes of a head that has moved: each point is looked up in ``planes`` where it came from; between lips that were closed, in ``inside
+    [1, 3, C, H, W]``, the planes of the same head with an open mouth (None where no such lips part)."""
+
+    planes: Tensor | GatedPlanes
+    motion: Moving
+    inside: Tensor | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the planes are."""
+        return self.planes.device
+
+
+Planes = Tensor | GatedPlanes | MovedPlanes
+"""What can be rendered: ``[B, 3, C, H, W]``, or one set of gated or moved planes for all views."""
 
 
 def gate_at(gate: Tensor, points: Tensor, box_warp: float) -> Tensor:

@@ -16,7 +16,7 @@ from ..geometry.rays import camera_rays, pixel_centres, pixel_rays
 from ..geometry.volume import Marched, box_points, coarse_depths, dilated, importance_depths, interval_weights, march, march_both, uniform
 from .config import GeneratorConfig
 from .decoder import Decoder, axes_to_projections, for_sampling, sample_planes
-from .gated import GatedPlanes, Planes
+from .gated import Planes
 from .synthesis import Backbone, SuperResolution
 
 EMPTY = -1e3
@@ -182,7 +182,7 @@ class TriPlaneGenerator(nn.Module):
     @torch.no_grad()
     def density_volume(self, planes: Planes, size: int, side: float) -> Tensor:
         """``[B, size, size, size]`` raw density at points evenly spread over a cube of ``side`` world units, x fastest."""
-        views = 1 if isinstance(planes, GatedPlanes) else len(planes)
+        views = len(planes) if isinstance(planes, Tensor) else 1
         points = box_points(size, side, planes.device).reshape(1, -1, 3).expand(views, -1, 3)
         planes = for_sampling(planes)
         sigma = torch.cat([self.query(planes, part)[0] for part in points.split(16 * self.chunk_rays, 1)], 1)
@@ -191,7 +191,7 @@ class TriPlaneGenerator(nn.Module):
     def render(self, planes: Planes, camera: Tensor, resolution: int | None = None, jitter: torch.Generator | None = None,
                samples: tuple[int, int] | None = None, grid: Tensor | None = None, smooth_edges: bool = False,
                doubled: bool = False) -> Rendered:
-        """Volume-render ``planes [B, 3, C, H, W]`` (or one set for all views, ``GatedPlanes`` perhaps) from ``camera [B, 25]``.
+        """Volume-render ``planes [B, 3, C, H, W]`` (or one set for all views, gated or moved perhaps) from ``camera [B, 25]``.
 
         Args:
             samples: coarse and importance samples a ray, in place of the configuration's.
@@ -207,10 +207,10 @@ class TriPlaneGenerator(nn.Module):
             parts = [self._render_sparse(_view_of(planes, i), _view_of(grid, i), view, resolution, jitter, samples, smooth_edges, doubled)
                      for i, view in enumerate(camera.split(1))]
             return Rendered(*(torch.cat(maps) for maps in zip(*parts, strict=True)))
-        if isinstance(planes, GatedPlanes) and len(camera) > 1:
+        if not isinstance(planes, Tensor) and len(camera) > 1:
             parts = [self.render(planes, view, resolution, jitter, samples) for view in camera.split(1)]
             return Rendered(*(torch.cat(maps) for maps in zip(*parts, strict=True)))
-        planes = planes if isinstance(planes, GatedPlanes) else planes.expand(camera.shape[0], *planes.shape[1:])
+        planes = planes.expand(camera.shape[0], *planes.shape[1:]) if isinstance(planes, Tensor) else planes
         origins, directions = camera_rays(camera, resolution)
         depth_range = self._depth_range(origins)
         step = max(1, self.chunk_rays // camera.shape[0])
@@ -339,7 +339,7 @@ class TriPlaneGenerator(nn.Module):
 
 def _view_of(x: Planes, number: int) -> Planes:
     """What belongs to one of several views, of tensors ``[B, ...]`` or of one for all."""
-    return x if isinstance(x, GatedPlanes) or len(x) == 1 else x[number: number + 1]
+    return x[number: number + 1] if isinstance(x, Tensor) and len(x) > 1 else x
 
 
 def _edges(rendered: Rendered) -> Tensor:

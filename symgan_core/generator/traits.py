@@ -22,6 +22,9 @@ SHARES = ("ethnicity", "skins", "brow", "iris")
 SIDEWAYS = (0, 3, 10)
 """Among the numbers of the light: those that say from which side it comes (the lamp's, twice, and the fill's)."""
 
+OPEN_MOUTH, WIDE_OPEN = 2, 0.45
+"""Among the numbers of expression, how far the mouth is open, and the most that training has shown."""
+
 
 @dataclass(frozen=True, eq=False)
 class Traits:
@@ -64,6 +67,13 @@ class Traits:
         age = self.places["age"].start
         out[age + 1] = (2 * out[age] - 1).clamp(min=0)  # the second half of a life, counted again
         return out
+
+    def mouth_opened(self, w: Tensor) -> Tensor:
+        """``w [..., w_dim]`` of the same person with an open mouth."""
+        found = self.read(w)
+        found[..., self.places["expression"].start + OPEN_MOUTH] = WIDE_OPEN
+        found[..., self.places["teeth"]] = 1.0
+        return self.write(found)
 
     def light_mirrored(self, w: Tensor) -> Tensor:
         """``w [..., w_dim]`` of the same person with the lamps on the other side."""

@@ -17,6 +17,9 @@ from ..generator.model import EMPTY
 from ..geometry import Camera
 from ..geometry.volume import without_crumbs
 from .detail import Detail, DetailPicture
+from .editing.doors import edited
+from .editing.editor import Editor, pull_back_pictures
+from .editing.motion import Motion
 
 MAX_YAW, MAX_PITCH = 90.0, 40.0
 MATTER = 5.0
@@ -37,6 +40,7 @@ class Portrait3D:
         backdrop: ``[1, 3, S, S]`` in [-1, 1], a few blots of colour of what was behind the head in the photo, or None.
         pictures: of the head, whose detail the views show (``detail.py``); none for a portrait without detail.
         unedited: the portrait that this one is an edit of, or None.
+        edits: strengths of the directions along which it is edited in its own space (``editing``); none where its code was moved.
     """
 
     generator: TriPlaneGenerator
@@ -48,9 +52,12 @@ class Portrait3D:
     gate: Tensor | None = None
     pictures: tuple[DetailPicture, ...] = ()
     unedited: Portrait3D | None = None
+    edits: dict[str, float] = field(default_factory=dict)
     _planes: Planes | None = field(default=None, repr=False)
     _grid: Tensor | None = field(default=None, repr=False)
     _detail: Detail | None = field(default=None, repr=False)
+    _editor: Editor | None = field(default=None, repr=False)
+    _motion: Motion | None = field(default=None, repr=False)
 
     @torch.no_grad()
     def render(self, camera: Tensor | np.ndarray | None = None, *, yaw: float = 0.0, pitch: float = 0.0,
@@ -82,6 +89,8 @@ class Portrait3D:
 
     def _pull_back(self, points: Tensor) -> Tensor:
         """World points ``[..., 3]`` of this head to where they were before it was edited."""
+        if self.edits:
+            return points if self._motion is None else pull_back_pictures(self._motion, points)
         return self.generator.pull_back(points, self.unedited.ws[:, 0], self.ws[:, 0])
 
     def detail_at(self, points: Tensor, normals: Tensor) -> Tensor:
@@ -93,8 +102,12 @@ class Portrait3D:
 
     @torch.no_grad()
     def planes(self) -> Planes:
-        """``[1, 3, C, H, W]`` or ``GatedPlanes``, computed once and kept."""
-        if self._planes is None:
+        """``[1, 3, C, H, W]``, ``GatedPlanes`` or ``MovedPlanes``, computed once and kept."""
+        if self._planes is None and self.edits:
+            editor = self.unedited.editor()
+            self._motion = editor.motion(self.edits)
+            self._planes, self._grid = editor.moved(self._motion)
+        elif self._planes is None:
             planes = self.generator.planes(self.ws)
             if self.planes_offset is not None:
                 gated = self.gate is not None
@@ -110,6 +123,13 @@ class Portrait3D:
             self._detail = Detail(self.pictures, lambda camera: self.render(camera, detail=False), self.generator.config.white_back)
         return self._detail
 
+    def editor(self) -> Editor:
+        """What edits this head, made once and kept."""
+        if self._editor is None:
+            planes = self.planes()
+            self._editor = Editor(self.generator, self.ws, planes, self._grid, self.render)
+        return self._editor
+
     def orbit_camera(self, yaw: float, pitch: float = 0.0, zoom: float = 1.0) -> Tensor:
         """``[1, 25]``: the camera of a slider position."""
         if not (abs(yaw) <= MAX_YAW and abs(pitch) <= MAX_PITCH and 0.5 <= zoom <= 2.5):
@@ -119,18 +139,28 @@ class Portrait3D:
         return Camera.orbit(yaw, pitch, config.orbit_radius, config.orbit_pivot).zoomed(zoom).vector().to(self.ws.device)
 
     def edit(self, strengths: dict[str, float], directions: str | Path | None = None) -> Portrait3D:
-        """The same person with named directions applied, the generator's or those of a file (``symgan_core.editing``); shares the
-        generator."""
-        from ..editing import edit_ws  # a door for notebooks: editing lies above this module
+        """The same person, edited; shares the generator.
 
-        return self.with_ws(edit_ws(self.ws, self.generator, strengths, directions))
+        Args:
+            strengths: of named directions (``editing.list_directions``), from the unedited head.
+            directions: a file of directions in w of one's own (``editing.load_directions``).
+
+        Raises:
+            RequestError: an unknown direction, or a strength that is out of range.
+        """
+        return edited(self, strengths, directions)
 
     def with_ws(self, ws: Tensor) -> Portrait3D:
         """The same person with another code ``[1, num_ws, w_dim]``: offset and detail move along where the code moves the face."""
         source = self.unedited or self
         offset = source.planes_offset
         offset = None if offset is None else self.generator.carry(offset, source.ws, ws)
-        return replace(source, ws=ws, planes_offset=offset, unedited=source, _planes=None, _grid=None, _detail=None)
+        return replace(source, ws=ws, planes_offset=offset, unedited=source, _planes=None, _grid=None, _detail=None, _editor=None)
+
+    def with_edits(self, edits: dict[str, float]) -> Portrait3D:
+        """The same person with strengths of directions in the head's own space, each within its range; the unedited one for none."""
+        source = self.unedited or self
+        return replace(source, edits=edits, unedited=source, _planes=None, _grid=None, _detail=None, _editor=None) if edits else source
 
     def orbit_video(self, path: str | Path, frames: int = 60) -> Path:
         """Write a looping mp4 of the head turning; see ``symgan_core.export.write_orbit``."""

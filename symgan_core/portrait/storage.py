@@ -36,7 +36,7 @@ def save_portrait(portrait: Portrait3D, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     source = portrait.unedited or portrait
     tensors = {"ws": source.ws.cpu().contiguous(), "camera": source.camera.cpu().contiguous()}
-    if portrait.unedited is not None:
+    if portrait.unedited is not None and not portrait.edits:
         tensors["edited_ws"] = portrait.ws.cpu().contiguous()
     if source.planes_offset is not None:
         tensors["planes_offset"], tensors["planes_offset_scale"] = quantise(source.planes_offset.cpu())
@@ -53,7 +53,8 @@ def save_portrait(portrait: Portrait3D, folder: Path) -> Path:
         if change.abs().max() > 0:
             tensors["delta." + name] = change.half().contiguous()
     fine = json.dumps([picture.fine for picture in source.pictures])
-    meta = {"format": FORMAT, "generator": generator, "base": source_hash(generator), "report": json.dumps(portrait.report), "fine": fine}
+    meta = {"format": FORMAT, "generator": generator, "base": source_hash(generator), "report": json.dumps(portrait.report), "fine": fine,
+            "edits": json.dumps(portrait.edits)}
     partial = folder / "portrait.safetensors.partial"
     save_file(tensors, str(partial), metadata=meta)
     partial.replace(folder / "portrait.safetensors")
@@ -76,7 +77,8 @@ def load_portrait(folder: Path, device: str | torch.device = "auto", base: TriPl
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         report, source = json.loads(meta["report"]), meta["generator"]
         pictures = _pictures(tensors, json.loads(meta.get("fine", "[]")))
-    except (SafetensorError, KeyError, ValueError, OSError, SyntaxError) as error:
+        edits = {str(name): float(strength) for name, strength in json.loads(meta.get("edits", "{}")).items()}
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, OSError, SyntaxError) as error:
         raise CheckpointError(f"'{path.name}' cannot be read.", "The file is damaged; run the inversion again.") from error
     if meta.get("base") != source_hash(source):  # changes of weights mean nothing on other weights
         raise CheckpointError(f"'{path.name}' belongs to another version of the generator.", "Run the inversion again.")
@@ -96,6 +98,8 @@ def load_portrait(folder: Path, device: str | torch.device = "auto", base: TriPl
     backdrop = tensors["backdrop"].float().to(place) if "backdrop" in tensors else None
     portrait = Portrait3D(generator, tensors["ws"].to(place), tensors["camera"].to(place), report, offset, backdrop, gate,
                           tuple(picture.to(place) for picture in pictures))
+    if edits:
+        return portrait.edit(edits)
     return portrait.with_ws(tensors["edited_ws"].to(place)) if "edited_ws" in tensors else portrait
 
 

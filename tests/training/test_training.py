@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from symgan_core.editing import BUILTIN_DIRECTIONS
 from symgan_core.generator import BUILTIN, TriPlaneGenerator, save_generator
 from symgan_core.generator.synthesis import MappingNetwork
 from symgan_core.geometry import Camera, project
@@ -287,15 +286,3 @@ def test_the_shift_of_w_is_absorbed(tiny: TriPlaneGenerator) -> None:
     before = tiny.synthesis(ws, camera).image
     absorb_shift(tiny, 4.0)
     assert torch.allclose(tiny.synthesis(ws + 4.0, camera).image, before, atol=1e-4)
-
-
-def test_a_direction_moves_its_own_traits_alone(pack: HeadPack) -> None:
-    from training.directions import SOURCES, trait_directions
-
-    layout = trait_layout(pack, person_from_code(pack, draw_codes(np.random.default_rng(0), 1)[0]))
-    found = trait_directions(people=12)
-    assert set(found) == {d.name for d in BUILTIN_DIRECTIONS}
-    for name, vector in found.items():
-        touched = {part for part, place in layout.items() if vector[place].abs().max() > 1e-6}
-        assert touched and touched <= set(SOURCES[name].parts), name
-    assert found["hair_length"][layout["hair_shape"]][0] > 0 and found["smile"][layout["expression"]][0] > 0

@@ -1,33 +1,20 @@
-"""Named directions in w and how far they may be taken: ours, a user's file, or principal directions of any generator."""
+"""Named directions in w and how far they may be taken: of a user's file, or principal directions of any generator."""
 
 from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from .errors import CheckpointError, RequestError
-from .generator import TriPlaneGenerator
-from .generator.checkpoint import WEIGHTS
+from ...errors import CheckpointError
+from ...generator import TriPlaneGenerator
+from .directions import Direction, checked
 
-DIRECTIONS_FILE = WEIGHTS / "builtin_directions.safetensors"
 FORMAT = "symgan-directions-1"
-
-
-@dataclass(frozen=True)
-class Direction:
-    """A named edit. ``limit``: largest strength in each sense; 1 is one standard deviation of the attribute over people.
-    ``hint``: what the negative and the positive end look like."""
-
-    name: str
-    label: str
-    hint: str
-    limit: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,59 +30,9 @@ class Directions:
         Raises:
             RequestError: an unknown name, or a strength beyond its limit.
         """
-        limits = {d.name: d.limit for d in self.known}
-        for name, strength in strengths.items():
-            if name not in limits:
-                raise RequestError(f"There is no editing direction '{name}'.", f"Choose among: {', '.join(limits)}.")
-            if not abs(strength) <= limits[name]:
-                raise RequestError(f"The strength {strength} of '{name}' is out of range.", f"Keep it within ±{limits[name]}.")
-            if strength:
-                ws = ws + strength * self.vectors[name].to(ws)
+        for name, strength in checked(strengths, self.known).items():
+            ws = ws + strength * self.vectors[name].to(ws)
         return ws
-
-
-BUILTIN_DIRECTIONS = (
-    Direction("age", "Age", "younger ↔ older", 2.5),
-    Direction("gender", "Build", "feminine ↔ masculine", 2.0),
-    Direction("smile", "Smile", "serious ↔ smiling", 2.5),
-    Direction("skin_tone", "Skin", "darker ↔ lighter", 5.0),
-    Direction("hair_lightness", "Hair colour", "darker ↔ lighter", 2.5),
-    Direction("hair_length", "Hair length", "shorter ↔ longer", 2.0),
-    Direction("weight", "Face", "slimmer ↔ fuller", 3.0),
-    Direction("light_side", "Light", "from the left ↔ from the right", 2.0),
-    Direction("mouth_open", "Mouth", "closed ↔ open", 4.0),
-    Direction("brow_raise", "Brows", "relaxed ↔ raised", 5.0),
-    Direction("eye_opening", "Eyes", "narrow ↔ wide", 2.0),
-    Direction("face_width", "Width", "narrow ↔ wide", 2.5),
-    Direction("jaw", "Jaw", "soft ↔ strong", 2.0),
-    Direction("nose_size", "Nose", "small ↔ large", 2.0),
-    Direction("hair_volume", "Hair volume", "flat ↔ full", 2.0),
-)
-"""What the built-in generator's known attributes offer (``training/directions.py``); "left" and "right" are the picture's."""
-
-
-def directions_for(generator: TriPlaneGenerator, file: str | Path | None = None) -> Directions:
-    """The edits of a generator, read or computed once and then kept.
-
-    Args:
-        file: a user's own directions (``load_directions``); by default the named ones of the built-in weights, and principal directions
-            of w for any other generator.
-    """
-    if file is not None:
-        return load_directions(file, generator)
-    if generator.config.name == "builtin" and DIRECTIONS_FILE.is_file():
-        return _kept(generator, _builtin)
-    return _kept(generator, principal_directions)
-
-
-def list_directions(generator: TriPlaneGenerator) -> tuple[Direction, ...]:
-    """Names, labels and limits of a generator's edits."""
-    return directions_for(generator).known
-
-
-def edit_ws(ws: Tensor, generator: TriPlaneGenerator, strengths: dict[str, float], file: str | Path | None = None) -> Tensor:
-    """``Directions.move`` with the generator's own directions, or those of ``file``."""
-    return directions_for(generator, file).move(ws, strengths)
 
 
 def load_directions(path: str | Path, generator: TriPlaneGenerator) -> Directions:
@@ -151,14 +88,11 @@ def principal_directions(generator: TriPlaneGenerator, count: int = 6, samples: 
     return Directions(tuple(known), out)
 
 
-def _builtin(generator: TriPlaneGenerator) -> Directions:
-    return load_directions(DIRECTIONS_FILE, generator)
-
-
 _found: weakref.WeakKeyDictionary[TriPlaneGenerator, Directions] = weakref.WeakKeyDictionary()
 
 
-def _kept(generator: TriPlaneGenerator, find: Callable[[TriPlaneGenerator], Directions]) -> Directions:
+def kept_principal_directions(generator: TriPlaneGenerator) -> Directions:
+    """``principal_directions``, computed once for each generator."""
     if generator not in _found:
-        _found[generator] = find(generator)
+        _found[generator] = principal_directions(generator)
     return _found[generator]
