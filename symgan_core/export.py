@@ -140,10 +140,9 @@ def write_mesh(portrait: Portrait3D, path: str | Path, resolution: int = 160, le
     vertices, faces, normals = largest_piece(vertices, faces[:, ::-1], normals)
     points, normals = (torch.from_numpy(np.ascontiguousarray(x)).float().to(planes.device)
                        for x in ((vertices / (resolution - 1) * 2 - 1) * half, normals))
-    colours = torch.cat([generator.query(planes, part)[1][0, :3].T for part in points[None].split(1 << 17, 1)])
-    colours = colours + portrait.detail_at(points, normals) / 2
+    colours = portrait.colours_at(points, normals)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_glb(points.cpu().numpy(), faces, colours.clamp(0, 1).cpu().numpy()))
+    path.write_bytes(_glb(points.cpu().numpy(), faces, colours.cpu().numpy()))
     return path
 
 

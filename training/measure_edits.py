@@ -47,6 +47,8 @@ ZOOMS = (0.94, 1.0, 1.06)
 """The mesh is the mean of what is read in squares that are so much wider."""
 IRIS, SURE, EDGE = 0.08, 0.8, 2
 """Radius of an iris in eye distances; least probability of a region; pixels that are left out along its edge."""
+SMOOTH = 4.0
+"""Delta E below which there is no edge between neighbouring pixels."""
 FAINT = 0.2
 """Where hair and skin are less likely than this, and there is no other region, ``rest`` is: above all mouth and eyes."""
 REGIONS = {"hair": ("hair",), "skin": ("skin", "nose", "ears", "neck"), "behind": ("clothing", "background")}
@@ -164,12 +166,14 @@ def regions_of(view: View) -> dict[str, np.ndarray]:
 
 def colour_changes(before: View, after: View, regions: dict[str, np.ndarray], edges: bool) -> Measures:
     """Mean Delta E in each region (None where it is empty). With ``edges`` also ``new_edge``, the 99.9th percentile, and ``new_edge_max``,
-    over neighbouring pixels: by how much more they differ than before."""
+    over neighbouring pixels that were alike (``SMOOTH``): by how much more they differ than before. Where there was an edge, strands of
+    dark hair say, a lighter colour makes it stronger."""
     apart = np.linalg.norm(after.lab - before.lab, axis=2)
     found: Measures = {name: float(apart[mask].mean()) if mask.any() else None for name, mask in regions.items()}
     if edges:
-        steps = np.concatenate([(np.linalg.norm(np.diff(after.lab, axis=axis), axis=2)
-                                 - np.linalg.norm(np.diff(before.lab, axis=axis), axis=2)).ravel() for axis in (0, 1)])
+        then, now = (np.concatenate([np.linalg.norm(np.diff(view.lab, axis=axis), axis=2).ravel() for axis in (0, 1)])
+                     for view in (before, after))
+        steps = (now - then)[then < SMOOTH]
         found |= {"new_edge": float(np.percentile(steps, 99.9)), "new_edge_max": float(steps.max())}
     return found
 

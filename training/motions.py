@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from symgan_core.faces.mesh import COUNT, LIDS, LIPS, OPENINGS, mean_head
+from symgan_core.geometry import DEFAULT_FOCAL, Camera
+from symgan_core.geometry.images import mean_within
 from symgan_core.portrait.editing.directions import DIRECTIONS
-from symgan_core.portrait.editing.fit import MOTIONS_FILE
+from symgan_core.portrait.editing.fit import AGE_FILE, AGE_RANGE, MOTIONS_FILE
 from symgan_core.weights import write_shipped
 
-from .heads import HeadPack, draw_codes, person_from_code
-from .heads.people import macro_weights
+from .heads import HeadPack, HeadRenderer, draw_codes, person_from_code
+from .heads.people import Z_DIM, macro_weights
 from .heads.render import place
 
 Array = np.ndarray
@@ -39,8 +40,10 @@ UPPER_LID = -0.004
 """Likewise that the closing of an eye moves a vertex of the upper lid."""
 MIDDLE = (0.03, 0.12)
 """World units from the middle of the face: nearer than the first stays, farther than the second moves wholly."""
-CHIN, NECK = 152, 0.12
-"""A point of the mesh, and world units below it over which motions fade: shoulders stay."""
+CHIN, LOWER_EDGE, NOSE_TIP = 152, 17, 4
+"""Points of the mesh: below the chin, below the lower lip, on the nose."""
+NECK = 0.12
+"""World units below the chin over which motions fade: shoulders stay."""
 FOLLOW = 0.6
 """The skin beside the rim of an eye moves at least such a share of what the rim moves: the pack's lids fold away under it."""
 HALF_BOX = 0.38
@@ -74,12 +77,15 @@ def body(age: float = 0.5, gender: float = 0.5) -> Weights:
 class Ends:
     """What the high and the low end of a direction add to a head, as weights of targets. ``aligned``: the bodies that it goes between
     differ in height, so heads are laid over each other first. Without a low end it is the high one's mirror image.
-    ``outer``: the middle of the face, from eye to eye, stays."""
+    ``outer``: the middle of the face, from eye to eye, stays. ``above``, ``below``: only what is above the mouth moves, or below the
+    nose."""
 
     high: Weights
     low: Weights
     aligned: bool = False
     outer: bool = False
+    above: bool = False
+    below: bool = False
 
 
 def opposite(*parts: tuple[float, str]) -> Ends:
@@ -96,23 +102,23 @@ BROWS_DOWN = unit("eyebrows-left-down", "eyebrows-right-down")
 AGED = total((1.0, body(age=0.95)), (-1.0, body(age=0.5)))
 MALE = total((1.0, body(gender=1.0)), (-1.0, body(gender=0.0)))
 ENDS: dict[str, Ends] = {
-    "smile": Ends(total((0.9, unit("mouth-corner-puller")), (0.9, unit("mouth-retraction")), (0.3, {"mouth/mouth-scale-horiz-incr": 1})),
-                  total((1.5, unit("mouth-depression")), (0.15, unit("mouth-retraction")))),
-    "mouth_open": Ends(total((0.55, unit("mouth-open")), (0.35, unit("mouth-corner-puller"))), unit("mouth-open", weight=-1.0)),
-    "brow_raise": Ends(total((1.5, BROWS_UP)), total((1.0, BROWS_DOWN), (-0.8, BROWS_UP))),
-    "eye_opening": Ends(unit("eye-left-opened-up", "eye-right-opened-up", weight=1.25), unit("eye-left-slit", "eye-right-slit")),
+    "smile": Ends(total((0.85, unit("mouth-corner-puller")), (0.7, unit("mouth-retraction")), (0.2, {"mouth/mouth-scale-horiz-incr": 1})),
+                  total((1.2, unit("mouth-depression")), (0.1, unit("mouth-retraction")))),
+    "mouth_open": Ends(total((0.5, unit("mouth-open")), (0.45, unit("mouth-corner-puller"))), unit("mouth-open", weight=-1.0)),
+    "brow_raise": Ends(total((1.5, BROWS_UP)), total((0.9, BROWS_DOWN), (-0.9, BROWS_UP))),
+    "eye_opening": Ends(unit("eye-left-opened-up", "eye-right-opened-up", weight=1.3), unit("eye-left-slit", "eye-right-slit")),
     "wink": Ends(unit("eye-left-closure"), {}),
-    "face_width": replace(opposite((0.6, "head/head-scale-horiz")), outer=True),
+    "face_width": replace(opposite((0.6, "head/head-scale-horiz")), outer=True, above=True),
     "weight": opposite((0.7, "head/head-fat"), (0.7, "cheek/l-cheek-volume"), (0.6, "neck/neck-double")),
     "jaw": Ends(
-        total((0.8, {"head/head-square": 1}), (0.4, {"chin/chin-bones-incr": 1}), (0.5, {"chin/chin-prognathism-incr": 1}),
+        total((0.85, {"head/head-square": 1}), (0.4, {"chin/chin-bones-incr": 1}), (0.5, {"chin/chin-prognathism-incr": 1}),
               (0.3, {"chin/chin-jaw-drop-incr": 1}), (0.2, {"chin/chin-height-incr": 1})),
         total((-0.8, {"head/head-square": 1}), (0.6, {"chin/chin-bones-decr": 1}), (0.5, {"chin/chin-prognathism-decr": 1}),
-              (0.2, {"chin/chin-height-decr": 1}))),
+              (0.2, {"chin/chin-height-decr": 1})), below=True),
     "cheeks": opposite((0.8, "cheek/l-cheek-bones"), (0.8, "cheek/l-cheek-inner"), (0.4, "cheek/l-cheek-volume")),
     "nose_size": Ends(
-        total(*((w, {f"nose/nose-{n}-incr": 1}) for w, n in ((0.6, "volume"), (0.6, "scale-vert"), (0.7, "width3"), (0.5, "flaring")))),
-        total(*((w, {f"nose/nose-{n}-decr": 1}) for w, n in ((0.8, "volume"), (0.7, "scale-vert"), (1.2, "width3"), (0.8, "flaring"))))),
+        total(*((w, {f"nose/nose-{n}-incr": 1}) for w, n in ((0.6, "volume"), (0.55, "scale-vert"), (0.6, "width3"), (0.5, "flaring")))),
+        total(*((w, {f"nose/nose-{n}-decr": 1}) for w, n in ((0.7, "volume"), (0.55, "scale-vert"), (0.9, "width3"), (0.6, "flaring"))))),
     "ears": opposite((0.8, "ears/l-ear-scale"), (0.8, "ears/l-ear-wing")),
     "head_shape": Ends(
         total((0.4, {"head/head-scale-vert-incr": 1}), (0.25, {"head/head-scale-horiz-decr": 1})),
@@ -143,17 +149,20 @@ class Surface:
         """``[K, 3]``, world units: those of the mesh, then the others."""
         return np.concatenate([self.mesh, self.vertices[self.elsewhere]])
 
-    def moved(self, weights: Weights, aligned: bool = False, outer: bool = False) -> Array:
+    def moved(self, weights: Weights, ends: Ends = Ends({}, {})) -> Array:
         """``[K, 3]``: how far the control points move, in world units."""
         shift = np.zeros_like(self.vertices)
         for name, weight in weights.items():
             index, delta = self.pack.targets[name]
             shift[index] += weight * self.scale * delta
-        if aligned:
+        if ends.aligned:
             shift = self._laid_over(shift)
-        if outer:
-            share = np.clip((np.abs(self.vertices[:, 0]) - MIDDLE[0]) / (MIDDLE[1] - MIDDLE[0]), 0, 1)
-            shift = shift * (share * share * (3 - 2 * share))[:, None]
+        if ends.outer:
+            shift = shift * _step(np.abs(self.vertices[:, :1]), *MIDDLE)
+        if ends.above or ends.below:
+            lips, nose = self.mesh[[LOWER_EDGE, NOSE_TIP], 1]
+            low, high = (lips, nose) if ends.above else (nose, lips)
+            shift = shift * _step((self.vertices[:, 1:2] - low) / (high - low), 0, 1)
         chin = self.mesh[CHIN, 1]
         shift = shift * np.clip((self.vertices[:, 1:2] - chin) / NECK + 1, 0, 1)
         on_mesh = np.stack([share @ shift[among] for among, share in self._weights])
@@ -227,6 +236,12 @@ def _rounded(moved: Array) -> Array:
     return np.where(least, moved, round_)
 
 
+def _step(x: Array, low: float, high: float) -> Array:
+    """0 below ``low``, 1 above ``high``, a cubic between them."""
+    share = np.clip((x - low) / (high - low), 0, 1)
+    return share * share * (3 - 2 * share)
+
+
 def _partners(points: Array) -> Array:
     """The number of the point that lies nearest to the mirror image of each."""
     return np.linalg.norm(points[:, None] * [-1, 1, 1] - points[None], axis=2).argmin(1)
@@ -242,7 +257,7 @@ def motions(names: Iterable[str]) -> dict[str, torch.Tensor]:
     out = {"points": surface.points}
     for name in names:
         ends = ENDS[name]
-        high, low = (surface.moved(weights, ends.aligned, ends.outer) / limits[name] for weights in (ends.high, ends.low))
+        high, low = (surface.moved(weights, ends) / limits[name] for weights in (ends.high, ends.low))
         if not ends.low:
             low = surface.mirrored(high)
         else:  # both halves of the face alike
@@ -251,6 +266,30 @@ def motions(names: Iterable[str]) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(value).to(torch.float16) for name, value in out.items()}
 
 
-def write_motions(path: Path = MOTIONS_FILE) -> None:
-    """Write the file that ships."""
-    write_shipped(motions(ENDS), path)
+def aged_skin(side: int = 384) -> torch.Tensor:
+    """``[1, 1, S, S]`` uint8, as ``AGE_FILE`` holds it: frontal views of the mean head in old and in young skins, evenly lit, compared."""
+    pack = HeadPack()
+    renderer = HeadRenderer(pack, side)
+    person = replace(person_from_code(pack, np.zeros(Z_DIM, np.float32)), hair=None, clothing=None, hat=None, glasses=None, stubble=0.0,
+                     scalp_strength=0.0, brow_alpha=0.0, lash_alpha=0.0, skin_tint=np.ones(3, np.float32), mole=None, patch=None,
+                     light_colours=np.zeros((3, 3), np.float32), ambient_low=np.full(3, 0.8, np.float32),
+                     ambient_high=np.full(3, 0.8, np.float32))
+    camera = Camera.orbit(0, 0)
+    means = []
+    for band in ("old", "young"):
+        names = [name for name in pack.skin_names if name.startswith(band)]
+        shown = [renderer.draw(renderer.build(p := replace(person, skins={name: 1.0})), p, camera.cam2world[0].numpy(), DEFAULT_FOCAL)
+                 for name in names]
+        means.append(np.mean([np.log(view.rgb.mean(-1) / 255 + 0.02) for view in shown], 0))
+    difference, face = torch.from_numpy(means[0] - means[1])[None, None].float(), torch.from_numpy(shown[0].alpha > 250)[None, None].float()
+    width = side // 8 | 1
+    wide = mean_within(mean_within(difference, face, width), face, width)  # without beards and shaven heads
+    difference = ((difference - wide) * face).clamp(-AGE_RANGE, AGE_RANGE)
+    values = (difference / AGE_RANGE + 1) * 127
+    return values.round().to(torch.uint8)
+
+
+def write_motions() -> None:
+    """Write the files that ship."""
+    write_shipped(motions(ENDS), MOTIONS_FILE)
+    write_shipped({"aged": aged_skin()}, AGE_FILE)

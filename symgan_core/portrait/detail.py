@@ -42,8 +42,9 @@ COARSE = 1 / 7
 
 Render = Callable[[Tensor], Synthesized]
 """What a camera ``[1, 25]`` sees of the head, without detail."""
-PullBack = Callable[[Tensor], Tensor]
-"""Points ``[1, H, W, 3]`` of an edited head to where they were on the head that the pictures show."""
+PullBack = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Points ``[..., 3]`` of an edited head to where they were on the head that the pictures show, and how far these show them, ``[..., 1]`` in
+[0, 1]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,9 +126,11 @@ class Detail:
         depth = torch.where(resized(view.image_opacity, size) > 0.5, depth, resized(coarse, size))
         points, places = unproject(depth, camera), unproject(coarse, camera)
         normals = surface_normals(coarse, camera).permute(0, 2, 3, 1)
-        if pull_back is not None:
-            points, places = pull_back(points), pull_back(places)
         image, alpha, left = view.image, view.image_opacity, torch.ones_like(coarse)
+        if pull_back is not None:
+            came, shown = pull_back(places)
+            points = points + resized((came - places).permute(0, 3, 1, 2), size).permute(0, 2, 3, 1)
+            places, left = came, shown.permute(0, 3, 1, 2)
         for residual in self._residuals:
             weight = _weight(residual, places, normals, camera, opacity) * left
             left = left * (1 - weight)

@@ -18,10 +18,12 @@ from ..geometry import Camera
 from ..geometry.volume import without_crumbs
 from .detail import Detail, DetailPicture
 from .editing.doors import edited
-from .editing.editor import Editor, pull_back_pictures
+from .editing.editor import Editor
 from .editing.motion import Motion
 
 MAX_YAW, MAX_PITCH = 90.0, 40.0
+POINTS = 1 << 17
+"""Points that are asked for their colours at once."""
 MATTER = 5.0
 """Raw density that is seen; what of it floats beside the head is not rendered."""
 
@@ -82,23 +84,30 @@ class Portrait3D:
         planes = self.planes()
         doubled = self.generator.superresolution is None and self._grid is not None
         view = self.generator.view(planes, self.ws, camera, grid=self._grid, doubled=doubled)
-        if not (detail and self.pictures):
-            return view
         source = self.unedited or self
-        return source.detail().added_to(view, camera, None if self.unedited is None else self._pull_back)
+        if detail and self.pictures:
+            view = source.detail().added_to(view, camera, None if self.unedited is None else self._pull_back)
+        return source.editor().coloured(view, camera, self.edits, self._motion) if self.edits else view
 
-    def _pull_back(self, points: Tensor) -> Tensor:
-        """World points ``[..., 3]`` of this head to where they were before it was edited."""
-        if self.edits:
-            return points if self._motion is None else pull_back_pictures(self._motion, points)
-        return self.generator.pull_back(points, self.unedited.ws[:, 0], self.ws[:, 0])
+    def _pull_back(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """World points ``[..., 3]`` of this head to where they were before it was edited, and how far they were seen then, ``[..., 1]``."""
+        seen = torch.ones_like(points[..., :1])
+        if not self.edits:
+            return self.generator.pull_back(points, self.unedited.ws[:, 0], self.ws[:, 0]), seen
+        if self._motion is None:
+            return points, seen
+        return self._motion.pull_back(points), seen - self._motion.from_inside(points)
 
-    def detail_at(self, points: Tensor, normals: Tensor) -> Tensor:
-        """What the pictures add to the colours in [-1, 1] of a surface, ``[P, 3]``, at ``points [P, 3]`` with unit ``normals [P, 3]``."""
-        if not self.pictures:
-            return torch.zeros_like(points)
-        source = self.unedited or self
-        return source.detail().at_points(points if self.unedited is None else self._pull_back(points), normals)
+    @torch.no_grad()
+    def colours_at(self, points: Tensor, normals: Tensor) -> Tensor:
+        """Colours ``[P, 3]`` in [0, 1] of a surface, detail included, at ``points [P, 3]`` with unit ``normals [P, 3]``."""
+        planes = self.planes()
+        colours = torch.cat([self.generator.query(planes, part)[1][0, :3].T for part in points[None].split(POINTS, 1)])
+        came, seen = (points, torch.ones_like(points[:, :1])) if self.unedited is None else self._pull_back(points)
+        if self.pictures:
+            colours = colours + seen * (self.unedited or self).detail().at_points(came, normals) / 2
+        colours = colours.clamp(0, 1)
+        return self.unedited.editor().coloured_points(colours, came, normals, self.edits) if self.edits else colours
 
     @torch.no_grad()
     def planes(self) -> Planes:

@@ -106,7 +106,7 @@ def test_on_an_edited_head_it_lies_where_it_was_pulled_from() -> None:
     camera, shift = camera_at(0), torch.tensor([0.0, 0.02, 0.0])
     detail = Detail([picture(0)], grey)
     still = detail.added_to(grey(camera), camera).image
-    moved = detail.added_to(grey(camera), camera, lambda points: points - shift).image
+    moved = detail.added_to(grey(camera), camera, lambda points: (points - shift, torch.ones_like(points[..., :1]))).image
     rows = round(0.02 * SIZE * float(Camera.from_vector(camera).intrinsics[0, 0, 0]) / 2.5)
     box = (slice(None), slice(None), slice(100, 150), slice(100, 150))
     assert (moved[box] - still.roll(-rows, 2)[box]).abs().mean() < 0.5 * (moved[box] - still[box]).abs().mean()

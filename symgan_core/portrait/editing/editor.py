@@ -12,12 +12,19 @@ from torch.nn import functional as F
 from ...generator import Synthesized, TriPlaneGenerator
 from ...generator.gated import MovedPlanes, Planes
 from ...generator.traits import traits_of
+from ...geometry import Camera
 from ...geometry.volume import box_points
+from .chart import FaceChart, face_chart
+from .colours import COLOURS, Colouring
+from .face_maps import face_maps
 from .fit import FaceSurface, face_surface
+from .hair import DIRECTIONS as HAIR
+from .hair import hair_field, hair_share
 from .motion import Motion, MotionBasis
+from .parts import head_parts
 
-AWAY = 1e3
-"""World units: where no picture shows anything."""
+AROUND = (-100, -50, 50, 100, 180)
+"""Yaws, degrees, of the views beside the frontal one in which a head's hair and skin are read."""
 
 
 class Editor:
@@ -32,9 +39,42 @@ class Editor:
         self._generator, self._ws, self._planes, self._grid, self._view = generator, ws, planes, grid, view
 
     @cached_property
+    def _front(self) -> tuple[Tensor, Synthesized]:
+        camera = self._generator.frontal_camera()
+        return camera, self._view(camera)
+
+    @cached_property
+    def _face(self) -> tuple[FaceSurface, FaceChart]:
+        camera, view = self._front
+        face = face_surface(view, camera)
+        return face, face_chart(face)
+
+    @cached_property
     def _motions(self) -> MotionBasis:
-        front = self._generator.frontal_camera()
-        return MotionBasis(face_surface(self._view(front), front), self._generator.config.box_warp / 2, lambda: self._opened[1])
+        return MotionBasis(*self._face, self._generator.config.box_warp / 2, lambda: self._opened[1])
+
+    @cached_property
+    def _colours(self) -> Colouring:
+        views, config = [self._front], self._generator.config
+        for yaw in AROUND:
+            camera = Camera.orbit(yaw, 0.0, config.orbit_radius, config.orbit_pivot).vector().to(self._ws)
+            views.append((camera, self._generator.view(self._planes, self._ws, camera, config.draft_resolution, grid=self._grid)))
+        return Colouring(head_parts(views, config.box_warp / 2), face_maps(*self._face, self._front[1]))
+
+    @cached_property
+    def _hair(self) -> Tensor:
+        return hair_share(self._colours.parts)
+
+    def coloured(self, view: Synthesized, camera: Tensor, strengths: Mapping[str, float], motion: Motion | None) -> Synthesized:
+        """A view of ``camera [1, 25]`` of the moved head with the colours that strengths ask for."""
+        if not any(strengths.get(name) for name in COLOURS):
+            return view
+        return self._colours.of_view(view, camera, strengths, (lambda points: points) if motion is None else motion.pull_back)
+
+    def coloured_points(self, colours: Tensor, came: Tensor, normals: Tensor, strengths: Mapping[str, float]) -> Tensor:
+        """``Colouring.of_points``, where strengths ask for it."""
+        changes = any(strengths.get(name) for name in COLOURS)
+        return self._colours.of_points(colours, came, normals, strengths) if changes else colours
 
     @cached_property
     def _opened(self) -> tuple[Tensor, FaceSurface]:
@@ -45,7 +85,8 @@ class Editor:
 
     def motion(self, strengths: Mapping[str, float]) -> Motion | None:
         """How shape and expression move the head, or None where they do not."""
-        return self._motions.motion(strengths)
+        hair = hair_field(self._hair, strengths, self._generator.config.box_warp / 2) if any(strengths.get(n) for n in HAIR) else None
+        return self._motions.motion(strengths, hair)
 
     @torch.no_grad()
     def moved(self, motion: Motion | None) -> tuple[Planes, Tensor]:
@@ -54,15 +95,11 @@ class Editor:
             return self._planes, self._grid
         planes = MovedPlanes(self._planes, motion, None if motion.between is None else self._opened[0])
         half, size = self._generator.config.box_warp / 2, self._grid.shape[-1]
-        points = box_points(size, 2 * half, self._grid.device).reshape(1, -1, 3)
-        came = motion.pull_back(points) / half
-        grid = F.grid_sample(self._grid, came[:, :, None, None], padding_mode="border", align_corners=True).reshape(1, -1)
-        between = motion.from_inside(points)[0, :, 0] > 0
-        if bool(between.any()):
-            grid[:, between] = self._generator.query(planes, points[:, between])[0]
-        return planes, grid.reshape_as(self._grid)
+        grid = F.grid_sample(self._grid, motion.pull_back_box(size)[None] / half, padding_mode="border", align_corners=True)
+        if planes.inside is not None:
+            points = box_points(size, 2 * half, self._grid.device).reshape(1, -1, 3)
+            between = motion.from_inside(points)[0, :, 0] > 0
+            grid.flatten()[between] = self._generator.query(planes, points[:, between])[0][0]
+        return planes, grid
 
 
-def pull_back_pictures(motion: Motion, points: Tensor) -> Tensor:
-    """``points [..., 3]`` to where pictures of the unedited head show them: nowhere, if they lie between lips that were closed."""
-    return torch.where(motion.from_inside(points) > 0.5, AWAY * points.new_tensor([1.0, 0.0, 0.0]), motion.pull_back(points))

@@ -8,8 +8,6 @@ from torch.nn import functional as F
 
 WIDTH = 0.05
 """World units: at such a distance from it a control point's kernel is half as strong."""
-RIDGE = 1e-4
-"""Added to the kernel's diagonal: the field need not pass through points that contradict each other."""
 DAMPING, STEPS = 0.5, 14
 """Of the fixed-point iteration that inverts a field: with a half, stretches of up to four are found."""
 CHUNK = 16384
@@ -20,10 +18,14 @@ def kernel(a: Tensor, b: Tensor) -> Tensor:
     return 1 / (1 + torch.cdist(a, b).square() / WIDTH**2)
 
 
-def spline(points: Tensor, values: Tensor, places: Tensor) -> Tensor:
-    """The smooth function with ``values [K, C]`` at ``points [K, 3]``, at ``places [P, 3]``: ``[P, C]``. Far from all points it is 0."""
+def spline(points: Tensor, values: Tensor, places: Tensor, ridge: float) -> Tensor:
+    """The smooth function with ``values [K, C]`` at ``points [K, 3]``, at ``places [P, 3]``: ``[P, C]``. Far from all points it is 0.
+
+    Args:
+        ridge: added to the kernel's diagonal; the larger, the smoother, and the less exactly are the values met.
+    """
     points, values = points.double(), values.double()
-    system = kernel(points, points) + RIDGE * torch.eye(len(points), dtype=points.dtype, device=points.device)
+    system = kernel(points, points) + ridge * torch.eye(len(points), dtype=points.dtype, device=points.device)
     weights = torch.linalg.solve(system, values).float()
     return torch.cat([kernel(part, points.float()) @ weights for part in places.float().split(CHUNK)])
 

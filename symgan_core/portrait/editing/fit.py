@@ -21,6 +21,8 @@ from ...weights import read_shipped
 MOTIONS_FILE = Path(__file__).parent / "weights" / "motions.safetensors"
 """``points [K, 3]`` on the mean head and, for each direction, ``NAME.high`` and ``NAME.low [K, 3]``, world units for a strength of 1
 (``training/motions.py``). The first 468 points are those of MediaPipe's mesh."""
+AGE_FILE, AGE_RANGE = MOTIONS_FILE.with_name("age.safetensors"), 0.5
+"""``aged [1, 1, S, S]`` uint8: the logarithm from minus to plus the range."""
 DEEPER = 0.03
 """World units: a point of the mesh lies within so much of the fitted mean head in depth; hair hangs before a forehead."""
 SOLID = 0.7
@@ -95,6 +97,12 @@ def shipped_motions() -> tuple[Tensor, dict[str, Tensor]]:
     found = read_shipped(MOTIONS_FILE)
     names = sorted({name.split(".")[0] for name in found if "." in name})
     return found["points"], {name: torch.stack([found[f"{name}.high"], found[f"{name}.low"]]) for name in names}
+
+
+@lru_cache(maxsize=1)
+def shipped_age() -> Tensor:
+    """``[1, 1, S, S]``: in a frontal view of the mean head, the logarithm of how much brighter old skin is than young skin."""
+    return (read_shipped(AGE_FILE)["aged"].float() / 127 - 1) * AGE_RANGE
 
 
 def _gap(points: Tensor, rims: tuple[tuple[int, ...], tuple[int, ...]]) -> Tensor:

@@ -13,27 +13,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...faces.mesh import COUNT, LIDS, LIPS, OPENINGS, OUTLINE
-from ...geometry import project
+from ...faces.mesh import COUNT, LIDS, LIPS, OPENINGS
 from ...geometry.images import smooth_step
 from ...geometry.volume import box_points
-from ...geometry.warp import sample_image
+from .chart import CHART, FaceChart
 from .fields import at, inverse, spline
 from .fit import FaceSurface, fitted_controls
-from .openings import Opening, polyline, stretched_between, within
+from .openings import Opening, stretched_between, within
 
+SMOOTH, EXACT = 0.3, 1e-3
+"""Ridges (``fields.spline``) of the field over the box, in which lips that part would make waves, and of upper and lower chart."""
 GRID = 32
 """Cells a side of the field over the box."""
-CHART = 176
-"""Pixels a side of the chart."""
-MARGIN = 1.25
-"""The chart is so much wider than the face."""
 DEPTHS = (0.09, 0.03)
 """World units behind the surface: deeper than the first the chart does not count, less deep than the second it counts wholly."""
-BORDER = 0.2
-"""Width of the chart's soft border, as a share of the way from the middle of the face to its outline."""
-SMOOTH = 4
-"""Pixels of the chart over which the face's depth is averaged, to each side."""
+STILL = 1e-4
+"""World units: lids that move less stay."""
 PARTED = 0.004
 """World units: lips that are less apart show nothing between them."""
 RIM = 0.004
@@ -74,6 +69,14 @@ class Motion:
         weight = self._weight(points, found)
         return points + moved + weight * found[..., :3]
 
+    def pull_back_box(self, size: int) -> Tensor:
+        """``pull_back`` of ``size`` points a side that are evenly spread over the box: ``[size, size, size, 3]``, x fastest. Faster: all
+        points behind each other have one place on the chart."""
+        points = box_points(size, 2 * self.half_box, self.field.device)
+        moved = F.interpolate(self.field, (size,) * 3, mode="trilinear", align_corners=True)[0].permute(1, 2, 3, 0)
+        found = self._on_chart(points[0], self.chart)[None]
+        return points + moved + self._weight(points, found) * found[..., :3]
+
     def from_inside(self, points: Tensor) -> Tensor:
         """``[..., 1]`` in [0, 1]: how far what is at ``points [..., 3]`` comes from between lips that were closed."""
         if self.between is None:
@@ -97,66 +100,37 @@ class MotionBasis:
     """All motions that one head can make, kept as fields for each direction.
 
     Args:
-        face: of the unedited head.
+        face, chart: of the unedited head.
         half_box: half the side of the box, world units.
         opened: the same head with an open mouth; asked for when lips that are closed are parted.
     """
 
     @torch.no_grad()
-    def __init__(self, face: FaceSurface, half_box: float, opened: Inside):
+    def __init__(self, face: FaceSurface, chart: FaceChart, half_box: float, opened: Inside):
         self._face, self._half_box, self._opened = face, half_box, opened
         self._controls = fitted_controls(face)
         self.names = tuple(self._controls.motions)
-        low, high = face.mesh[:, :2].amin(0), face.mesh[:, :2].amax(0)
-        self._centre, self._half = (low + high) / 2, float((high - low).max()) / 2 * MARGIN
-        self._places = self._chart_places()
+        self._chart = chart
+        self._half, self._places = chart.half, chart.places
         grid = box_points(GRID, 2 * half_box, face.mesh.device).reshape(-1, 3)
         values = torch.cat([torch.cat(list(self._controls.motions[name]), 1) for name in self.names], 1)  # [K, 6 D]
-        self._field = self._spline(values, grid).T.reshape(-1, 2, 3, GRID, GRID, GRID)
+        self._field = self._spline(values, grid, SMOOTH).T.reshape(-1, 2, 3, GRID, GRID, GRID)
         upper, lower = (sorted({n for rims in LIPS + OPENINGS for n in rims[k][1:-1]} | {n for rims in LIDS for n in rims[k]})
                         for k in (0, 1))
         shape = (-1, 2, 3, CHART, CHART)
         surface = self._places.reshape(-1, 3)
-        self._upper, self._lower = (self._spline(values, surface, without).T.reshape(shape) for without in (lower, upper))
-        self._border = self._inner()
+        self._upper, self._lower = (self._spline(values, surface, EXACT, without).T.reshape(shape) for without in (lower, upper))
 
-    def _spline(self, values: Tensor, places: Tensor, without: list[int] | None = None) -> Tensor:
+    def _spline(self, values: Tensor, places: Tensor, ridge: float, without: list[int] | None = None) -> Tensor:
         kept = torch.ones(len(values), dtype=torch.bool, device=values.device)
         kept[without or []] = False
-        return spline(self._controls.points[kept], values[kept], places)
-
-    def _chart_places(self) -> Tensor:
-        """``[H, W, 3]``: the face's surface at each pixel of the chart, bottom row first, smoothed a little."""
-        line = torch.linspace(-1, 1, CHART, device=self._centre.device) * self._half
-        y, x = torch.meshgrid(line + self._centre[1], line + self._centre[0], indexing="ij")
-        z = torch.full_like(x, float(self._face.mesh[:, 2].mean()))
-        for _ in range(4):  # rays are not parallel: which pixel shows a place depends on how deep it lies
-            uv = project(torch.stack([x, y, z], -1)[None], self._face.camera)[0]
-            z = sample_image(self._face.surface, uv)[0, 2]
-        smooth = F.avg_pool2d(F.pad(z[None, None], (SMOOTH,) * 4, mode="replicate"), 2 * SMOOTH + 1, 1)
-        return torch.stack([x, y, smooth[0, 0]], -1)
-
-    def _inner(self) -> Tensor:
-        """``[1, 1, H, W]``: 1 on the face, falling to 0 at its outline."""
-        outline = self._to_chart(self._face.mesh[list(OUTLINE)])
-        middle = outline.mean(0)
-        places = self._to_chart(self._places) - middle
-        rim = outline - middle
-        around, length = torch.atan2(rim[:, 0], rim[:, 1]), rim.norm(dim=1)
-        order = around.argsort()
-        around, length = around[order], length[order]
-        around = torch.cat([around[-1:] - 2 * torch.pi, around, around[:1] + 2 * torch.pi])
-        edge = polyline(around, torch.cat([length[-1:], length, length[:1]]), torch.atan2(places[..., 0], places[..., 1]))
-        return (1 - smooth_step(places.norm(dim=-1) / edge, 1 - BORDER, 1.0))[None, None]
-
-    def _to_chart(self, points: Tensor) -> Tensor:
-        return (points[..., :2] - self._centre) / self._half
+        return spline(self._controls.points[kept], values[kept], places, ridge)
 
     @torch.no_grad()
-    def motion(self, strengths: Mapping[str, float]) -> Motion | None:
-        """For strengths of several directions at once, or None where none of them moves anything."""
+    def motion(self, strengths: Mapping[str, float], hair: Tensor | None = None) -> Motion | None:
+        """For strengths of several directions at once, and what hair does besides (``hair_field``); None where nothing moves."""
         moving = {name: s for name, s in strengths.items() if s and name in self.names}
-        if not moving:
+        if not moving and hair is None:
             return None
         field = self._summed(self._field, moving)[None] / self._half_box
         grid = box_points(GRID, 2.0, field.device)
@@ -164,25 +138,31 @@ class MotionBasis:
         shift, depth, parted = self._on_face(moving)
         surface = torch.cat([self._places[..., :2], depth], -1)
         rest = shift - at(back, surface / self._half_box)
-        chart = torch.cat([torch.cat([rest, depth], -1).permute(2, 0, 1)[None], self._border, parted[None, None]], 1)
+        if hair is not None:  # what hair does is undone first
+            points = box_points(hair.shape[-1], 2 * self._half_box, hair.device) + hair[0].permute(1, 2, 3, 0)
+            back = hair + at(back, points / self._half_box).permute(3, 0, 1, 2)[None]
+        chart = torch.cat([torch.cat([rest, depth], -1).permute(2, 0, 1)[None], self._chart.inner, parted[None, None]], 1)
         between = self._between(moving) if bool((parted > 0).any()) else None
-        return Motion(back, chart.contiguous(), between, self._centre, self._half, self._half_box)
+        return Motion(back, chart.contiguous(), between, self._chart.centre, self._half, self._half_box)
 
     def _summed(self, fields: Tensor, moving: Mapping[str, float]) -> Tensor:
         """Of ``fields [D, 2, ...]`` those that strengths ask for."""
-        return sum(fields[self.names.index(name), 0 if s > 0 else 1] * abs(s) for name, s in moving.items())
+        asked = (fields[self.names.index(name), 0 if s > 0 else 1] * abs(s) for name, s in moving.items())
+        return sum(asked, torch.zeros_like(fields[0, 0]))
 
     def _on_face(self, moving: Mapping[str, float]) -> tuple[Tensor, Tensor, Tensor]:
         """How far back each pixel of the chart came from, ``[H, W, 3]``; how deep the moved surface lies there, ``[H, W, 1]``; and how far
         it lies between lips that were closed, ``[H, W]`` in [0, 1]."""
         upper, lower = self._summed(self._upper, moving)[None], self._summed(self._lower, moving)[None]
-        here = self._to_chart(self._places)
-        openings = [self._opening(self._face.mesh, rims) for rims in OPENINGS]
-        moved = [self._opening(self._moved(moving), rims).closed() for rims in OPENINGS]
+        here = self._chart.coordinates(self._places)
+        openings = [self._chart.opening(self._face.mesh, rims) for rims in OPENINGS]
+        moved = [self._chart.opening(self._moved(moving), rims).closed() for rims in OPENINGS]
         above = self._above(here, moved)
         came = torch.lerp(*(inverse(field[:, :2] / self._half, here) for field in (lower, upper)), above)
         parted, steps = torch.zeros_like(here[..., 0]), self._moved(moving) - self._face.mesh
         for number, (before, after) in enumerate(zip(openings, moved, strict=True)):
+            if number and steps[[n for rim in OPENINGS[number] for n in rim]].abs().max() < STILL:
+                continue
             came, between = self._beside(before, after, here, came)
             first, last = (steps[n, 1] / self._half for n in (FIXED if number == 0 else (OPENINGS[number][0][0], OPENINGS[number][0][-1])))
             along = ((here[..., 0] - after.corners[0][0]) / (after.corners[1][0] - after.corners[0][0])).clamp(0, 1)
@@ -190,7 +170,7 @@ class MotionBasis:
             came = torch.where(between[..., None], found, came)
             if number == 0:
                 below = torch.ones_like(below) if before.gap() * self._half < PARTED else smooth_step(below * self._half, -RIM, 0.0)
-                parted = below * between
+                parted = below * self._soft(after, here)
         deeper = torch.lerp(*(at(field[:, 2:], came) for field in (lower, upper)), above)
         depth = at(self._places[..., 2][None, None], came) + deeper
         return torch.cat([(came - here) * self._half, -deeper], -1), depth, parted
@@ -221,19 +201,22 @@ class MotionBasis:
         height = torch.where(upper, torch.maximum(came[..., 1], top), torch.where(lower, torch.minimum(came[..., 1], bottom), came[..., 1]))
         return torch.stack([came[..., 0], height], -1), covered & (level < high) & (level > low)
 
+    def _soft(self, opening: Opening, here: Tensor) -> Tensor:
+        """``[H, W]``: 1 between the rims, 0 beyond them, with a border of a pixel."""
+        high, low = opening.heights(here[..., 0])
+        within = torch.minimum(high - here[..., 1], here[..., 1] - low) * (CHART / 2)
+        return (within + 0.5).clamp(0, 1) * opening.covers(here[..., 0])
+
     def _between(self, moving: Mapping[str, float]) -> Tensor:
         """``[1, 3, H, W]``: how far from each pixel of the chart between the lips the open mouth has what is seen there."""
-        here, opened, moved = self._to_chart(self._places), self._opened(), self._moved(moving)
-        wide, after = self._opening(opened.mesh, OPENINGS[0]), self._opening(moved, OPENINGS[0]).closed()
+        here, opened, moved = self._chart.coordinates(self._places), self._opened(), self._moved(moving)
+        wide, after = self._chart.opening(opened.mesh, OPENINGS[0]), self._chart.opening(moved, OPENINGS[0]).closed()
         there = (stretched_between(wide, after, here) - here) * self._half
         lips = [n for rim in OPENINGS[0] for n in rim]
         deeper = (opened.mesh[lips, 2] - moved[lips, 2]).mean().expand_as(there[..., :1])
         return torch.cat([there, deeper], -1).permute(2, 0, 1)[None].contiguous()
 
-    def _opening(self, mesh: Tensor, rims: tuple[tuple[int, ...], tuple[int, ...]]) -> Opening:
-        return Opening(*(self._to_chart(mesh[list(rim)]) for rim in rims))
-
     def _moved(self, moving: Mapping[str, float]) -> Tensor:
         """``[468, 3]``: the mesh of the edited face."""
         steps = (self._controls.motions[name][0 if s > 0 else 1, :COUNT] * abs(s) for name, s in moving.items())
-        return self._face.mesh + sum(steps)
+        return sum(steps, self._face.mesh)
