@@ -44,7 +44,7 @@ def test_lids_cover_what_does_not_move() -> None:
     places = torch.tensor([[0.0, 0.05], [0.2, 0.02]])
     came, _ = within(lens(0.2, -0.2), lens(0.1, -0.2), places, torch.zeros(2))
     assert torch.allclose(came, places, atol=1e-6)
-    assert float(within(lens(0.2), lens(0.4), torch.tensor([[0.0, 0.4]]), torch.zeros(1))[0][0, 1]) < 0.2001  # nothing is seen beyond the rim
+    assert float(within(lens(0.2), lens(0.4), torch.tensor([[0.0, 0.4]]), torch.zeros(1))[0][0, 1]) < 0.2001  # and not beyond
 
 
 def test_below_the_old_lower_lip_something_else_is_seen() -> None:
