@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,8 @@ from .inversion import Portrait3D, to_uint8
 
 ORBIT_YAW, ORBIT_PITCH = 35.0, 5.0
 FRAMES_PER_SECOND = 24
+STRIP_COLUMNS, STRIP_QUALITY = 6, 82
+"""Of the picture that holds all views of an orbit."""
 
 
 def orbit_angles(frames: int) -> list[tuple[float, float]]:
@@ -54,6 +56,36 @@ def write_orbit(portrait: Portrait3D, path: str | Path, frames: int = 60, progre
         if progress:
             progress(number + 1, frames)
     return write_video(pictures, path)
+
+
+def write_strip(pictures: Sequence[np.ndarray], path: str | Path, side: int | None = None) -> Path:
+    """The frames of ``orbit_frames`` as one picture that a page turns by itself: each view once, row by row in a grid of ``STRIP_COLUMNS``,
+    as WebP.
+
+    Args:
+        pictures: uint8 ``[S, S, 3]``, an even number.
+        side: pixels of a view; by default as it is.
+    """
+    views = [Image.fromarray(pictures[number]) for number in strip_views(len(pictures))]
+    side = side or views[0].width
+    rows = -(-len(views) // STRIP_COLUMNS)
+    strip = Image.new("RGB", (STRIP_COLUMNS * side, rows * side), "white")
+    for number, view in enumerate(views):
+        view = view if view.width == side else view.resize((side, side), Image.Resampling.LANCZOS)
+        strip.paste(view, (number % STRIP_COLUMNS * side, number // STRIP_COLUMNS * side))
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    strip.save(partial, "WEBP", quality=STRIP_QUALITY, method=4)
+    partial.replace(path)
+    return path
+
+
+def strip_views(frames: int) -> list[int]:
+    """Numbers of those of ``frames`` on an orbit that differ, by rising yaw."""
+    angles = orbit_angles(frames)
+    first = {angle: number for number, angle in reversed(list(enumerate(angles)))}
+    return [first[angle] for angle in sorted(first)]
 
 
 def write_video(pictures: list[np.ndarray], path: str | Path) -> Path:
