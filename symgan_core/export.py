@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,15 @@ from .generator import Synthesized
 from .inversion import Portrait3D, to_uint8
 
 ORBIT_YAW, ORBIT_PITCH = 35.0, 5.0
+EXPRESSION_YAW = 20.0
 FRAMES_PER_SECOND = 24
 STRIP_COLUMNS, STRIP_QUALITY = 6, 82
 """Of the picture that holds all views of an orbit."""
+FEWEST_FRAMES = 48
+"""Of a loop; fewer do not turn smoothly."""
+
+Progress = Callable[[int, int], None]
+"""Called with the frames that are done, and how many there will be."""
 
 
 def orbit_angles(frames: int) -> list[tuple[float, float]]:
@@ -42,20 +48,62 @@ def orbit_frames(portrait: Portrait3D, frames: int = 60, background: str = "whit
         yield rendered[yaw, pitch]
 
 
-def write_orbit(portrait: Portrait3D, path: str | Path, frames: int = 60, progress: Callable[[int, int], None] | None = None) -> Path:
+def expression_path(frames: int) -> list[tuple[float, float]]:
+    """(yaw in degrees, share of the expression in [0, 1]) along a loop: from neutral at the front to the whole expression at the front and
+    back, slow at both ends, while the head turns to one side on the way there and to the other on the way back."""
+    turn = [2 * math.pi * i / frames for i in range(frames)]
+    return [(round(EXPRESSION_YAW * math.sin(t), 6), round((1 - math.cos(t)) / 2, 6)) for t in turn]
+
+
+def expression_frames(portrait: Portrait3D, strengths: Mapping[str, float], frames: int = 72, background: str = "white",
+                      directions: str | Path | None = None) -> Iterator[np.ndarray]:
+    """uint8 ``[H, W, 3]`` pictures of one loop of ``expression_path``; arguments and errors as ``write_expression`` has them."""
+    own = portrait.edits if directions is None else {}  # a head is edited in its own space, or its code is moved
+    portrait.edit(own | dict(strengths), directions)  # what cannot be asked for is said before any work
+    for yaw, share in expression_path(frames):
+        # Rounded, so that a blend of two strengths at the limit is not beyond it.
+        blend = {name: round((1 - share) * own.get(name, 0.0) + share * strength, 6) for name, strength in strengths.items()}
+        head = portrait.edit(own | blend, directions)
+        yield on_background(head.render(yaw=yaw), background, portrait.backdrop)
+
+
+def write_orbit(portrait: Portrait3D, path: str | Path, frames: int = 60, progress: Progress | None = None) -> Path:
     """Render one turn and write it as H.264 (yuv420p, faststart), which every browser plays.
 
     Raises:
         RequestError: fewer than 48 frames, which would not turn smoothly.
     """
-    if frames < 48:
-        raise RequestError(f"{frames} frames are too few for a smooth turn.", "Use at least 48.")
-    pictures = []
-    for number, picture in enumerate(orbit_frames(portrait, frames)):
-        pictures.append(picture)
+    return _write_loop(orbit_frames(portrait, frames), path, frames, progress)
+
+
+def write_expression(portrait: Portrait3D, path: str | Path, strengths: Mapping[str, float], frames: int = 72,
+                     progress: Progress | None = None, background: str = "white", directions: str | Path | None = None) -> Path:
+    """Film how the head takes on an expression and lets go of it while it turns gently; a loop, written as ``write_orbit`` does.
+
+    Args:
+        strengths: of the expression. They take the place of the portrait's own (``portrait.edits``), which is where the film begins and
+            ends; its other edits stay.
+        background: as ``on_background`` has it, but not transparent.
+        directions: as ``Portrait3D.edit`` has it; the film then begins with the unedited head.
+
+    Raises:
+        RequestError: fewer than 48 frames, an unknown direction, a strength that is out of range, or no such background.
+    """
+    if background == "transparent":
+        raise RequestError("A film cannot be transparent.", "Name a colour, or say blurred.")
+    return _write_loop(expression_frames(portrait, strengths, frames, background, directions), path, frames, progress)
+
+
+def _write_loop(pictures: Iterable[np.ndarray], path: str | Path, frames: int, progress: Progress | None) -> Path:
+    """Write ``frames`` pictures, which are rendered as they are asked for."""
+    if frames < FEWEST_FRAMES:
+        raise RequestError(f"{frames} frames are too few for a smooth turn.", f"Use at least {FEWEST_FRAMES}.")
+    rendered = []
+    for picture in pictures:
+        rendered.append(picture)
         if progress:
-            progress(number + 1, frames)
-    return write_video(pictures, path)
+            progress(len(rendered), frames)
+    return write_video(rendered, path)
 
 
 def write_strip(pictures: Sequence[np.ndarray], path: str | Path, side: int | None = None) -> Path:

@@ -1,6 +1,8 @@
 import json
 import struct
 import subprocess
+from dataclasses import replace
+from pathlib import Path
 
 import imageio.v2 as imageio
 import imageio_ffmpeg
@@ -9,9 +11,21 @@ import pytest
 import torch
 
 from symgan_core.errors import RequestError
-from symgan_core.export import largest_piece, on_background, orbit_angles, orbit_frames, write_mesh, write_orbit, write_still
+from symgan_core.export import (
+    expression_path,
+    largest_piece,
+    on_background,
+    orbit_angles,
+    orbit_frames,
+    write_expression,
+    write_mesh,
+    write_orbit,
+    write_still,
+)
 from symgan_core.generator import Synthesized, TriPlaneGenerator
 from symgan_core.inversion import Portrait3D, to_uint8
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -47,6 +61,49 @@ def test_video_is_what_browsers_play(portrait: Portrait3D, tmp_path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["orbit.mp4"]
     with pytest.raises(RequestError, match="48"):
         write_orbit(portrait, tmp_path / "short.mp4", 20)
+
+
+def test_an_expression_comes_and_goes_smoothly() -> None:
+    path = np.array(expression_path(72))
+    steps = np.abs(np.diff(path, axis=0, append=path[:1]))
+    assert steps[:, 0].max() < 2 and steps[:, 1].max() < 0.05 and np.allclose(steps[-1], steps[0], atol=1e-5)
+    assert path[0].tolist() == [0, 0] and path[36].tolist() == [0, 1]  # from the front, to the front
+    assert path[:, 0].max() == pytest.approx(20) and path[:, 0].min() == pytest.approx(-20)
+
+
+def test_an_expression_replaces_its_own_strengths_alone(portrait: Portrait3D, tmp_path, monkeypatch) -> None:
+    older, asked = replace(portrait, edits={"age": 1.5, "smile": -1.0, "jaw": 2.0}), []
+    monkeypatch.setattr(older, "edit", lambda strengths, directions: asked.append(strengths) or portrait)
+    write_expression(older, tmp_path / "s.mp4", {"smile": 2.0, "wink": 1.0, "jaw": 2.0}, 48)
+    asked = asked[1:]  # the first only asks whether all can be done
+    assert asked[0] == {"age": 1.5, "smile": -1, "jaw": 2, "wink": 0} and asked[24] == {"age": 1.5, "smile": 2, "jaw": 2, "wink": 1}
+    assert asked[12] == {"age": 1.5, "smile": 0.5, "jaw": 2, "wink": 0.5} == asked[36]
+    assert max(a["jaw"] for a in asked) <= 2 and len(asked) == 48
+
+
+def test_an_expression_is_refused_before_any_work(portrait: Portrait3D, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(Portrait3D, "render", lambda *args, **place: pytest.fail("rendered"))
+    path = tmp_path / "s.mp4"
+    for strengths, more, said in (({"component_0": 1.0}, {"frames": 20}, "48"), ({"beauty": 1.0}, {}, "no editing direction"),
+                                  ({"component_0": 9.0}, {}, "out of range"),
+                                  ({"component_0": 1.0}, {"background": "transparent"}, "transparent")):
+        with pytest.raises(RequestError, match=said):
+            write_expression(portrait, path, strengths, **more)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_film_of_an_expression(tmp_path) -> None:
+    portrait, told = Portrait3D.load(ROOT / "examples" / "noor", "cpu"), []
+    path = write_expression(portrait, tmp_path / "smile.mp4", {"smile": 2.5, "mouth_open": 1.5}, 48, lambda *done: told.append(done))
+    frames = np.stack([np.asarray(f) for f in imageio.get_reader(path)]).astype(int)
+    assert frames.shape == (48, 512, 512, 3) and told == [(i, 48) for i in range(1, 49)]
+    assert [p.name for p in tmp_path.iterdir()] == ["smile.mp4"]
+    neutral = to_uint8(portrait.render().image).astype(int)
+    jumps = np.abs(np.diff(frames, axis=0, append=frames[:1])).mean((1, 2, 3))
+    assert np.abs(frames[0] - neutral).mean() < 2  # as well as mp4 keeps it
+    assert jumps[-1] < 2 * np.median(jumps) + 1 and jumps.max() < 10
+    mouth = np.abs(frames - neutral)[:, 330:420, 190:320].mean((1, 2, 3))
+    assert mouth[24] > 5 * mouth[0] and mouth[24] > 10, mouth.round(1)
 
 
 def test_stills(portrait: Portrait3D, tmp_path) -> None:
