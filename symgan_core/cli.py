@@ -35,16 +35,17 @@ def build_parser() -> argparse.ArgumentParser:
     invert.add_argument("--seed", type=int, default=0)
     invert.add_argument("--json", action="store_true", help="print the report as JSON")
 
-    render = commands.add_parser("render", help="one view of a portrait")
+    render = commands.add_parser("render", help="one view of a portrait, or a film of an expression")
     render.add_argument("folder", type=Path)
     render.add_argument("--yaw", type=float, default=0.0)
     render.add_argument("--pitch", type=float, default=0.0)
     render.add_argument("--zoom", type=float, default=1.0)
     render.add_argument("--detail", default="on", choices=["on", "off"], help="the photo's own detail")
-    render.add_argument("--edit", nargs="+", default=[], metavar="NAME=STRENGTH", help="editing directions, e.g. age=1.5 smile=1")
+    render.add_argument("--edit", nargs="+", default=[], metavar="NAME=STRENGTH",
+                        help="editing directions, e.g. age=1.5 smile=1, and expressions by name: smile, surprise, frown, wink")
     render.add_argument("--background", default="white", help="a colour (name or #rrggbb), blurred (the photo's own) or transparent")
     render.add_argument("--directions", type=Path, help="a .safetensors file with directions of your own")
-    render.add_argument("--out", required=True, type=Path)
+    render.add_argument("--out", required=True, type=Path, help="a picture, or an .mp4 that goes from the face as it is to --edit and back")
     _common(render)
 
     convert = commands.add_parser("convert", help="official EG3D pickle to safetensors, running nothing out of it")
@@ -133,14 +134,31 @@ def _invert(args: argparse.Namespace) -> None:
 
 
 def _render(args: argparse.Namespace) -> None:
-    from .export import write_still
+    from .export import write_expression, write_still
     from .inversion import Portrait3D
 
-    name, strengths = _picture_name(args.out), _strengths(args.edit)
+    strengths, film = _strengths(args.edit), args.out.suffix.lower() == ".mp4"
+    if film:
+        _film_is_possible(args, strengths)
+    elif args.out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise RequestError(f"'{args.out.name}' is not a picture name.", "End it in .png, .jpg or .webp, or a film in .mp4.")
     portrait = Portrait3D.load(args.folder, args.device)
+    if film:
+        bar = _Bar()
+        write_expression(portrait, args.out, strengths, progress=lambda i, n: bar.show("video", i, n), background=args.background,
+                         directions=args.directions)
+        bar.close()
+        return
     if strengths:
         portrait = portrait.edit(strengths, args.directions)
-    write_still(portrait, name, args.yaw, args.pitch, args.zoom, args.background, args.detail == "on")
+    write_still(portrait, args.out, args.yaw, args.pitch, args.zoom, args.background, args.detail == "on")
+
+
+def _film_is_possible(args: argparse.Namespace, strengths: dict[str, float]) -> None:
+    if not strengths:
+        raise RequestError("A film needs --edit with a strength.", "For example: --edit smile. `invert` writes the turning film.")
+    if args.yaw or args.pitch or args.zoom != 1 or args.detail != "on":
+        raise RequestError("A film chooses its views itself.", "Leave --yaw, --pitch, --zoom and --detail out.")
 
 
 def _convert(args: argparse.Namespace) -> None:
@@ -197,20 +215,21 @@ def _faces(args: argparse.Namespace) -> None:
 
 
 def _strengths(words: list[str]) -> dict[str, float]:
-    out = {}
+    """Of NAME=STRENGTH, and of an expression's name alone all its strengths; what comes later counts."""
+    from .portrait.editing import PRESETS
+
+    out: dict[str, float] = {}
     for word in words:
-        name, _, value = word.partition("=")
+        name, sign, value = word.partition("=")
+        if not sign and name in PRESETS:
+            out |= PRESETS[name]
+            continue
         try:
             out[name] = float(value)
         except ValueError:
-            raise RequestError(f"'{word}' is not NAME=STRENGTH.", "For example: --edit age=1.5 smile=-1") from None
+            raise RequestError(f"'{word}' is neither NAME=STRENGTH nor an expression ({', '.join(PRESETS)}).",
+                               "For example: --edit age=1.5 smile=-1, or --edit surprise") from None
     return out
-
-
-def _picture_name(path: Path) -> Path:
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
-        raise RequestError(f"'{path.name}' is not a picture name.", "End it in .png, .jpg or .webp.")
-    return path
 
 
 class _Bar:

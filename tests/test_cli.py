@@ -9,10 +9,14 @@ from pathlib import Path
 import imageio.v2 as imageio
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from symgan_core import export
 from symgan_core.cli import main
 from symgan_core.generator import TriPlaneGenerator, save_generator
+from symgan_core.inversion import Portrait3D
+from symgan_core.portrait.editing import PRESETS
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,6 +24,17 @@ ROOT = Path(__file__).parents[1]
 def run(*args: object) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-m", "symgan_core", *map(str, args)], capture_output=True, text=True, cwd=ROOT,
                           env=os.environ | {"PYTHONWARNINGS": "ignore"})
+
+
+def rendered(folder: Path, path: Path, *words: str) -> np.ndarray:
+    assert main(["render", str(folder), "--out", str(path), *words]) == 0
+    return np.asarray(Image.open(path), float)
+
+
+def one_line(capsys) -> str:
+    said = capsys.readouterr().err.strip()
+    assert said and "\n" not in said
+    return said
 
 
 @pytest.fixture(scope="module")
@@ -56,18 +71,50 @@ def test_invert_writes_all_files(inverted: Path) -> None:
 
 
 def test_render_edits_and_refuses_words_that_are_no_edits(inverted: Path, tmp_path, capsys) -> None:
-    views = {}
-    for name, words in (("plain", []), ("dark", ["--edit", "skin_tone=-4"]), ("soft", ["--detail", "off"])):
-        assert main(["render", str(inverted), "--out", str(tmp_path / f"{name}.png"), *words]) == 0
-        views[name] = np.asarray(Image.open(tmp_path / f"{name}.png"), float)
-    assert np.abs(views["plain"] - views["dark"]).mean() > 1 and views["plain"].shape == (512, 512, 3)
+    views = {name: rendered(inverted, tmp_path / f"{name}.png", *words) for name, words in (
+        ("plain", []), ("wide", ["--edit", "face_width=2"]), ("soft", ["--detail", "off"]), ("surprise", ["--edit", "surprise"]),
+        ("preset", ["--edit", "smile"]), ("direction", ["--edit", "smile=1"]), ("both", ["--edit", "smile", "smile=1", "eye_opening=0"]))}
+    assert np.abs(views["plain"] - views["wide"]).mean() > 1 and views["plain"].shape == (512, 512, 3)
+    for name in ("surprise", "preset", "direction"):
+        assert np.abs(views["plain"] - views[name]).max() > 30, name
+    assert np.abs(views["preset"] - views["direction"]).max() > 10  # with a strength it is the direction of that name
+    assert np.array_equal(views["both"], views["direction"])  # what comes later counts
     energy = {name: np.square(np.diff(view.mean(-1)[180:360, 190:320], axis=1)).mean() for name, view in views.items()}
     assert energy["plain"] > 1.2 * energy["soft"], energy  # in the face: the photo's own detail
-    refused = {"age": "NAME=STRENGTH", "age=x": "NAME=STRENGTH", "beauty=1": "no editing direction", "age=99": "out of range"}
+    refused = {"age": "NAME=STRENGTH", "age=x": "NAME=STRENGTH", "smile=": "NAME=STRENGTH", "beauty=1": "no editing direction",
+               "age=99": "out of range"}
     for word, said in refused.items():
         assert main(["render", str(inverted), "--out", str(tmp_path / "no.png"), "--edit", word]) == 2
-        assert said in capsys.readouterr().err
+        assert said in one_line(capsys)
     assert not (tmp_path / "no.png").exists()
+
+
+def test_render_makes_skin_darker(inverted: Path, tmp_path) -> None:
+    plain, dark = (rendered(inverted, tmp_path / "a.png", *words) for words in ([], ["--edit", "skin_tone=-3"]))
+    assert np.abs(plain - dark).mean() > 1
+
+
+def test_render_films_an_expression(tiny: TriPlaneGenerator, frontal: torch.Tensor, tmp_path, monkeypatch) -> None:
+    save_generator(tiny, tmp_path / "tiny.safetensors")
+    report = {"generator": str(tmp_path / "tiny.safetensors")}
+    Portrait3D(tiny, tiny.mapping(torch.ones(1, 16), frontal[None]), frontal[None], report).save(tmp_path / "head")
+    words = ["render", str(tmp_path / "head"), "--out", str(tmp_path / "s.mp4"), "--background", "#336699", "--edit"]
+    assert main([*words, "component_0=2"]) == 0
+    film = [np.asarray(frame, int) for frame in imageio.get_reader(tmp_path / "s.mp4")]
+    assert len(film) == 72 and np.abs(film[0] - film[36]).max() > 20 and film[0][1, 1, 0] < 128  # not on white
+    asked = []
+    monkeypatch.setattr(export, "write_expression", lambda portrait, path, strengths, **more: asked.append(strengths))
+    assert main([*words, "surprise", "age=1", "mouth_open=0.5"]) == 0
+    assert asked == [PRESETS["surprise"] | {"age": 1.0, "mouth_open": 0.5}]
+
+
+def test_a_film_that_cannot_be_made_is_refused(inverted: Path, tmp_path, capsys) -> None:
+    for words, said in (([], "--edit"), (["--edit", "neutral"], "`invert`"), (["--edit", "grin"], "surprise"),
+                        (["--edit", "beauty=1"], "no editing direction"), (["--edit", "smile", "--yaw", "20"], "--yaw"),
+                        (["--edit", "smile", "--background", "transparent"], "transparent")):
+        assert main(["render", str(inverted), "--out", str(tmp_path / "no.mp4"), *words]) == 2
+        assert said in one_line(capsys)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_turned_head_is_a_head(inverted: Path, tmp_path) -> None:
