@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -18,11 +18,12 @@ from typing import NamedTuple
 import numpy as np
 
 from symgan_core.errors import SymganError
-from symgan_core.export import on_background, orbit_frames, write_orbit, write_video
+from symgan_core.export import expression_frames, on_background, orbit_frames, write_orbit, write_video
 from symgan_core.faces import Face, FaceCrop, choose_face, crop_advice, draw_check, draw_faces, load_provider, read_photo
 from symgan_core.generator import load_generator
 from symgan_core.inversion import PhotoRequest, Portrait3D, crop_face, start_inversion, to_uint8
 from symgan_core.portrait.editing import Direction, list_directions
+from symgan_core.portrait.editing.directions import EXPRESSION
 
 from . import texts
 from .gallery import Example, list_examples
@@ -30,6 +31,7 @@ from .settings import Settings
 from .share import ShareStore
 
 log = logging.getLogger("symgan.demo")
+ORBIT_FRAMES, EXPRESSION_FRAMES = 60, 72
 REMEMBERED = 4
 """Photos, and crops of them, that are kept in memory, so that a check and the work after it look once."""
 
@@ -149,9 +151,8 @@ class Studio:
         stopped = stop.is_set()
         portrait = inversion.portrait()
         folder = self._new_folder()
-        total = 60
-        for count in film(portrait, folder / "orbit.mp4", total):
-            yield Shown(bar(texts.STAGES["video"], count, total, note))
+        for count in film(orbit_frames(portrait, ORBIT_FRAMES), folder / "orbit.mp4"):
+            yield Shown(bar(texts.STAGES["video"], count, ORBIT_FRAMES, note))
         _, shares = inversion.origins()
         portrait.save(folder)
         note = f"{note} {texts.ORIGINS.format(**shares)}".strip()
@@ -185,8 +186,14 @@ class Studio:
 
     # -- looking, editing, sharing ----------------------------------------------------------------------------------
 
+    def strengths(self, portrait_id: str | None) -> dict[str, float]:
+        """Where all sliders begin: at what a portrait is edited by as it was opened; at 0 without one."""
+        with self._lock:
+            portrait = self.portraits.get(portrait_id or "")
+        return {d.name: portrait.edits.get(d.name, 0.0) if portrait else 0.0 for d in self.directions}
+
     def view(self, portrait_id: str | None, yaw: float, pitch: float, zoom: float, background: str,
-             strengths: list[float]) -> np.ndarray | None:
+             strengths: Mapping[str, float]) -> np.ndarray | None:
         """One view with edits; None without a portrait."""
         portrait = self._edited(portrait_id, strengths)
         if portrait is None:
@@ -194,35 +201,52 @@ class Studio:
         out = portrait.render(yaw=yaw, pitch=pitch, zoom=zoom)
         return on_background(out, fitting(portrait, background), portrait.backdrop)
 
-    def refilm(self, portrait_id: str | None, background: str, strengths: list[float]) -> Iterator[Shown]:
+    def refilm(self, portrait_id: str | None, background: str, strengths: Mapping[str, float]) -> Iterator[Shown]:
         """A new video with the edits of the sliders."""
         portrait = self._edited(portrait_id, strengths)
         if portrait is None:
             yield Shown(message(texts.EXPIRED, "error"))
             return
-        path, total = self._new_folder() / "orbit.mp4", 60
-        for count in film(portrait, path, total, fitting(portrait, background)):
+        yield from self._film(orbit_frames(portrait, ORBIT_FRAMES, fitting(portrait, background)), "orbit.mp4", ORBIT_FRAMES)
+
+    def film_expression(self, portrait_id: str | None, background: str, strengths: Mapping[str, float]) -> Iterator[Shown]:
+        """A video in which the face takes on the expression of the sliders and lets go of it; what the other sliders do stays."""
+        grouped = any(d.group == EXPRESSION for d in self.directions)
+        moving = {d.name: strengths.get(d.name, 0.0) for d in self.directions if not grouped or d.group == EXPRESSION}
+        portrait = self._edited(portrait_id, {name: s for name, s in strengths.items() if name not in moving})
+        if portrait is None:
+            yield Shown(message(texts.EXPIRED, "error"))
+            return
+        if not any(moving.values()):
+            yield Shown(message(texts.NO_EXPRESSION, "error"))
+            return
+        pictures = expression_frames(portrait, moving, EXPRESSION_FRAMES, fitting(portrait, background))
+        yield from self._film(pictures, "expression.mp4", EXPRESSION_FRAMES)
+
+    def _film(self, pictures: Iterable[np.ndarray], name: str, total: int) -> Iterator[Shown]:
+        path = self._new_folder() / name
+        for count in film(pictures, path):
             yield Shown(bar(texts.STAGES["video"], count, total))
         yield Shown(message(texts.FILMED, "done"), video=str(path), files=[str(path)])
 
-    def share(self, portrait_id: str | None, strengths: list[float]) -> tuple[str, str] | None:
+    def share(self, portrait_id: str | None, strengths: Mapping[str, float]) -> tuple[str, str] | None:
         """Store the portrait as it is now; its id and delete token, or None without a portrait."""
         portrait = self._edited(portrait_id, strengths)
         if portrait is None:
             return None
         folder = self._new_folder()
-        video = self._video_of(portrait_id) if not any(strengths) else None
+        video = self._video_of(portrait_id) if portrait is self.portraits.get(portrait_id) else None
         made = self.shares.add(portrait, video or write_orbit(portrait, folder / "orbit.mp4"))
         return made.id, made.token
 
-    def _edited(self, portrait_id: str | None, strengths: list[float]) -> Portrait3D | None:
+    def _edited(self, portrait_id: str | None, strengths: Mapping[str, float]) -> Portrait3D | None:
+        """A portrait at the strengths of the sliders: itself where they are as it was opened."""
         with self._lock:
             portrait = self.portraits.get(portrait_id or "")
             if portrait is not None:
                 self.portraits.move_to_end(portrait_id)
-        if portrait is None or not any(strengths):
-            return portrait
-        return portrait.edit({d.name: s for d, s in zip(self.directions, strengths, strict=False)})
+        wanted = {name: strength for name, strength in strengths.items() if strength}
+        return portrait if portrait is None or wanted == portrait.edits else portrait.edit(wanted)
 
     # -- the store --------------------------------------------------------------------------------------------------
 
@@ -266,14 +290,14 @@ def fitting(portrait: Portrait3D, background: str) -> str:
     return "white" if background == "blurred" and portrait.backdrop is None else background
 
 
-def film(portrait: Portrait3D, path: Path, total: int, background: str = "white") -> Iterator[int]:
-    """Write the orbit in a way that can tell how far it is."""
-    pictures = []
-    for picture in orbit_frames(portrait, total, background):
-        pictures.append(picture)
-        if len(pictures) % 4 == 0:
-            yield len(pictures)
-    write_video(pictures, path)
+def film(pictures: Iterable[np.ndarray], path: Path) -> Iterator[int]:
+    """Write a video of pictures that are rendered as they are asked for, in a way that can tell how far it is."""
+    rendered = []
+    for picture in pictures:
+        rendered.append(picture)
+        if len(rendered) % 4 == 0:
+            yield len(rendered)
+    write_video(rendered, path)
 
 
 def bar(text: str, step: int, total: int, note: str = "") -> str:

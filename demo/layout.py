@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import gradio as gr
 from symgan_core.inversion import PhotoRequest
 
 from . import texts
+from .edits import edit_block
 from .handlers import Checked, Shown, Studio, bar, link_for, message
 
 CSS = Path(__file__).with_name("page.css")
@@ -24,7 +26,6 @@ def upload_path(payload: Any) -> str | None:
 def build(studio: Studio) -> gr.Blocks:
     """The whole page, ready to be queued and launched."""
     settings = studio.settings
-    directions = studio.directions
     with gr.Blocks(title=f"{texts.TITLE}: {texts.TAGLINE}", analytics_enabled=False, delete_cache=(3600, 7200)) as page:
         portrait_id, share_state = gr.State(None, time_to_live=7200), gr.State(None)
         gr.HTML(f'<div class="sg-head"><h1>{texts.TITLE}</h1><p class="sg-tag">{texts.TAGLINE}</p>'
@@ -68,14 +69,12 @@ def build(studio: Studio) -> gr.Blocks:
                     zoom = gr.Slider(0.7, 1.8, 1, step=0.05, label=texts.ZOOM, elem_id="zoom")
                 background = gr.Radio([(label, key) for key, label in texts.BACKGROUNDS.items()], value="white", label=texts.BACKGROUND,
                                       elem_id="background")
-                with gr.Accordion(texts.EDIT, open=True):
-                    with gr.Row():
-                        edits = [gr.Slider(-d.limit, d.limit, 0, step=0.1, label=d.label, info=d.hint or None, min_width=200,
-                                           elem_id=f"edit-{d.name}")
-                                 for d in directions]
-                    with gr.Row():
-                        reset = gr.Button(texts.RESET, size="sm")
-                        refilm = gr.Button(texts.NEW_VIDEO, size="sm")
+                gr.Markdown(f"**{texts.EDIT}**", elem_classes="sg-quiet")
+                edits = edit_block(studio.directions)
+                with gr.Row():
+                    reset = gr.Button(texts.RESET, size="sm", elem_id="reset-all")
+                    refilm = gr.Button(texts.NEW_VIDEO, size="sm", elem_id="refilm")
+                    express = gr.Button(texts.NEW_EXPRESSION, size="sm", elem_id="film-expression")
                 with gr.Row():
                     share = gr.Button(texts.SHARE, elem_id="share")
                     unshare = gr.Button(texts.UNSHARE, visible=False, elem_id="unshare")
@@ -86,8 +85,8 @@ def build(studio: Studio) -> gr.Blocks:
         gr.Markdown(f"{texts.FOOTER} {provider}", elem_classes="sg-footer")
 
         stage = [status, preview, video, portrait_id, files, go, stop]
-        looks = [portrait_id, yaw, pitch, zoom, background, *edits]
-
+        sliders = list(edits.sliders.values())
+        looks = [portrait_id, yaw, pitch, zoom, background, *sliders]
         crops = [photo_roll, photo_zoom, photo_right, photo_down]
 
         def asked(number: float, own: bool, yaw: float, pitch: float, roll: float, zoom: float, right: float, down: float) -> PhotoRequest:
@@ -138,18 +137,24 @@ def build(studio: Studio) -> gr.Blocks:
                 out[portrait_id] = shown.portrait_id
             return out
 
-        def look(number: str | None, yaw: float, pitch: float, zoom: float, background: str, *strengths: float) -> Any:
-            return studio.view(number, yaw, pitch, zoom, background, list(strengths))
+        def look(number: str | None, yaw: float, pitch: float, zoom: float, background: str, *values: float) -> Any:
+            return studio.view(number, yaw, pitch, zoom, background, edits.named(values))
+
+        def begin(number: str | None = None) -> dict[Any, Any]:
+            """The sliders of a portrait that has just been made or opened; at their middle without one."""
+            return {yaw: 0, pitch: 0, zoom: 1} | edits.at(studio.strengths(number))
 
         def open_example(event: gr.SelectData) -> dict[Any, Any]:
             return updates(studio.open_example(event.index)) | {preview: gr.update(visible=False), view: gr.update(visible=True)}
 
-        def film_again(number: str | None, background: str, *strengths: float) -> Iterator[dict[Any, Any]]:
-            for shown in studio.refilm(number, background, list(strengths)):
-                yield updates(shown)
+        def film_again(number: str | None, background: str, *values: float) -> Iterator[dict[Any, Any]]:
+            yield from map(updates, studio.refilm(number, background, edits.named(values)))
 
-        def make_link(number: str | None, request: gr.Request, *strengths: float) -> dict[Any, Any]:
-            made = studio.share(number, list(strengths))
+        def film_expression(number: str | None, background: str, *values: float) -> Iterator[dict[Any, Any]]:
+            yield from map(updates, studio.film_expression(number, background, edits.named(values)))
+
+        def make_link(number: str | None, request: gr.Request, *values: float) -> dict[Any, Any]:
+            made = studio.share(number, edits.named(values))
             if made is None:
                 raise gr.Error(texts.NOTHING_TO_SHARE, print_exception=False)
             address = link_for(str(request.headers.get("referer") or request.request.base_url), made[0])
@@ -175,7 +180,7 @@ def build(studio: Studio) -> gr.Blocks:
             return updates(shown) | {making: gr.update(visible=False), shared_note: gr.update(value=home, visible=True),
                                      status: gr.update(visible=False), share: gr.update(visible=False), files: gr.update(visible=False)}
 
-        zeros = [gr.update(value=0), gr.update(value=0), gr.update(value=1), *(gr.update(value=0) for _ in edits)]
+        places = [yaw, pitch, zoom, *sliders]
         heavy = {"concurrency_id": "heavy", "concurrency_limit": 1}
         light = {"show_progress": "hidden", "concurrency_id": "light", "concurrency_limit": 2, "api_visibility": "private"}
         wanted = [face, own_pose, photo_yaw, photo_pitch, *crops]
@@ -187,16 +192,21 @@ def build(studio: Studio) -> gr.Blocks:
         for control in (own_pose, *crops):
             control.input(nudge, [photo, *wanted], checking, trigger_mode="always_last", **light)
         made = go.click(run, [photo, preset, *wanted], [*stage, view], **heavy, api_name="invert", show_progress="hidden")
-        made.then(lambda: zeros, None, [yaw, pitch, zoom, *edits], **light).then(look, looks, view, **light)
+        made.then(begin, portrait_id, places, **light).then(look, looks, view, **light)
         stop.click(halt, None, None, queue=False, api_visibility="private")
         opened = gallery.select(open_example, None, [*stage, view], show_progress="minimal", api_visibility="private")
-        opened.then(lambda: zeros, None, [yaw, pitch, zoom, *edits], **light).then(look, looks, view, **light)
-        for control in (yaw, pitch, zoom, background, *edits):
+        opened.then(begin, portrait_id, places, **light).then(look, looks, view, **light)
+        for control in (yaw, pitch, zoom, background, *sliders):
             control.input(look, looks, view, trigger_mode="always_last", **light)
-        reset.click(lambda: zeros, None, [yaw, pitch, zoom, *edits], **light).then(look, looks, view, **light)
-        refilm.click(film_again, [portrait_id, background, *edits], stage, **heavy, show_progress="hidden", api_visibility="private")
-        share.click(make_link, [portrait_id, *edits], [link, unshare, share_state], **heavy, api_visibility="private")
+        reset.click(begin, None, places, **light).then(look, looks, view, **light)
+        for setter in edits.setters:
+            some = [edits.sliders[name] for name in setter.strengths]
+            setter.button.click(partial(edits.at, setter.strengths), None, some, **light).then(look, looks, view, **light)
+        for button, work in ((refilm, film_again), (express, film_expression)):
+            shown = button.click(lambda: gr.update(visible=True), None, status, **light)  # a shared head hides it until there is news
+            shown.then(work, [portrait_id, background, *sliders], stage, **heavy, show_progress="hidden", api_visibility="private")
+        share.click(make_link, [portrait_id, *sliders], [link, unshare, share_state], **heavy, api_visibility="private")
         unshare.click(delete_link, share_state, [link, unshare, share_state], api_visibility="private")
         arrived = page.load(arrive, None, [*stage, making, shared_note, share], show_progress="hidden", api_visibility="private")
-        arrived.then(look, looks, view, **light)
+        arrived.then(begin, portrait_id, places, **light).then(look, looks, view, **light)
     return page

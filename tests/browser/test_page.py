@@ -109,6 +109,16 @@ def slide(page, element: str, value: float) -> None:
     box.press("Enter")
 
 
+def at(page, element: str, value: float) -> None:
+    """Wait until a slider is there."""
+    there = "([id, value]) => { const n = document.querySelector(`#${id} input[type=number]`); return n && Number(n.value) === value }"
+    page.wait_for_function(there, arg=[element, value], timeout=30_000)
+
+
+def open_group(page, name: str) -> None:
+    page.locator(f"#group-{name} > button").click()
+
+
 def upload(page, astronaut, tmp_path, preset: str) -> None:
     """Give the page the astronaut, and start."""
     path = tmp_path / "astronaut.png"
@@ -128,8 +138,11 @@ def test_upload_wait_and_a_playing_video(page, server: Server, astronaut, tmp_pa
     first = picture(page)
     slide(page, "yaw", 30)
     second = new_picture(page, first)
-    slide(page, "edit-skin_tone", -2)
-    new_picture(page, second)
+    slide(page, "edit-smile", 1.5)
+    third = new_picture(page, second)
+    open_group(page, "shape")
+    slide(page, "edit-face_width", -1)
+    new_picture(page, third)
     page.screenshot(path=str(server.folder / "page.png"))
     page.click("#share")
     page.wait_for_selector("#link textarea, #link input", timeout=120_000)
@@ -141,8 +154,15 @@ def test_upload_wait_and_a_playing_video(page, server: Server, astronaut, tmp_pa
     page.goto(link)
     assert playing(page) >= 2
     shared = picture(page)
+    at(page, "edit-smile", 1.5)  # the sliders are where they were when it was shared
+    open_group(page, "shape")
+    at(page, "edit-face_width", -1)
     slide(page, "yaw", -20)
-    new_picture(page, shared)
+    turned = new_picture(page, shared)
+    page.click("#reset-shape")
+    new_picture(page, turned)
+    at(page, "edit-face_width", 0)
+    at(page, "edit-smile", 1.5)
     assert not page.locator("#go").is_visible()
 
 
@@ -152,6 +172,29 @@ def test_gallery_opens_at_once_and_its_sliders_work(page) -> None:
     first = picture(page)
     slide(page, "yaw", -35)
     new_picture(page, first)
+
+
+def test_an_expression_is_one_click_and_a_film_another(page) -> None:
+    page.locator("#gallery button img, #gallery .grid-container img").first.click()
+    playing(page, 30)
+    plain = picture(page)
+    page.click("#film-expression")  # none yet
+    page.locator("#status .sg-error", has_text="expression").wait_for(timeout=30_000)
+    page.click("#expression-surprise")
+    surprised = new_picture(page, plain)
+    for name, value in (("brow_raise", 2), ("eye_opening", 2), ("mouth_open", 1.6), ("smile", 0)):
+        at(page, f"edit-{name}", value)
+    page.click("#film-expression")
+    page.locator("#status .sg-done", has_text="new video").wait_for(timeout=300_000)
+    assert abs(playing(page) - 3) < 0.2  # 72 frames
+    page.click("#expression-neutral")
+    neutral = new_picture(page, surprised)
+    at(page, "edit-brow_raise", 0)
+    page.click("#expression-smile")
+    smiling = new_picture(page, neutral)
+    page.click("#reset-all")
+    new_picture(page, smiling)
+    at(page, "edit-smile", 0)
 
 
 def test_stop_keeps_the_best_so_far(page, astronaut, tmp_path) -> None:

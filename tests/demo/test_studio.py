@@ -1,15 +1,19 @@
 """The page's workshop without a browser: what a click gets, also when things go wrong."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
 
-from demo import handlers
+from demo import build, handlers, texts
+from demo.edits import edit_block
 from demo.handlers import Studio
 from demo.settings import Settings
 from symgan_core.inversion import METHODS, PhotoRequest
+from symgan_core.portrait.editing import DIRECTIONS, PRESETS, Direction
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +25,11 @@ def studio(tmp_path_factory) -> Studio:
 def test_an_example_opens_with_video_and_view(studio: Studio) -> None:
     shown = studio.open_example(0)
     assert Path(shown.video).is_file() and shown.portrait_id in studio.portraits
-    zeros = [0.0] * 7
+    zeros = {d.name: 0 for d in studio.directions}
     front, side = studio.view(shown.portrait_id, 0, 0, 1, "white", zeros), studio.view(shown.portrait_id, 40, 0, 1, "white", zeros)
     assert front.shape == (512, 512, 3) and np.abs(front.astype(int) - side).mean() > 5
-    older = studio.view(shown.portrait_id, 0, 0, 1, "white", [2.0, *zeros[1:]])
-    assert np.abs(front.astype(int) - older).mean() > 1
+    wider = studio.view(shown.portrait_id, 0, 0, 1, "white", zeros | {"face_width": 2.0})
+    assert np.abs(front.astype(int) - wider).mean() > 1
     assert np.array_equal(studio.view(shown.portrait_id, 0, 0, 1, "white", zeros), front)
     dark = studio.view(shown.portrait_id, 0, 0, 1, "#1f2430", zeros)
     assert dark[2, 2].tolist() == pytest.approx([31, 36, 48], abs=2) and np.abs(dark[256, 256].astype(int) - front[256, 256]).max() < 3
@@ -53,16 +57,85 @@ def test_warming_up_goes_as_far_as_the_first_step(studio: Studio, monkeypatch, c
 def test_portraits_in_memory_are_bounded(studio: Studio) -> None:
     numbers = [studio.open_example(i % 3).portrait_id for i in range(4)]
     assert len(studio.portraits) == 2 and len(set(numbers)) == 4
-    assert studio.view(numbers[0], 0, 0, 1, "white", []) is None and studio.share(numbers[0], []) is None
-    assert "no longer" in list(studio.refilm(numbers[0], "white", []))[-1].status
+    assert studio.view(numbers[0], 0, 0, 1, "white", {}) is None and studio.share(numbers[0], {}) is None
+    for work in (studio.refilm, studio.film_expression):
+        assert "no longer" in list(work(numbers[0], "white", {"smile": 1.0}))[-1].status
+    assert not any(studio.strengths(numbers[0]).values()) and not any(studio.strengths(None).values())
 
 
 def test_a_share_opens_after_a_restart(studio: Studio) -> None:
-    made = studio.share(studio.open_example(1).portrait_id, [0.0] * 7)
+    made = studio.share(studio.open_example(1).portrait_id, {"smile": 0})
     again = Studio(studio.settings)
     shown = again.open_share(made[0])
-    assert Path(shown.video).is_file() and again.view(shown.portrait_id, 10, 0, 1, "white", [0.0] * 7) is not None
+    assert Path(shown.video).is_file() and again.view(shown.portrait_id, 10, 0, 1, "white", {}) is not None
     assert again.open_share("A" * 22) is None
+
+
+def test_a_share_of_an_edited_head_opens_with_its_sliders(studio: Studio, monkeypatch) -> None:
+    monkeypatch.setattr(handlers, "write_orbit", lambda portrait, path: write_video([portrait.edits], path))
+    monkeypatch.setattr(handlers, "write_video", write_video)
+    plain, edits = studio.open_example(0).portrait_id, {"smile": 1.5, "face_width": -1.0}
+    zeros = studio.strengths(plain)
+    assert list(zeros) == [d.name for d in DIRECTIONS] and not any(zeros.values())
+    shown = studio.open_share(studio.share(plain, zeros | edits)[0])
+    assert studio.strengths(shown.portrait_id) == zeros | edits
+    seen = {name: studio.view(shown.portrait_id, 0, 0, 1, "white", zeros | sliders).astype(int) for name, sliders in (
+        ("shared", edits), ("undone", {}), ("more", edits | {"mouth_open": 1.0}))}
+    assert np.array_equal(seen["shared"], studio.view(plain, 0, 0, 1, "white", zeros | edits))
+    assert np.array_equal(seen["undone"], studio.view(plain, 0, 0, 1, "white", zeros))
+    assert np.array_equal(seen["more"], studio.view(plain, 0, 0, 1, "white", zeros | edits | {"mouth_open": 1.0}))
+    # Sliders that were not moved: its own video does. Others: a new one.
+    same, other = (studio.shares.find(studio.share(shown.portrait_id, zeros | sliders)[0]) for sliders in (edits, {}))
+    assert (same / "orbit.mp4").read_text() == "[{'smile': 1.5, 'face_width': -1.0}]" and (other / "orbit.mp4").read_text() == "[{}]"
+
+
+def write_video(pictures, path: Path) -> Path:
+    path.write_text(str(pictures))
+    return path
+
+
+def test_an_expression_is_filmed_over_the_other_edits(studio: Studio, monkeypatch) -> None:
+    asked = []
+
+    def frames(portrait, strengths, count, background):
+        asked.append((portrait.edits, {name: s for name, s in strengths.items() if s}, background))
+        return iter([f"frame {i}" for i in range(count)])
+
+    monkeypatch.setattr(handlers, "expression_frames", frames)
+    monkeypatch.setattr(handlers, "write_video", write_video)
+    number = studio.open_example(0).portrait_id
+    *_, before, last = studio.film_expression(number, "#1f2430", studio.strengths(number) | {"age": 1.0, "smile": 2.0, "wink": -1.0})
+    assert asked == [({"age": 1.0}, {"smile": 2.0, "wink": -1.0}, "#1f2430")] and "width:100" in before.status
+    assert Path(last.video).read_text().count("frame") == 72 and last.files == [last.video] and "sg-done" in last.status
+    nothing = list(studio.film_expression(number, "white", {"age": 1.0}))
+    assert len(nothing) == 1 and texts.NO_EXPRESSION in nothing[0].status and nothing[0].video is None
+    # Directions of another generator are in no group: all of them are filmed.
+    monkeypatch.setattr(studio, "directions", tuple(replace(d, group="") for d in DIRECTIONS))
+    list(studio.film_expression(number, "white", {"age": 1.0}))
+    assert asked[1:] == [({}, {"age": 1.0}, "white")]
+
+
+def test_sliders_stand_in_groups_with_buttons_that_set_some_of_them(studio: Studio) -> None:
+    assert texts.EXPRESSIONS.keys() == PRESETS.keys()
+    with gr.Blocks():
+        block = edit_block(studio.directions)
+    assert list(block.sliders) == [d.name for d in DIRECTIONS]
+    assert [(s.minimum, s.maximum, s.value) for s in block.sliders.values()] == [(-d.limit, d.limit, 0) for d in DIRECTIONS]
+    said = {s.button.value: s.strengths for s in block.setters}
+    assert list(said) == [*texts.EXPRESSIONS.values(), "Reset expression", "Reset shape", "Reset hair", "Reset colour and light"]
+    expression = {d.name: 0 for d in DIRECTIONS if d.group == "Expression"}
+    assert said["Reset expression"] == said["Neutral"] == expression
+    assert said["Surprise"] == expression | PRESETS["surprise"] and said["Surprise"].keys() == expression.keys()
+    values = [float(i) for i in range(len(DIRECTIONS))]
+    assert block.named(values) == {d.name: v for d, v in zip(DIRECTIONS, values, strict=True)}
+    assert block.at({"jaw": 1.0}) == {block.sliders["jaw"]: 1.0}
+    with gr.Blocks():  # of a generator whose directions have no names of their own
+        plain = edit_block([Direction(f"component_{i}", f"Component {i}", "", 2.0) for i in range(3)])
+    assert [s.button.value for s in plain.setters] == ["Reset components"] and len(plain.sliders) == 3
+
+
+def test_the_page_builds(studio: Studio) -> None:
+    assert len(build(studio).fns) > 20
 
 
 def test_a_photo_is_checked_before_time_is_spent(studio: Studio, astronaut: np.ndarray, tmp_path, monkeypatch) -> None:
