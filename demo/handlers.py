@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 
 from symgan_core.errors import SymganError
-from symgan_core.export import expression_frames, on_background, orbit_frames, write_orbit, write_video
+from symgan_core.export import expression_frames, on_background, orbit_frames, write_orbit
 from symgan_core.faces import Face, FaceCrop, choose_face, crop_advice, draw_check, draw_faces, load_provider, read_photo
 from symgan_core.generator import load_generator
-from symgan_core.inversion import PhotoRequest, Portrait3D, crop_face, start_inversion, to_uint8
+from symgan_core.inversion import PhotoRequest, Portrait3D, crop_face, start_inversion
 from symgan_core.portrait.editing import Direction, list_directions
 from symgan_core.portrait.editing.directions import EXPRESSION
 
@@ -29,9 +29,10 @@ from . import texts
 from .gallery import Example, list_examples
 from .settings import Settings
 from .share import ShareStore
+from .work import FRAMES, film_into, invert_into
 
 log = logging.getLogger("symgan.demo")
-ORBIT_FRAMES, EXPRESSION_FRAMES = 60, 72
+EXPRESSION_FRAMES = 72
 REMEMBERED = 4
 """Photos, and crops of them, that are kept in memory, so that a check and the work after it look once."""
 
@@ -142,21 +143,15 @@ class Studio:
         file = _file(photo)
         (_, faces), (number, crop) = self._found(file), self._cut(file, request)
         note = _which(faces, number)
-        inversion = start_inversion(crop, self.generator, "spi", preset, 0, request, self.settings.generator)
-        yield Shown(bar(texts.STAGES["pivot"], 0, 1, note), preview=to_uint8(inversion.target.image))
-        for event in inversion:
-            yield Shown(bar(texts.STAGES[event.stage], event.step, event.total, note), preview=event.preview)
-            if stop.is_set():
-                break
-        stopped = stop.is_set()
-        portrait = inversion.portrait()
-        folder = self._new_folder()
-        for count in film(orbit_frames(portrait, ORBIT_FRAMES), folder / "orbit.mp4"):
-            yield Shown(bar(texts.STAGES["video"], count, ORBIT_FRAMES, note))
-        _, shares = inversion.origins()
-        portrait.save(folder)
+        folder, shares = self._new_folder(), {}
+        for done in invert_into(folder, crop, self.generator, preset, request, self.settings.generator, stop.is_set):
+            if done.stage == "done":
+                shares = done.origins
+            else:
+                yield Shown(bar(texts.STAGES[done.stage], done.step, done.total, note), preview=done.preview)
+        portrait = Portrait3D.load(folder, base=self.generator)
         note = f"{note} {texts.ORIGINS.format(**shares)}".strip()
-        text = (texts.STOPPED if stopped else texts.DONE).format(seconds=time.monotonic() - begin)
+        text = (texts.STOPPED if stop.is_set() else texts.DONE).format(seconds=time.monotonic() - begin)
         yield Shown(message(f"{text} {note}", "done"), video=str(folder / "orbit.mp4"), portrait_id=self._keep(portrait, folder),
                     files=[str(folder / name) for name in ("orbit.mp4", "portrait.safetensors", "report.json")])
 
@@ -207,7 +202,7 @@ class Studio:
         if portrait is None:
             yield Shown(message(texts.EXPIRED, "error"))
             return
-        yield from self._film(orbit_frames(portrait, ORBIT_FRAMES, fitting(portrait, background)), "orbit.mp4", ORBIT_FRAMES)
+        yield from self._film(orbit_frames(portrait, FRAMES, fitting(portrait, background)), "orbit.mp4", FRAMES)
 
     def film_expression(self, portrait_id: str | None, background: str, strengths: Mapping[str, float]) -> Iterator[Shown]:
         """A video in which the face takes on the expression of the sliders and lets go of it; what the other sliders do stays."""
@@ -224,10 +219,10 @@ class Studio:
         yield from self._film(pictures, "expression.mp4", EXPRESSION_FRAMES)
 
     def _film(self, pictures: Iterable[np.ndarray], name: str, total: int) -> Iterator[Shown]:
-        path = self._new_folder() / name
-        for count in film(pictures, path):
-            yield Shown(bar(texts.STAGES["video"], count, total))
-        yield Shown(message(texts.FILMED, "done"), video=str(path), files=[str(path)])
+        folder = self._new_folder()
+        for done in film_into(folder, pictures, name):
+            yield Shown(bar(texts.STAGES["video"], done.step, total))
+        yield Shown(message(texts.FILMED, "done"), video=str(folder / name), files=[str(folder / name)])
 
     def share(self, portrait_id: str | None, strengths: Mapping[str, float]) -> tuple[str, str] | None:
         """Store the portrait as it is now; its id and delete token, or None without a portrait."""
@@ -288,16 +283,6 @@ def _which(faces: list[Face], number: int) -> str:
 def fitting(portrait: Portrait3D, background: str) -> str:
     """The background that was asked for; white for a portrait that knows nothing of its photo's (an example, a shared one)."""
     return "white" if background == "blurred" and portrait.backdrop is None else background
-
-
-def film(pictures: Iterable[np.ndarray], path: Path) -> Iterator[int]:
-    """Write a video of pictures that are rendered as they are asked for, in a way that can tell how far it is."""
-    rendered = []
-    for picture in pictures:
-        rendered.append(picture)
-        if len(rendered) % 4 == 0:
-            yield len(rendered)
-    write_video(rendered, path)
 
 
 def bar(text: str, step: int, total: int, note: str = "") -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo import build, handlers, texts
+from demo import build, handlers, texts, work
 from demo.edits import edit_block
 from demo.handlers import Studio
 from demo.settings import Settings
@@ -73,7 +73,7 @@ def test_a_share_opens_after_a_restart(studio: Studio) -> None:
 
 def test_a_share_of_an_edited_head_opens_with_its_sliders(studio: Studio, monkeypatch) -> None:
     monkeypatch.setattr(handlers, "write_orbit", lambda portrait, path: write_video([portrait.edits], path))
-    monkeypatch.setattr(handlers, "write_video", write_video)
+    monkeypatch.setattr(work, "write_video", write_video)
     plain, edits = studio.open_example(0).portrait_id, {"smile": 1.5, "face_width": -1.0}
     zeros = studio.strengths(plain)
     assert list(zeros) == [d.name for d in DIRECTIONS] and not any(zeros.values())
@@ -102,7 +102,7 @@ def test_an_expression_is_filmed_over_the_other_edits(studio: Studio, monkeypatc
         return iter([f"frame {i}" for i in range(count)])
 
     monkeypatch.setattr(handlers, "expression_frames", frames)
-    monkeypatch.setattr(handlers, "write_video", write_video)
+    monkeypatch.setattr(work, "write_video", write_video)
     number = studio.open_example(0).portrait_id
     *_, before, last = studio.film_expression(number, "#1f2430", studio.strengths(number) | {"age": 1.0, "smile": 2.0, "wink": -1.0})
     assert asked == [({"age": 1.0}, {"smile": 2.0, "wink": -1.0}, "#1f2430")] and "width:100" in before.status

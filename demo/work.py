@@ -1,0 +1,68 @@
+"""The heavy part of a visit: a photo's crop to files of a finished head. Yields plain CPU data, so that it may run in another process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from symgan_core.export import orbit_frames, write_strip, write_video
+from symgan_core.faces import FaceCrop
+from symgan_core.generator import TriPlaneGenerator
+from symgan_core.inversion import PhotoRequest, start_inversion, to_uint8
+
+FRAMES = 60
+"""Of the film of a finished head."""
+EVERY = 4
+"""Frames between two reports."""
+COARSE_SIDE = 128
+"""Pixels of a view in the strip that is on the page first."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the work is: ``stage`` with ``step`` of ``total``; ``preview``: uint8 ``[H, W, 3]`` or None.
+
+    The last one has the stage "done" and ``origins``, shares of the turned head by where they come from.
+    """
+
+    stage: str
+    step: int
+    total: int
+    preview: np.ndarray | None = None
+    origins: dict[str, float] = field(default_factory=dict)
+
+
+def invert_into(folder: Path, crop: FaceCrop, generator: TriPlaneGenerator, preset: str, request: PhotoRequest, source: str,
+                stop: Callable[[], bool]) -> Iterator[Progress]:
+    """Invert a crop and write ``portrait.safetensors``, ``report.json``, ``orbit.mp4``, ``strip.webp`` and ``coarse.webp`` into ``folder``.
+
+    Args:
+        source: of the generator, as ``load_generator`` knows it.
+        stop: asked after each step; when it says so the best so far is filmed.
+    """
+    inversion = start_inversion(crop, generator, "spi", preset, 0, request, source)
+    yield Progress("pivot", 0, 1, to_uint8(inversion.target.image))
+    for event in inversion:
+        yield Progress(event.stage, event.step, event.total, event.preview)
+        if stop():
+            break
+    portrait = inversion.portrait()
+    portrait.save(folder)
+    yield from film_into(folder, orbit_frames(portrait, FRAMES))
+    yield Progress("done", 1, 1, origins=inversion.origins()[1])
+
+
+def film_into(folder: Path, pictures: Iterable[np.ndarray], name: str = "orbit.mp4") -> Iterator[Progress]:
+    """Write a film of ``pictures`` that are rendered as they are asked for; of an orbit, the strips for the page too."""
+    rendered: list[np.ndarray] = []
+    for picture in pictures:
+        rendered.append(picture)
+        if len(rendered) % EVERY == 0:
+            yield Progress("video", len(rendered), FRAMES, picture if len(rendered) % (4 * EVERY) == 0 else None)
+    write_video(rendered, folder / name)
+    if name == "orbit.mp4":
+        write_strip(rendered, folder / "strip.webp")
+        write_strip(rendered, folder / "coarse.webp", COARSE_SIDE)
