@@ -58,8 +58,8 @@ def test_portraits_in_memory_are_bounded(studio: Studio) -> None:
     numbers = [studio.open_example(i % 3).portrait_id for i in range(4)]
     assert len(studio.portraits) == 2 and len(set(numbers)) == 4
     assert studio.view(numbers[0], 0, 0, 1, "white", {}) is None and studio.share(numbers[0], {}) is None
-    for work in (studio.refilm, studio.film_expression):
-        assert "no longer" in list(work(numbers[0], "white", {"smile": 1.0}))[-1].status
+    for making in (studio.refilm, studio.film_expression):
+        assert "no longer" in list(making(numbers[0], "white", {"smile": 1.0}))[-1].status
     assert not any(studio.strengths(numbers[0]).values()) and not any(studio.strengths(None).values())
 
 
