@@ -186,6 +186,18 @@ def on_background(out: Synthesized, background: str, backdrop: Tensor | None = N
     return to_uint8(out.image + (1 - opacity) * (_behind(out.image, background, backdrop) - 1))
 
 
+def depth_picture(out: Synthesized) -> np.ndarray:
+    """A view's depth as uint8 ``[H, W, 3]`` on white: near is light, far is dark."""
+    size = out.image.shape[-1]
+    depth, opacity = (F.interpolate(x, (size, size), mode="bilinear", align_corners=False) for x in (out.image_depth, out.image_opacity))
+    solid = opacity > 0.5
+    if not bool(solid.any()):
+        return to_uint8(torch.ones_like(out.image))
+    near, far = depth[solid].quantile(torch.tensor([0.01, 0.99], device=depth.device))
+    light = 1 - 0.85 * ((depth - near) / (far - near).clamp(min=1e-6)).clamp(0, 1)
+    return to_uint8(torch.lerp(torch.ones_like(light), light, opacity.clamp(0, 1)).expand(-1, 3, -1, -1) * 2 - 1)
+
+
 def _behind(image: Tensor, background: str, backdrop: Tensor | None) -> Tensor:
     if background == "blurred":
         if backdrop is None:

@@ -42,8 +42,8 @@ PEOPLE = (
     Made("rosa", "Rosa", 17, -8.0, {"gender": -1.4, "age": 1.2, "hair_style": (3, 3.0), "asymmetry": (4, 3.0), "mole": 1.6, "smile": 1.2}),
 )
 """From the front and from the side, with a light from one side, glasses, and a face that is not symmetric."""
-SIDE = 512
-"""Pixels of a photo of theirs."""
+SIDE, COARSE_SIDE = 512, 128
+"""Pixels of a photo of theirs, and of a view in the strip that is on the page first."""
 
 LICENCE = """# Example portraits
 
@@ -72,6 +72,7 @@ def make_gallery(root: Path = Path("examples"), preset: str = "balanced", sheet:
         write_video(frames, folder / "orbit.mp4")
         portrait.save(folder)
         write_strip(frames, folder / "strip.webp")
+        write_strip(frames, folder / "coarse.webp", COARSE_SIDE)
         print(name, portrait.report["metrics"], flush=True)
     shown = [ASTRONAUT, *((person.name, person.title) for person in PEOPLE)]
     licences = ["public domain", *("CC0-1.0" for _ in PEOPLE)]

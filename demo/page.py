@@ -1,0 +1,247 @@
+"""The page: what stands where, and which handler each event calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from . import texts
+from .edits import EditBlock, edit_block
+from .handlers import Shown, Studio, bar, message
+from .sharing import Sharing
+from .upload import Upload
+from .viewer import head_value, inline, still_value, strip_value, viewer
+
+CSS = Path(__file__).with_name("page.css")
+POSE = (0.0, 0.0)
+"""Yaw and pitch, degrees, at which a head is shown first."""
+UNDO = 30
+"""Steps that can be taken back."""
+
+HEAVY = {"concurrency_id": "heavy", "concurrency_limit": 1, "show_progress": "hidden", "api_visibility": "private"}
+LIGHT = {"concurrency_id": "light", "concurrency_limit": 2, "show_progress": "hidden", "api_visibility": "private"}
+ALWAYS = {**LIGHT, "trigger_mode": "always_last"}
+"""How events are queued: what optimises or films, one at a time; what draws one picture; the same where only the last one counts."""
+
+
+def theme() -> gr.themes.Base:
+    """Indigo on slate; all text has a contrast of at least 4.5."""
+    fonts = ("Inter", "ui-sans-serif", "system-ui", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
+    plain = "transparent"
+    return gr.themes.Soft(primary_hue="indigo", neutral_hue="slate", radius_size="lg", font=fonts).set(
+        block_title_background_fill=plain, block_title_background_fill_dark=plain, block_title_padding="0",
+        block_label_background_fill=plain, block_label_background_fill_dark=plain,
+        button_primary_background_fill="#4338ca", button_primary_background_fill_hover="#3730a3", button_primary_text_color="#ffffff",
+        button_primary_background_fill_dark="#6366f1", button_primary_background_fill_hover_dark="#4f46e5",
+        body_text_color_subdued="#475569", body_text_color_subdued_dark="#cbd5e1", block_info_text_color="#475569",
+        block_info_text_color_dark="#cbd5e1", block_label_text_color="#334155", block_label_text_color_dark="#e2e8f0",
+        block_title_text_color="#1e293b", block_title_text_color_dark="#f1f5f9", input_placeholder_color="#64748b",
+        input_placeholder_color_dark="#cbd5e1")
+
+
+def build(studio: Studio) -> gr.Blocks:
+    """The whole page, ready to be queued and launched."""
+    with gr.Blocks(title=f"{texts.TITLE}: {texts.TAGLINE}", analytics_enabled=False, delete_cache=(600, 1800)) as blocks:
+        Page(studio).connect(blocks)
+    return blocks
+
+
+class Page:
+    """All components of the page, in the order in which they stand there."""
+
+    def __init__(self, studio: Studio):
+        self.studio = studio
+        self.portrait = gr.State(None, time_to_live=7200)
+        self.pose, self.past = gr.State(POSE), gr.State([])
+        gr.HTML(f'<header class="sg-head"><h1>{texts.TITLE}</h1><p>{texts.TAGLINE}</p></header>')
+        self.shared_note = gr.HTML(visible=False)
+        with gr.Row(elem_classes="sg-main", equal_height=False):
+            with gr.Column(scale=6, min_width=300, elem_classes="sg-stage"):
+                self._stage()
+            with gr.Column(scale=4, min_width=300, elem_classes="sg-make") as self.making:
+                self.upload = Upload(studio)
+                gr.Markdown(f"**{texts.GALLERY}**", elem_classes="sg-quiet")
+                pictures = [(str(example.photo), example.title) for example in studio.examples]
+                self.gallery = gr.Gallery(pictures, show_label=False, columns=4, height="auto", allow_preview=False, elem_id="gallery",
+                                          object_fit="cover", buttons=[])
+                self.upload.options()
+            with gr.Column(scale=4, min_width=300, elem_classes="sg-edit"):
+                self._editing()
+        provider = texts.PROVIDER.format(name=studio.provider.name, generator=studio.generator.config.name)
+        gr.Markdown(f"{texts.FOOTER} {provider}", elem_classes="sg-footer")
+
+    def _stage(self) -> None:
+        self.viewer = viewer("viewer")
+        self.status = gr.HTML(message(texts.EMPTY), elem_id="status")
+        with gr.Row(elem_classes="sg-buttons"):
+            self.compare = gr.Checkbox(False, label=texts.COMPARE, elem_id="compare", min_width=120)
+            self.depth = gr.Checkbox(False, label=texts.DEPTH, elem_id="depth", min_width=100)
+            self.background = gr.Dropdown([(label, key) for key, label in texts.BACKGROUNDS.items()], value="white", show_label=False,
+                                          label=texts.BACKGROUND, elem_id="background", min_width=140)
+        with gr.Accordion(texts.DOWNLOADS, open=False, elem_id="downloads"):
+            self.files = gr.File(show_label=False, file_count="multiple", interactive=False, visible=False, elem_id="files")
+            self.mesh = gr.Model3D(label=texts.MESH, elem_id="mesh", height=360)
+            self.make_mesh = gr.Button(texts.MAKE_MESH, size="sm", elem_id="make-mesh")
+        self.sharing = Sharing(self.studio)
+
+    def _editing(self) -> None:
+        gr.Markdown(f"**{texts.EDIT}**", elem_classes="sg-quiet")
+        with gr.Row(elem_classes="sg-buttons"):
+            self.undo = gr.Button(texts.UNDO, size="sm", elem_id="undo", min_width=90)
+            self.reset = gr.Button(texts.RESET, size="sm", elem_id="reset-all", min_width=90)
+        self.edits: EditBlock = edit_block(self.studio.directions)
+        with gr.Row(elem_classes="sg-buttons"):
+            self.refilm = gr.Button(texts.NEW_VIDEO, size="sm", elem_id="refilm", min_width=120)
+            self.express = gr.Button(texts.NEW_EXPRESSION, size="sm", elem_id="film-expression", min_width=120)
+
+    # -- what handlers return ------------------------------------------------------------------------------------------
+
+    def updates(self, shown: Shown) -> dict[Any, Any]:
+        """A step of long work, on the page."""
+        out: dict[Any, Any] = {self.status: shown.status}
+        if shown.preview is not None:
+            out[self.viewer] = still_value(shown.preview, 0.0, 0.0, stop=True)
+        if shown.files is not None:
+            out[self.files] = gr.update(value=shown.files, visible=bool(shown.files))
+        if shown.portrait_id is not None:
+            out[self.portrait] = shown.portrait_id
+            out[self.pose] = POSE
+        if shown.strip is not None:
+            out[self.viewer] = head_value(shown.portrait_id or "", shown.strip, shown.coarse)
+        return out
+
+    def look(self, request: gr.Request, number: str | None, pose: tuple[float, float], background: str, depth: bool, *values: float) -> Any:
+        """The head as the sliders and the pose have it."""
+        return self._picture(request, number, pose, background, depth, values)
+
+    def turn(self, event: gr.EventData, request: gr.Request, number: str | None, background: str, depth: bool, *values: float) -> Any:
+        """The head rests in another pose."""
+        pose = (float(event.yaw), float(event.pitch))
+        return {self.pose: pose, self.viewer: self._picture(request, number, pose, background, depth, values, keep=True)}
+
+    def _picture(self, request: gr.Request, number: str | None, pose: tuple[float, float], background: str, depth: bool,
+                 values: tuple[float, ...], keep: bool = False) -> Any:
+        strengths = self.edits.named(values)
+        picture = self.studio.view(request.session_hash or "", number, *pose, 1.0, background, strengths, depth)
+        if picture is None:
+            return gr.skip()
+        other = depth or background != "white" or self.studio.edited(number, strengths)
+        return still_value(picture, *pose, stale=other, stop=not keep)
+
+    def strip(self, request: gr.Request, number: str | None, background: str, depth: bool, *values: float) -> Any:
+        """Views of the edited head from all sides, coarse ones, so that it can be turned without the server."""
+        views = self.studio.views(request.session_hash or "", number, background, self.edits.named(values), depth)
+        return strip_value(number or "", *views) if views else gr.skip()
+
+    def remember(self, past: list[list[float]], *values: float) -> list[list[float]]:
+        """The sliders as they are now, for undo."""
+        return [*past, list(values)][-UNDO:] if not past or past[-1] != list(values) else past
+
+    def take_back(self, past: list[list[float]]) -> dict[Any, Any]:
+        """The sliders as they were before the last change."""
+        before = past[:-1]
+        values = before[-1] if before else [0.0] * len(self.edits.sliders)
+        return {self.past: before} | dict(zip(self.edits.sliders.values(), values, strict=True))
+
+    def begin(self, number: str | None = None) -> dict[Any, Any]:
+        """The sliders of a portrait that has just been made or opened; at their middle without one."""
+        return {self.past: [], self.pose: POSE, self.compare: False, self.depth: False} | self.edits.at(self.studio.strengths(number))
+
+    def open_example(self, event: gr.SelectData, request: gr.Request) -> dict[Any, Any]:
+        """A portrait of the gallery."""
+        return self.updates(self.studio.open_example(event.index, request.session_hash or ""))
+
+    def side_by_side(self, on: bool, number: str | None) -> Any:
+        """The photo before the head, or gone."""
+        photo = self.studio.photo_of(number) if on else None
+        return {"photo": None if photo is None else inline(photo), "compare": photo is not None}
+
+    def write_mesh(self, request: gr.Request, number: str | None, *values: float) -> Any:
+        """The head as a mesh."""
+        path = self.studio.mesh(request.session_hash or "", number, self.edits.named(values))
+        if path is None:
+            raise gr.Error(texts.NOTHING_TO_SHARE, print_exception=False)
+        return path
+
+    def film(self, work: str, request: gr.Request, number: str | None, background: str, *values: float) -> Iterator[dict[Any, Any]]:
+        """A film of the head as the sliders have it: ``work`` is a method of the studio."""
+        making = getattr(self.studio, work)(request.session_hash or "", number, background, self.edits.named(values))
+        yield from map(self.updates, making)
+
+    def run(self, request: gr.Request, photo: str | None, preset: str, *wanted: Any) -> Iterator[dict[Any, Any]]:
+        """Photo to 3D portrait: live stages on the stage itself, then the head."""
+        if not photo:
+            raise gr.Error(texts.NO_PHOTO, print_exception=False)
+        yield {self.status: bar(texts.LOOKING, 0, 1), self.files: gr.update(visible=False)}
+        yield {self.upload.go: gr.update(visible=False), self.upload.stop: gr.update(visible=True, value=texts.STOP)}
+        failed = None
+        for shown in self.studio.invert(photo, preset, self.upload.asked(*wanted), request.session_hash or ""):
+            failed = shown.failed or failed
+            yield self.updates(shown)
+        yield {self.upload.go: gr.update(visible=True), self.upload.stop: gr.update(visible=False)}
+        if failed:
+            gr.Warning(failed)
+
+    def arrive(self, request: gr.Request) -> dict[Any, Any]:
+        """A shared head, an example by name, or the first of the gallery: something turns before anything is clicked."""
+        session, query = request.session_hash or "", request.query_params
+        if share_id := query.get("r"):
+            shown = self.studio.open_share(share_id, session)
+            if shown is None:
+                return self.updates(self.studio.open_example(0, session)) | {self.status: message(texts.LINK_GONE, "error")}
+            home = f'<h2>{texts.SHARED_TITLE}</h2><p><a href="./" target="_self">{texts.MAKE_YOURS}</a></p>'
+            return self.updates(shown) | {self.making: gr.update(visible=False), self.shared_note: gr.update(value=home, visible=True),
+                                          self.sharing.row: gr.update(visible=False)}
+        named = self.studio.open_example_named(query.get("example", ""), session)
+        return self.updates(named or self.studio.open_example(0, session)) | {self.status: message(texts.EMPTY)}
+
+    # -- events --------------------------------------------------------------------------------------------------------
+
+    def connect(self, blocks: gr.Blocks) -> None:
+        """All events."""
+        sliders = list(self.edits.sliders.values())
+        looks = [self.portrait, self.pose, self.background, self.depth, *sliders]
+        poses = [self.portrait, self.background, self.depth, *sliders]
+        stage = [self.status, self.viewer, self.portrait, self.pose, self.files]
+        begun = [self.past, self.pose, self.compare, self.depth, *sliders]
+        self.upload.connect(self.status)
+        made = self.upload.go.click(self.run, [self.upload.photo, self.upload.preset, *self.upload.wanted],
+                                    [*stage, self.upload.go, self.upload.stop], **HEAVY)
+        made.then(self.begin, self.portrait, begun, **LIGHT)
+        self.upload.stop.click(lambda: texts.STOPPING, None, self.upload.stop, queue=False, api_visibility="private")
+        self.upload.stop.click(self.halt, None, None, queue=False, api_visibility="private")
+        opened = self.gallery.select(self.open_example, None, stage, **LIGHT)
+        opened.then(self.begin, self.portrait, begun, **LIGHT)
+        self.viewer.turn(self.turn, poses, [self.pose, self.viewer], **ALWAYS)
+        self.viewer.strip(self.strip, poses, self.viewer, **ALWAYS)
+        for slider in sliders:
+            slider.input(self.look, looks, self.viewer, **ALWAYS)
+            slider.input(self.remember, [self.past, *sliders], self.past, **ALWAYS)
+        for control in (self.background, self.depth):
+            control.input(self.look, looks, self.viewer, **ALWAYS)
+        self.compare.input(self.side_by_side, [self.compare, self.portrait], self.viewer, **LIGHT)
+        self.undo.click(self.take_back, self.past, [self.past, *sliders], **LIGHT).then(self.look, looks, self.viewer, **LIGHT)
+        zeros = dict.fromkeys(self.edits.sliders, 0.0)
+        for button, strengths in [(self.reset, zeros), *((s.button, s.strengths) for s in self.edits.setters)]:
+            some = [self.edits.sliders[name] for name in strengths]
+            done = button.click(partial(self.edits.at, strengths), None, some, **LIGHT).then(self.look, looks, self.viewer, **LIGHT)
+            done.then(self.remember, [self.past, *sliders], self.past, **LIGHT)
+        for button, work in ((self.refilm, "refilm"), (self.express, "film_expression")):
+            button.click(partial(self.film, work), [self.portrait, self.background, *sliders], stage, **HEAVY)
+        self.make_mesh.click(self.write_mesh, [self.portrait, *sliders], self.mesh, **HEAVY)
+        self.sharing.connect(self.portrait, self.edits)
+        arrived = blocks.load(self.arrive, None, [*stage, self.making, self.shared_note, self.sharing.row], **LIGHT)
+        arrived.then(self.begin, self.portrait, begun, **LIGHT)
+        blocks.unload(self.leave)
+
+    def halt(self, request: gr.Request) -> None:
+        """Stop the visitor's run; what is there is kept."""
+        self.studio.stop(request.session_hash or "")
+
+    def leave(self, request: gr.Request) -> None:
+        """The visitor has left: nothing of his photo stays."""
+        self.studio.forget(request.session_hash or "")

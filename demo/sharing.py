@@ -1,0 +1,65 @@
+"""Links: made by a click, kept in a list in the visitor's browser, deleted by a token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from . import texts
+from .edits import EditBlock
+from .handlers import Studio, link_for
+
+LIGHT = {"concurrency_id": "light", "concurrency_limit": 2, "show_progress": "hidden", "api_visibility": "private"}
+HEAVY = {"concurrency_id": "heavy", "concurrency_limit": 1, "show_progress": "hidden", "api_visibility": "private"}
+REMEMBERED = 20
+"""Links in a browser's list."""
+
+
+class Sharing:
+    """The components of sharing. ``row`` is hidden on a shared page."""
+
+    def __init__(self, studio: Studio):
+        self.studio = studio
+        self.links = gr.BrowserState([], storage_key="symgan-links", secret="symgan-links")
+        with gr.Column(elem_classes="sg-share") as self.row:
+            with gr.Row(elem_classes="sg-buttons"):
+                self.days = gr.Dropdown([(texts.DAYS[days], days) for days in (1, 7, 30)], value=7, label=texts.EXPIRY, elem_id="days",
+                                        min_width=120)
+                self.make = gr.Button(texts.SHARE, elem_id="share", min_width=120)
+            self.link = gr.Textbox(label=texts.LINK, visible=False, interactive=False, buttons=["copy"], elem_id="link",
+                                   info=texts.SHARE_NOTE)
+            with gr.Accordion(texts.MY_LINKS, open=False, elem_id="my-links"):
+                self.choice = gr.Dropdown([], label=texts.MY_LINKS, elem_id="link-choice", interactive=True)
+                self.remove = gr.Button(texts.UNSHARE, size="sm", elem_id="unshare")
+
+    def create(self, request: gr.Request, number: str | None, days: int, links: list[list[str]], *values: float) -> dict[Any, Any]:
+        """Store the head as it is now; the address, and the longer list."""
+        made = self.studio.share(request.session_hash or "", number, self._edits.named(values), int(days))
+        if made is None:
+            raise gr.Error(texts.NOTHING_TO_SHARE, print_exception=False)
+        address = link_for(str(request.headers.get("referer") or request.request.base_url), made.id)
+        links = [*links, [made.id, made.token, address]][-REMEMBERED:]
+        return {self.link: gr.update(value=address, visible=True), self.links: links} | self._listed(links)
+
+    def delete(self, address: str | None, links: list[list[str]]) -> dict[Any, Any]:
+        """Delete the chosen link, with its own token."""
+        for share_id, token, known in links:
+            if known == address:
+                self.studio.delete_link(share_id, token)
+                gr.Info(texts.UNSHARED)
+        links = [one for one in links if one[2] != address]
+        return {self.links: links, self.link: gr.update(value="", visible=False)} | self._listed(links)
+
+    def _listed(self, links: list[list[str]]) -> dict[Any, Any]:
+        addresses = [address for *_, address in reversed(links)]
+        return {self.choice: gr.update(choices=addresses, value=addresses[0] if addresses else None)}
+
+    def connect(self, portrait: gr.State, edits: EditBlock) -> None:
+        """The events of sharing."""
+        self._edits = edits
+        sliders = list(edits.sliders.values())
+        outputs = [self.link, self.links, self.choice]
+        self.make.click(self.create, [portrait, self.days, self.links, *sliders], outputs, **HEAVY)
+        self.remove.click(self.delete, [self.choice, self.links], outputs, **LIGHT)
+        self.links.change(self._listed, self.links, self.choice, **LIGHT)
