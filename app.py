@@ -1,10 +1,14 @@
 """The page: reads settings, builds, launches. A Hugging Face Space runs this file."""
 
 import argparse
+import atexit
 import os
+import signal
 import sys
 import threading
 from dataclasses import fields
+from functools import partial
+from types import FrameType
 
 # Before torch is imported: see symgan_core/__main__.py.
 os.environ.setdefault("OMP_WAIT_POLICY", "active" if sys.platform == "linux" else "passive")
@@ -30,12 +34,21 @@ def main() -> None:
         parser.error(str(error))
     keep_freed_memory()
     studio = Studio(settings)
+    atexit.register(studio.forget_all)
+    signal.signal(signal.SIGTERM, partial(_leave, studio))
     threading.Thread(target=studio.warm_up, daemon=True).start()
+    threading.Thread(target=studio.keep_clean, daemon=True).start()
     page = build(studio).queue(max_size=settings.queue_size, default_concurrency_limit=2)
     page.launch(
         server_name=settings.host, server_port=settings.port, max_file_size=settings.max_upload, show_error=False,
         allowed_paths=[str(settings.work), "examples"], css_paths=[CSS], run_history=False, footer_links=[],
         theme=gr.themes.Soft(primary_hue="indigo"))
+
+
+def _leave(studio: Studio, number: int, frame: FrameType | None) -> None:
+    """At SIGTERM: visitors' photos go at once, for whoever waits may kill soon; then Gradio closes its server as at Ctrl+C."""
+    studio.forget_all()
+    signal.default_int_handler(number, frame)
 
 
 if __name__ == "__main__":

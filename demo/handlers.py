@@ -2,79 +2,49 @@
 
 from __future__ import annotations
 
-import html
 import logging
-import secrets
-import shutil
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from symgan_core.errors import SymganError
-from symgan_core.export import expression_frames, on_background, orbit_frames, write_orbit
-from symgan_core.faces import Face, FaceCrop, choose_face, crop_advice, draw_check, draw_faces, load_provider, read_photo
+from symgan_core.export import expression_frames, on_background, orbit_frames
+from symgan_core.faces import Face, crop_advice, draw_check, draw_faces, load_provider
 from symgan_core.generator import load_generator
-from symgan_core.inversion import PhotoRequest, Portrait3D, crop_face, start_inversion
+from symgan_core.inversion import PhotoRequest, Portrait3D, start_inversion
 from symgan_core.portrait.editing import Direction, list_directions
 from symgan_core.portrait.editing.directions import EXPRESSION
 
 from . import texts
 from .gallery import Example, list_examples
+from .photos import PhotoDesk
 from .settings import Settings
-from .share import ShareStore
+from .share import SERVED, Share, ShareStore, copy_there
+from .shown import Checked, Shown, bar, link_for, message, without_paths
+from .store import EXAMPLE, ResultStore
 from .work import FRAMES, film_into, invert_into
 
+__all__ = ["Checked", "Shown", "Studio", "bar", "link_for", "message"]
 log = logging.getLogger("symgan.demo")
 EXPRESSION_FRAMES = 72
-REMEMBERED = 4
-"""Photos, and crops of them, that are kept in memory, so that a check and the work after it look once."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a streaming handler wants the page to show; None leaves a part as it is."""
-
-    status: str
-    preview: np.ndarray | None = None
-    video: str | None = None
-    portrait_id: str | None = None
-    files: list[str] | None = None
-    failed: str | None = None
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What the page shows of a photo before it is worked on. ``boxes`` only where there are several faces."""
-
-    status: str
-    boxes: np.ndarray | None = None
-    crop: np.ndarray | None = None
-    pose: tuple[float, float] = (0.0, 0.0)
-    failed: bool = False
-
-
-class _File(NamedTuple):
-    """A photo on disk, and when it was written."""
-
-    path: str
-    written: int
+SWEEP_EVERY = 60
+"""Seconds between two looks for what has to be deleted."""
 
 
 @dataclass
 class Studio:
-    """The page's workshop: one generator, a bounded store of portraits, the stop flags of running sessions."""
+    """The page's workshop: one generator, the visitors' results, shared ones, and the stop flags of running sessions.
+
+    ``session`` is Gradio's session hash everywhere, or "" where a client has none.
+    """
 
     settings: Settings
-    portraits: OrderedDict[str, Portrait3D] = field(default_factory=OrderedDict)
     stops: dict[str, threading.Event] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.generator = load_generator(self.settings.generator, self.settings.device)
@@ -82,15 +52,16 @@ class Studio:
         self.shares = ShareStore(self.settings.shares, self.settings.share_days)
         self.examples: list[Example] = list_examples()
         self.directions: tuple[Direction, ...] = list_directions(self.generator)
-        self.settings.work.mkdir(parents=True, exist_ok=True)
-        self._found, self._cut = (lru_cache(REMEMBERED)(work) for work in (self._find, self._crop))
+        self.photos = PhotoDesk(self.provider, self.generator)
+        self.store = ResultStore(self.settings, lambda folder: Portrait3D.load(folder, base=self.generator),
+                                 {example.name: example.folder for example in self.examples}, self.photos.forget)
 
     def warm_up(self) -> None:
         """The first steps with an example's photo: what a process does for the first time takes seconds longer, and so no visitor waits
         for that. A fault is logged and no more."""
         try:
             for example in self.examples[:1]:
-                _, crop = self._cut(_file(str(example.photo)), PhotoRequest(0))
+                _, crop = self.photos.crop(str(example.photo), PhotoRequest(0))
                 for event in start_inversion(crop, self.generator, "spi", "fast"):
                     if event.stage == "pivot":
                         break
@@ -99,61 +70,57 @@ class Studio:
 
     # -- making a portrait ------------------------------------------------------------------------------------------
 
-    def check(self, photo: str | None, request: PhotoRequest) -> Checked:
-        """Which faces there are, and how the chosen one will be cut out and posed."""
+    def check(self, photo: str | None, request: PhotoRequest, session: str) -> Checked:
+        """Which faces there are, and how the chosen one will be cut out and posed. An upload moves into the visitor's folder."""
         try:
-            file = _file(photo)
-            (picture, faces), (number, crop) = self._found(file), self._cut(file, request)
+            self.store.touch(session)  # before the work: who leaves meanwhile gets no new folder
+            own = self.store.own_photo(session, photo)
+            (picture, faces), (number, crop) = self.photos.faces(own), self.photos.crop(own, request)
             yaw, pitch = crop.camera.yaw_pitch()
             advice = " ".join([_which(faces, number) or texts.FACE_FOUND, *crop_advice(crop)])
             boxes = draw_faces(picture, faces, number) if len(faces) > 1 else None
-            return Checked(message(advice), boxes, draw_check(crop), (round(yaw), round(pitch)))
+            return Checked(message(advice), self._picture(session, "boxes", boxes), self._picture(session, "check", draw_check(crop)),
+                           (round(yaw), round(pitch)))
         except SymganError as error:
-            return Checked(message(str(error), "error"), failed=True)
+            return Checked(message(without_paths(str(error)), "error"), failed=True)
         except Exception:
             log.exception("checking failed")
             return Checked(message(texts.BROKEN, "error"), failed=True)
 
-    def _find(self, photo: _File) -> tuple[np.ndarray, list[Face]]:
-        picture = read_photo(photo.path)
-        return picture, self.provider.find(picture)
-
-    def _crop(self, photo: _File, request: PhotoRequest) -> tuple[int, FaceCrop]:
-        """The number of the chosen face, and its crop."""
-        picture, faces = self._found(photo)
-        face = choose_face(faces, request.face if len(faces) != 1 else 0)
-        return faces.index(face), crop_face(picture, face, self.generator, request)
-
     def invert(self, photo: str | None, preset: str, request: PhotoRequest, session: str) -> Iterator[Shown]:
-        """Photo to portrait, a picture every few steps. Errors end the stream with their one line."""
+        """Photo to portrait, a picture every few steps. Errors end the stream with their one line; it just ends if the visitor leaves."""
         stop = self.stops[session] = threading.Event()
         begin = time.monotonic()
         try:
-            yield from self._invert(photo, preset, request, stop, begin)
+            yield from self._invert(photo, preset, request, session, stop, begin)
         except SymganError as error:
-            yield Shown(message(str(error), "error"), failed=str(error))
+            said = without_paths(str(error))
+            yield Shown(message(said, "error"), failed=said)
         except Exception:
             log.exception("inversion failed")
             yield Shown(message(texts.BROKEN, "error"), failed=texts.BROKEN)
         finally:
             self.stops.pop(session, None)
 
-    def _invert(self, photo: str | None, preset: str, request: PhotoRequest, stop: threading.Event, begin: float) -> Iterator[Shown]:
+    def _invert(self, photo: str | None, preset: str, request: PhotoRequest, session: str, stop: threading.Event,
+                begin: float) -> Iterator[Shown]:
         yield Shown(bar(texts.LOOKING, 0, 1))
-        file = _file(photo)
-        (_, faces), (number, crop) = self._found(file), self._cut(file, request)
-        note = _which(faces, number)
-        folder, shares = self._new_folder(), {}
-        for done in invert_into(folder, crop, self.generator, preset, request, self.settings.generator, stop.is_set):
-            if done.stage == "done":
-                shares = done.origins
-            else:
-                yield Shown(bar(texts.STAGES[done.stage], done.step, done.total, note), preview=done.preview)
-        portrait = Portrait3D.load(folder, base=self.generator)
+        own = self.store.own_photo(session, photo)
+        (_, faces), (number, crop) = self.photos.faces(own), self.photos.crop(own, request)
+        note, shares = _which(faces, number), {}
+        with self.store.new_folder(session) as folder:
+            for done in invert_into(folder, crop, self.generator, preset, request, self.settings.generator, stop.is_set):
+                if not self.store.holds(folder):
+                    return
+                if done.stage == "done":
+                    shares = done.origins
+                else:
+                    yield Shown(bar(texts.STAGES[done.stage], done.step, done.total, note),
+                                preview=self._picture(session, "preview", done.preview))
+            portrait_id = self.store.keep(session, folder)
         note = f"{note} {texts.ORIGINS.format(**shares)}".strip()
         text = (texts.STOPPED if stop.is_set() else texts.DONE).format(seconds=time.monotonic() - begin)
-        yield Shown(message(f"{text} {note}", "done"), video=str(folder / "orbit.mp4"), portrait_id=self._keep(portrait, folder),
-                    files=[str(folder / name) for name in ("orbit.mp4", "portrait.safetensors", "report.json")])
+        yield self._opened(f"{text} {note}", portrait_id, ("orbit.mp4", "portrait.safetensors", "report.json"))
 
     def stop(self, session: str) -> None:
         """Ask a running inversion to end at its next step."""
@@ -162,117 +129,157 @@ class Studio:
 
     # -- opening a finished one -------------------------------------------------------------------------------------
 
-    def open_example(self, index: int) -> Shown:
-        """A portrait of the gallery, at once."""
+    def open_example(self, index: int, session: str) -> Shown:
+        """The portrait of the gallery with this number, at once."""
         example = self.examples[index]
-        portrait = Portrait3D.load(example.folder, base=self.generator)
-        return Shown(message(example.title, "done"), video=str(example.video), portrait_id=self._keep(portrait, example.folder),
-                     files=[str(example.video), str(example.folder / "portrait.safetensors")])
+        self.store.touch(session)
+        return self._opened(example.title, EXAMPLE + example.name, ("orbit.mp4", "portrait.safetensors"))
 
-    def open_share(self, share_id: str) -> Shown | None:
+    def open_example_named(self, name: str, session: str) -> Shown | None:
+        """The portrait of the gallery with this name, or None if there is none."""
+        names = [example.name for example in self.examples]
+        return self.open_example(names.index(name), session) if name in names else None
+
+    def open_share(self, share_id: str, session: str) -> Shown | None:
         """A shared portrait, or None if the link leads nowhere."""
         folder = self.shares.find(share_id)
         if folder is None:
             return None
-        work = self._new_folder()
-        shutil.copyfile(folder / "orbit.mp4", work / "orbit.mp4")  # the page serves files from its work folder alone
-        portrait = Portrait3D.load(folder, base=self.generator)
-        return Shown("", video=str(work / "orbit.mp4"), portrait_id=self._keep(portrait, work))
+        with self.store.new_folder(session) as own:  # the page serves files of visitors alone, and never a share's token
+            copy_there(folder, own, SERVED)
+            portrait_id = self.store.keep(session, own)
+        return self._opened("", portrait_id, ())
+
+    def _opened(self, text: str, portrait_id: str, downloads: tuple[str, ...]) -> Shown:
+        folder = self.store.folder_of(portrait_id)
+        if folder is None:
+            return Shown(message(texts.EXPIRED, "error"), failed=texts.EXPIRED)
+        return Shown(message(text, "done") if text else "", video=_there(folder, "orbit.mp4"), portrait_id=portrait_id,
+                     files=[str(folder / name) for name in downloads] or None, strip=_there(folder, "strip.webp"),
+                     coarse=_there(folder, "coarse.webp"))
 
     # -- looking, editing, sharing ----------------------------------------------------------------------------------
 
+    def portrait(self, portrait_id: str | None) -> Portrait3D | None:
+        """A portrait by its id; None if there is none (any more)."""
+        return self.store.get(portrait_id)
+
+    def folder_of(self, portrait_id: str | None) -> Path | None:
+        """The folder of a portrait's files; None if there is none (any more)."""
+        return self.store.folder_of(portrait_id)
+
     def strengths(self, portrait_id: str | None) -> dict[str, float]:
         """Where all sliders begin: at what a portrait is edited by as it was opened; at 0 without one."""
-        with self._lock:
-            portrait = self.portraits.get(portrait_id or "")
+        portrait = self.portrait(portrait_id)
         return {d.name: portrait.edits.get(d.name, 0.0) if portrait else 0.0 for d in self.directions}
 
-    def view(self, portrait_id: str | None, yaw: float, pitch: float, zoom: float, background: str,
-             strengths: Mapping[str, float]) -> np.ndarray | None:
-        """One view with edits; None without a portrait."""
+    def view(self, session: str, portrait_id: str | None, yaw: float, pitch: float, zoom: float, background: str,
+             strengths: Mapping[str, float]) -> str | None:
+        """A PNG of one view with edits, angles in degrees; None without a portrait."""
         portrait = self._edited(portrait_id, strengths)
         if portrait is None:
             return None
+        self.store.touch(session)
         out = portrait.render(yaw=yaw, pitch=pitch, zoom=zoom)
-        return on_background(out, fitting(portrait, background), portrait.backdrop)
+        return self._picture(session, "view", on_background(out, fitting(portrait, background), portrait.backdrop), "png")
 
-    def refilm(self, portrait_id: str | None, background: str, strengths: Mapping[str, float]) -> Iterator[Shown]:
+    def refilm(self, session: str, portrait_id: str | None, background: str, strengths: Mapping[str, float]) -> Iterator[Shown]:
         """A new video with the edits of the sliders."""
         portrait = self._edited(portrait_id, strengths)
         if portrait is None:
-            yield Shown(message(texts.EXPIRED, "error"))
+            yield Shown(message(texts.EXPIRED, "error"), failed=texts.EXPIRED)
             return
-        yield from self._film(orbit_frames(portrait, FRAMES, fitting(portrait, background)), "orbit.mp4", FRAMES)
+        yield from self._film(session, orbit_frames(portrait, FRAMES, fitting(portrait, background)), "orbit.mp4", FRAMES)
 
-    def film_expression(self, portrait_id: str | None, background: str, strengths: Mapping[str, float]) -> Iterator[Shown]:
+    def film_expression(self, session: str, portrait_id: str | None, background: str, strengths: Mapping[str, float]) -> Iterator[Shown]:
         """A video in which the face takes on the expression of the sliders and lets go of it; what the other sliders do stays."""
         grouped = any(d.group == EXPRESSION for d in self.directions)
         moving = {d.name: strengths.get(d.name, 0.0) for d in self.directions if not grouped or d.group == EXPRESSION}
         portrait = self._edited(portrait_id, {name: s for name, s in strengths.items() if name not in moving})
-        if portrait is None:
-            yield Shown(message(texts.EXPIRED, "error"))
-            return
-        if not any(moving.values()):
-            yield Shown(message(texts.NO_EXPRESSION, "error"))
+        if portrait is None or not any(moving.values()):
+            said = texts.EXPIRED if portrait is None else texts.NO_EXPRESSION
+            yield Shown(message(said, "error"), failed=said)
             return
         pictures = expression_frames(portrait, moving, EXPRESSION_FRAMES, fitting(portrait, background))
-        yield from self._film(pictures, "expression.mp4", EXPRESSION_FRAMES)
+        yield from self._film(session, pictures, "expression.mp4", EXPRESSION_FRAMES)
 
-    def _film(self, pictures: Iterable[np.ndarray], name: str, total: int) -> Iterator[Shown]:
-        folder = self._new_folder()
-        for done in film_into(folder, pictures, name):
-            yield Shown(bar(texts.STAGES["video"], done.step, total))
-        yield Shown(message(texts.FILMED, "done"), video=str(folder / name), files=[str(folder / name)])
+    def _film(self, session: str, pictures: Iterable[np.ndarray], name: str, total: int) -> Iterator[Shown]:
+        with self.store.new_folder(session) as folder:
+            for done in film_into(folder, pictures, name):
+                if not self.store.holds(folder):
+                    return
+                yield Shown(bar(texts.STAGES["video"], done.step, total))
+        yield Shown(message(texts.FILMED, "done"), video=_there(folder, name), files=[str(folder / name)],
+                    strip=_there(folder, "strip.webp"), coarse=_there(folder, "coarse.webp"))
 
-    def share(self, portrait_id: str | None, strengths: Mapping[str, float]) -> tuple[str, str] | None:
-        """Store the portrait as it is now; its id and delete token, or None without a portrait."""
-        portrait = self._edited(portrait_id, strengths)
-        if portrait is None:
+    def share(self, session: str, portrait_id: str | None, strengths: Mapping[str, float], days: int | None = None) -> Share | None:
+        """Store the portrait as it is now, for ``days`` (one of ``share.DAYS``, or the page's own); None without a portrait.
+
+        Raises:
+            RequestError: another number of days.
+        """
+        portrait, folder = self._edited(portrait_id, strengths), self.folder_of(portrait_id)
+        if portrait is None or folder is None:
             return None
-        folder = self._new_folder()
-        video = self._video_of(portrait_id) if portrait is self.portraits.get(portrait_id) else None
-        made = self.shares.add(portrait, video or write_orbit(portrait, folder / "orbit.mp4"))
-        return made.id, made.token
+        if portrait is self.portrait(portrait_id) and (folder / "orbit.mp4").is_file():
+            return self.shares.add(portrait, folder / "orbit.mp4", days)
+        with self.store.new_folder(session) as film:
+            for _ in film_into(film, orbit_frames(portrait, FRAMES)):
+                pass
+            return self.shares.add(portrait, film / "orbit.mp4", days)
+
+    def delete_link(self, share_id: str | None, token: str | None) -> bool:
+        """Delete a share with its token; says whether there was one that this token deletes."""
+        return self.shares.delete(share_id, token)
 
     def _edited(self, portrait_id: str | None, strengths: Mapping[str, float]) -> Portrait3D | None:
         """A portrait at the strengths of the sliders: itself where they are as it was opened."""
-        with self._lock:
-            portrait = self.portraits.get(portrait_id or "")
-            if portrait is not None:
-                self.portraits.move_to_end(portrait_id)
+        portrait = self.portrait(portrait_id)
         wanted = {name: strength for name, strength in strengths.items() if strength}
         return portrait if portrait is None or wanted == portrait.edits else portrait.edit(wanted)
 
-    # -- the store --------------------------------------------------------------------------------------------------
+    # -- visitors ---------------------------------------------------------------------------------------------------
 
-    def _keep(self, portrait: Portrait3D, folder: Path) -> str:
-        number = secrets.token_urlsafe(16)
-        portrait.report.setdefault("folder", str(folder))
-        with self._lock:
-            self.portraits[number] = portrait
-            while len(self.portraits) > self.settings.keep_portraits:
-                self.portraits.popitem(last=False)
-        return number
+    def touch(self, session: str) -> None:
+        """This visitor is here: what is his stays."""
+        self.store.touch(session)
 
-    def _video_of(self, portrait_id: str) -> Path | None:
-        path = Path(self.portraits[portrait_id].report.get("folder", "")) / "orbit.mp4"
-        return path if path.is_file() else None
+    def forget(self, session: str) -> None:
+        """Delete all that is this visitor's, photo and results, on disk and in memory; what he runs ends. Links that he made stay."""
+        self.stop(session)
+        self.store.forget(session)
 
-    def _new_folder(self) -> Path:
-        self._sweep()
-        folder = self.settings.work / secrets.token_urlsafe(12)
-        folder.mkdir(parents=True)
-        return folder
+    def forget_all(self) -> None:
+        """Delete all visitors' photos and results: at the end of the process."""
+        for session in list(self.stops):
+            self.stop(session)
+        self.store.forget_all()
 
-    def _sweep(self, hours: float = 2.0) -> None:
-        for folder in self.settings.work.iterdir():
-            if folder.is_dir() and time.time() - folder.stat().st_mtime > hours * 3600:
-                shutil.rmtree(folder, ignore_errors=True)
+    def keep_clean(self) -> None:
+        """Delete what is idle or expired, every minute, for ever: for a thread of its own. Faults are logged."""
+        while True:
+            time.sleep(SWEEP_EVERY)
+            try:
+                self.store.sweep()
+                self.shares.sweep()
+            except Exception:
+                log.exception("cleaning failed")
+
+    def _picture(self, session: str, kind: str, picture: np.ndarray | None, ending: str = "webp") -> str | None:
+        """A picture as a file in the visitor's folder; None without one, or if he has left."""
+        path = None if picture is None else self.store.picture_path(session, kind, ending)
+        if picture is None or path is None:
+            return None
+        try:
+            Image.fromarray(picture).save(path)
+        except FileNotFoundError:  # he has left just now
+            return None
+        return str(path)
 
 
-def _file(photo: str | None) -> _File:
-    path = Path(photo or "")
-    return _File(photo or "", path.stat().st_mtime_ns if path.is_file() else 0)
+def _there(folder: Path, name: str) -> str | None:
+    """The path of a file of ``folder``, if it is there."""
+    return str(folder / name) if (folder / name).is_file() else None
 
 
 def _which(faces: list[Face], number: int) -> str:
@@ -283,20 +290,3 @@ def _which(faces: list[Face], number: int) -> str:
 def fitting(portrait: Portrait3D, background: str) -> str:
     """The background that was asked for; white for a portrait that knows nothing of its photo's (an example, a shared one)."""
     return "white" if background == "blurred" and portrait.backdrop is None else background
-
-
-def bar(text: str, step: int, total: int, note: str = "") -> str:
-    """A progress bar as HTML."""
-    share = 100 * step / max(total, 1)
-    return (f'<div class="sg-status" role="status"><span>{html.escape(text)}</span><span class="sg-note">{html.escape(note)}</span>'
-            f'<div class="sg-track"><div class="sg-fill" style="width:{share:.1f}%"></div></div></div>')
-
-
-def message(text: str, kind: str = "idle") -> str:
-    """One line as HTML; all text is escaped."""
-    return f'<div class="sg-status sg-{kind}" role="status">{html.escape(text)}</div>'
-
-
-def link_for(base: str, share_id: str) -> str:
-    """The address of a share on this page."""
-    return f"{base.split('?')[0].rstrip('/')}/?r={share_id}"

@@ -26,8 +26,8 @@ def upload_path(payload: Any) -> str | None:
 def build(studio: Studio) -> gr.Blocks:
     """The whole page, ready to be queued and launched."""
     settings = studio.settings
-    with gr.Blocks(title=f"{texts.TITLE}: {texts.TAGLINE}", analytics_enabled=False, delete_cache=(3600, 7200)) as page:
-        portrait_id, share_state = gr.State(None, time_to_live=7200), gr.State(None)
+    with gr.Blocks(title=f"{texts.TITLE}: {texts.TAGLINE}", analytics_enabled=False) as page:
+        portrait_id, share_state = gr.State(None), gr.State(None)
         gr.HTML(f'<div class="sg-head"><h1>{texts.TITLE}</h1><p class="sg-tag">{texts.TAGLINE}</p>'
                 f'<p class="sg-intro">{texts.INTRO}</p></div>')
         shared_note = gr.HTML(visible=False)
@@ -93,16 +93,16 @@ def build(studio: Studio) -> gr.Blocks:
             pose = (yaw, pitch) if own else (None, None)
             return PhotoRequest(int(number or 1) - 1, *pose, roll, zoom, (right, down))
 
-        def inspect(photo: str | None, number: float) -> dict[Any, Any]:
+        def inspect(photo: str | None, number: float, request: gr.Request) -> dict[Any, Any]:
             """A new photo, or another face of it: everything as it was found."""
             if not photo:
                 return {boxes: gr.update(visible=False), check: gr.update(visible=False), status: message(texts.EMPTY)}
-            seen = studio.check(photo, PhotoRequest(int(number or 1) - 1))
+            seen = studio.check(photo, PhotoRequest(int(number or 1) - 1), request.session_hash or "")
             fresh = dict(zip([own_pose, *crops], (False, 0, 1, 0, 0), strict=True))
             return shown_check(seen) | fresh | {photo_yaw: seen.pose[0], photo_pitch: seen.pose[1]}
 
-        def nudge(photo: str | None, *values: Any) -> dict[Any, Any]:
-            return shown_check(studio.check(photo, asked(*values))) if photo else {status: gr.update()}
+        def nudge(photo: str | None, request: gr.Request, *values: Any) -> dict[Any, Any]:
+            return shown_check(studio.check(photo, asked(*values), request.session_hash or "")) if photo else {status: gr.update()}
 
         def shown_check(seen: Checked) -> dict[Any, Any]:
             return {status: seen.status, boxes: gr.update(value=seen.boxes, visible=seen.boxes is not None),
@@ -137,32 +137,36 @@ def build(studio: Studio) -> gr.Blocks:
                 out[portrait_id] = shown.portrait_id
             return out
 
-        def look(number: str | None, yaw: float, pitch: float, zoom: float, background: str, *values: float) -> Any:
-            return studio.view(number, yaw, pitch, zoom, background, edits.named(values))
+        def look(number: str | None, yaw: float, pitch: float, zoom: float, background: str, request: gr.Request, *values: float) -> Any:
+            picture = studio.view(request.session_hash or "", number, yaw, pitch, zoom, background, edits.named(values))
+            if number and picture is None:
+                gr.Warning(texts.EXPIRED)
+            return picture
 
         def begin(number: str | None = None) -> dict[Any, Any]:
             """The sliders of a portrait that has just been made or opened; at their middle without one."""
             return {yaw: 0, pitch: 0, zoom: 1} | edits.at(studio.strengths(number))
 
-        def open_example(event: gr.SelectData) -> dict[Any, Any]:
-            return updates(studio.open_example(event.index)) | {preview: gr.update(visible=False), view: gr.update(visible=True)}
+        def open_example(event: gr.SelectData, request: gr.Request) -> dict[Any, Any]:
+            shown = studio.open_example(event.index, request.session_hash or "")
+            return updates(shown) | {preview: gr.update(visible=False), view: gr.update(visible=True)}
 
-        def film_again(number: str | None, background: str, *values: float) -> Iterator[dict[Any, Any]]:
-            yield from map(updates, studio.refilm(number, background, edits.named(values)))
+        def film_again(number: str | None, background: str, request: gr.Request, *values: float) -> Iterator[dict[Any, Any]]:
+            yield from map(updates, studio.refilm(request.session_hash or "", number, background, edits.named(values)))
 
-        def film_expression(number: str | None, background: str, *values: float) -> Iterator[dict[Any, Any]]:
-            yield from map(updates, studio.film_expression(number, background, edits.named(values)))
+        def film_expression(number: str | None, background: str, request: gr.Request, *values: float) -> Iterator[dict[Any, Any]]:
+            yield from map(updates, studio.film_expression(request.session_hash or "", number, background, edits.named(values)))
 
         def make_link(number: str | None, request: gr.Request, *values: float) -> dict[Any, Any]:
-            made = studio.share(number, edits.named(values))
+            made = studio.share(request.session_hash or "", number, edits.named(values))
             if made is None:
-                raise gr.Error(texts.NOTHING_TO_SHARE, print_exception=False)
-            address = link_for(str(request.headers.get("referer") or request.request.base_url), made[0])
-            return {link: gr.update(value=address, visible=True), unshare: gr.update(visible=True), share_state: made}
+                raise gr.Error(texts.EXPIRED if number else texts.NOTHING_TO_SHARE, print_exception=False)
+            address = link_for(str(request.headers.get("referer") or request.request.base_url), made.id)
+            return {link: gr.update(value=address, visible=True), unshare: gr.update(visible=True), share_state: (made.id, made.token)}
 
         def delete_link(made: tuple[str, str] | None) -> dict[Any, Any]:
             if made:
-                studio.shares.delete(*made)
+                studio.delete_link(*made)
             gr.Info(texts.UNSHARED)
             return {link: gr.update(value="", visible=False), unshare: gr.update(visible=False), share_state: None}
 
@@ -170,10 +174,11 @@ def build(studio: Studio) -> gr.Blocks:
             studio.stop(request.session_hash or "")
 
         def arrive(request: gr.Request) -> dict[Any, Any]:
-            share_id = request.query_params.get("r")
+            share_id, example, session = request.query_params.get("r"), request.query_params.get("example"), request.session_hash or ""
             if not share_id:
-                return {status: gr.update()}
-            shown = studio.open_share(share_id)
+                opened = studio.open_example_named(example or "", session)
+                return updates(opened) if opened else {status: gr.update()}
+            shown = studio.open_share(share_id, session)
             if shown is None:
                 return {status: message(texts.LINK_GONE, "error")}
             home = f'<h2>{texts.SHARED_TITLE}</h2><p><a href="./" target="_self">{texts.MAKE_YOURS}</a></p>'

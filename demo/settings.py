@@ -18,22 +18,33 @@ class Settings:
     device: str = "auto"
     shares: Path = Path("shares")
     """Where shared portraits lie; put it on a disk that outlives a restart."""
-    share_days: int = 30
-    """Shared portraits are deleted after so many days."""
-    work: Path = Path(tempfile.gettempdir()) / "symgan"
-    """Results of running sessions; emptied as they age."""
+    share_days: int = 7
+    """Shared portraits are deleted after so many days, where their makers choose nothing else."""
+    work: Path = Path(tempfile.gettempdir()) / "symgan-page"
+    """Photos and results of visitors who are here. Emptied at every start and at the end: name a folder that holds nothing else."""
+    work_gigabytes: int = 4
+    """What all visitors' folders may take; beyond it, results of those who were here the longest ago are deleted."""
+    idle_minutes: int = 30
+    """After so many minutes without a click, all of a visitor's is deleted."""
     keep_portraits: int = 6
-    """Portraits held in memory."""
+    """Portraits held in memory; others are read from disk when they are asked for."""
     max_upload: str = "32mb"
     queue_size: int = 20
     host: str = "127.0.0.1"
     port: int = 7860
 
+    def __post_init__(self) -> None:
+        """Raise ValueError where emptying the work folder would delete something else: shares, the page itself, the user's home."""
+        work = self.work.resolve()
+        for other in (self.shares.resolve(), Path(__file__).resolve(), Path.home(), Path.cwd()):
+            if work == other or work in other.parents:
+                raise ValueError(f"SYMGAN_WORK is '{self.work}'; it is emptied at every start, so it must be a folder of its own")
+
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Settings from the environment; on a Space the page listens to all and shares go to /data where that is mounted.
 
-    Raises ValueError, naming the variable, where a number is none.
+    Raises ValueError, naming the variable, where a number is none, or where emptying the work folder would delete something else.
     """
     space = "SPACE_ID" in environment
     data = Path("/data")

@@ -10,45 +10,71 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from symgan_core.errors import RequestError
+from symgan_core.export import write_still
 from symgan_core.inversion import Portrait3D
 
+from . import texts
+
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
+DAYS = (1, 7, 30)
+"""After how many days a maker may let a share expire."""
+DAYS_BEFORE = 30
+"""Of shares that were made when all had the same."""
+STRIPS = ("strip.webp", "coarse.webp")
+"""The turning head as the page shows it, large and small."""
+SERVED = ("portrait.safetensors", "report.json", "orbit.mp4", *STRIPS)
+"""What a visitor of a share gets; the token is none of it."""
+STILL = "still.jpg"
 KEPT = ("method", "preset", "generator", "view")
 """What a shared report keeps; places, landmarks and metrics of the photo stay out."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """A new share: its public id, and the token that deletes it."""
+    """A new share: its public ``id``, the ``token`` that deletes it, and after how many ``days`` it expires."""
 
     id: str
     token: str
+    days: int
 
 
 class ShareStore:
-    """A folder of shared portraits."""
+    """A folder of shared portraits; ``days`` until one expires, where its maker chooses nothing else."""
 
     def __init__(self, folder: Path, days: int):
         self.folder, self.days = folder, days
 
-    def add(self, portrait: Portrait3D, video: Path) -> Share:
-        """Store a portrait; it appears whole or not at all."""
+    def add(self, portrait: Portrait3D, video: Path, days: int | None = None) -> Share:
+        """Store a portrait with its video, and the strips that lie beside the video; it appears whole or not at all.
+
+        Args:
+            days: one of ``DAYS``; by default the store's own.
+
+        Raises:
+            RequestError: another number of days.
+        """
+        if days is not None and days not in (*DAYS, self.days):
+            raise RequestError(f"A link cannot last {days} days.", f"Choose one of {', '.join(map(str, DAYS))}.")
         self.sweep()
-        share = Share(secrets.token_urlsafe(16), secrets.token_urlsafe(16))
+        share = Share(secrets.token_urlsafe(16), secrets.token_urlsafe(16), self.days if days is None else days)
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = self.folder / f".{share.id}.partial"
         partial.mkdir()
         try:
-            replace(portrait, backdrop=None, report={k: portrait.report[k] for k in KEPT if k in portrait.report}).save(partial)
+            public = replace(portrait, backdrop=None, report={k: portrait.report[k] for k in KEPT if k in portrait.report})
+            public.save(partial)
+            write_still(public, partial / STILL)
             shutil.copyfile(video, partial / "orbit.mp4")
-            (partial / "share.json").write_text(json.dumps({"created": time.time(), "token": share.token}))
+            copy_there(video.parent, partial, STRIPS)
+            (partial / "share.json").write_text(json.dumps({"created": time.time(), "days": share.days, "token": share.token}))
             partial.rename(self.folder / share.id)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
         return share
 
-    def find(self, share_id: str) -> Path | None:
+    def find(self, share_id: str | None) -> Path | None:
         """The folder of a share, or None if there is none (any more)."""
         if not _ID.fullmatch(share_id or ""):
             return None
@@ -57,10 +83,20 @@ class ShareStore:
             return None
         return folder
 
-    def delete(self, share_id: str, token: str) -> bool:
+    def preview_of(self, share_id: str | None) -> Path | None:
+        """A picture of a share for messengers, a JPEG as large as a view (512 pixels of the built-in generator); None without a share, or
+        where an older one has none."""
+        folder = self.find(share_id)
+        return folder / STILL if folder is not None and (folder / STILL).is_file() else None
+
+    def title_of(self, share_id: str | None) -> str | None:
+        """What messengers call a share; None without one."""
+        return None if self.find(share_id) is None else texts.SHARE_TITLE
+
+    def delete(self, share_id: str | None, token: str | None) -> bool:
         """Delete with the token given when it was made; says whether it was."""
         folder = self.find(share_id)
-        if folder is None or not secrets.compare_digest(self._meta(folder).get("token", ""), token or ""):
+        if folder is None or not token or not secrets.compare_digest(str(self._meta(folder).get("token", "")).encode(), token.encode()):
             return False
         shutil.rmtree(folder, ignore_errors=True)
         return True
@@ -79,4 +115,12 @@ class ShareStore:
             return {}
 
     def _expired(self, folder: Path) -> bool:
-        return time.time() - self._meta(folder).get("created", 0) > self.days * 86400
+        meta = self._meta(folder)
+        return time.time() - meta.get("created", 0) > meta.get("days", DAYS_BEFORE) * 86400
+
+
+def copy_there(source: Path, folder: Path, names: tuple[str, ...]) -> None:
+    """Copy those of the files ``names`` that ``source`` has into ``folder``."""
+    for name in names:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from demo.gallery import EXAMPLES, list_examples
 from demo.handlers import bar, link_for, message
 from demo.settings import Settings, read_settings
 from demo.share import ShareStore
+from symgan_core.errors import RequestError
 from symgan_core.generator import TriPlaneGenerator, save_generator
 from symgan_core.inversion import Portrait3D
 
@@ -34,7 +36,7 @@ def video(tmp_path):
 def test_a_share_outlives_a_restart_and_holds_no_photo(portrait: Portrait3D, video, tmp_path) -> None:
     made = ShareStore(tmp_path / "shares", 30).add(portrait, video)
     folder = ShareStore(tmp_path / "shares", 30).find(made.id)  # a new store: as after a restart
-    assert sorted(p.name for p in folder.iterdir()) == ["orbit.mp4", "portrait.safetensors", "report.json", "share.json"]
+    assert sorted(p.name for p in folder.iterdir()) == ["orbit.mp4", "portrait.safetensors", "report.json", "share.json", "still.jpg"]
     assert json.loads((folder / "report.json").read_text()).keys() == {"generator", "method"}
     again = Portrait3D.load(folder, base=portrait.generator)
     assert again.backdrop is None  # what was behind the head is the photo's too
@@ -58,12 +60,57 @@ def test_only_the_token_deletes(portrait: Portrait3D, video, tmp_path) -> None:
 
 def test_shares_expire(portrait: Portrait3D, video, tmp_path) -> None:
     store = ShareStore(tmp_path / "shares", 2)
+    days = {1: store.add(portrait, video, 1), 2: store.add(portrait, video), 7: store.add(portrait, video, 7),
+            30: store.add(portrait, video, 30)}
+    assert {made.days: made for made in days.values()} == days
+    for made in days.values():
+        grow_older(store.folder / made.id, days=3)
+    again = ShareStore(store.folder, 1)  # after a restart, with another setting: each keeps what its maker chose
+    assert [number for number, made in days.items() if again.find(made.id)] == [7, 30]
+    again.sweep()
+    assert {path.name for path in store.folder.iterdir()} == {days[7].id, days[30].id}
+    assert again.preview_of(days[1].id) is None and not again.delete(days[1].id, days[1].token)
+    with pytest.raises(RequestError, match="cannot last 365 days"):
+        store.add(portrait, video, 365)
+
+
+def test_a_share_of_before_lasts_as_long_as_it_was_promised(portrait: Portrait3D, video, tmp_path) -> None:
+    store = ShareStore(tmp_path / "shares", 7)
+    meta = store.folder / store.add(portrait, video).id / "share.json"
+    meta.write_text(json.dumps({"created": time.time() - 20 * 86400, "token": ""}))
+    assert store.find(meta.parent.name) and not store.delete(meta.parent.name, "")
+    grow_older(meta.parent, days=11)
+    assert store.find(meta.parent.name) is None
+
+
+def test_each_link_has_its_own_token_also_after_a_restart(portrait: Portrait3D, video, tmp_path) -> None:
+    store = ShareStore(tmp_path / "shares", 7)
+    first, second = store.add(portrait, video), store.add(portrait, video)
+    again = ShareStore(tmp_path / "shares", 7)
+    assert not again.delete(first.id, second.token) and again.delete(first.id, first.token)
+    assert again.find(first.id) is None and again.find(second.id) and not again.delete(first.id, first.token)
+
+
+def test_a_share_has_the_strips_of_its_video_and_a_still(portrait: Portrait3D, video, tmp_path) -> None:
+    for name in ("strip.webp", "coarse.webp", "photo.png"):
+        (tmp_path / name).write_text(name)
+    store = ShareStore(tmp_path / "shares", 7)
     made = store.add(portrait, video)
-    meta = store.folder / made.id / "share.json"
-    meta.write_text(json.dumps(json.loads(meta.read_text()) | {"created": time.time() - 3 * 86400}))
-    assert store.find(made.id) is None
-    store.sweep()
-    assert not (store.folder / made.id).exists()
+    assert (store.find(made.id) / "strip.webp").read_text() == "strip.webp" and (store.find(made.id) / "coarse.webp").is_file()
+    assert not (store.find(made.id) / "photo.png").exists()
+    assert Image.open(store.preview_of(made.id)).format == "JPEG" and store.title_of(made.id)
+    assert store.preview_of("A" * 22) is None and store.title_of("A" * 22) is None
+
+
+def grow_older(folder: Path, days: float) -> None:
+    meta = json.loads((folder / "share.json").read_text())
+    (folder / "share.json").write_text(json.dumps(meta | {"created": meta["created"] - days * 86400}))
+
+
+def test_no_work_folder_in_which_something_else_lies(tmp_path) -> None:
+    for work in (tmp_path, Path(__file__).parents[2], Path("/"), Path.home()):
+        with pytest.raises(ValueError, match="SYMGAN_WORK"):
+            Settings(work=work, shares=tmp_path / "shares")
 
 
 def test_settings_come_from_the_environment() -> None:

@@ -1,0 +1,31 @@
+"""The page, with Gradio's own files under the visitors' rules: they lie in the work folder, and go when their visitor goes."""
+
+from __future__ import annotations
+
+import os
+
+import gradio as gr
+
+from . import layout
+from .gallery import EXAMPLES
+from .handlers import Studio
+
+
+def build(studio: Studio) -> gr.Blocks:
+    """The whole page, ready to be queued and launched.
+
+    Gradio is told by its environment variable to put uploads into the work folder: what lies there already, as all of a visitor's does,
+    it serves as it is, and makes no copy that would outlive him.
+    """
+    os.environ["GRADIO_TEMP_DIR"] = str(studio.store.work.path)
+    gr.set_static_paths([EXAMPLES])  # served from where they are, too
+    page = layout.build(studio)
+    studio.store.work.keep_what_is_there()
+    page.delete_cache = None  # by age, whether or not the visitor is here; the store knows
+
+    def leave(request: gr.Request) -> None:
+        studio.forget(request.session_hash or "")
+
+    with page:
+        page.unload(leave)
+    return page
