@@ -26,7 +26,7 @@ from .photos import PhotoDesk
 from .settings import Settings
 from .share import SERVED, Share, ShareStore, copy_there
 from .shown import Checked, Shown, bar, link_for, message, without_paths
-from .store import EXAMPLE, ResultStore
+from .store import EXAMPLE, ResultStore, VisitorLeft
 from .work import FRAMES, film_into, invert_into
 
 __all__ = ["Checked", "Shown", "Studio", "bar", "link_for", "message"]
@@ -93,6 +93,8 @@ class Studio:
         begin = time.monotonic()
         try:
             yield from self._invert(photo, preset, request, session, stop, begin)
+        except VisitorLeft:
+            log.info("a visitor left while his photo was worked on")
         except SymganError as error:
             said = without_paths(str(error))
             yield Shown(message(said, "error"), failed=said)
@@ -110,8 +112,7 @@ class Studio:
         note, shares = _which(faces, number), {}
         with self.store.new_folder(session) as folder:
             for done in invert_into(folder, crop, self.generator, preset, request, self.settings.generator, stop.is_set):
-                if not self.store.holds(folder):
-                    return
+                self.store.expect(folder)
                 if done.stage == "done":
                     shares = done.origins
                 else:
@@ -204,11 +205,13 @@ class Studio:
         yield from self._film(session, pictures, "expression.mp4", EXPRESSION_FRAMES)
 
     def _film(self, session: str, pictures: Iterable[np.ndarray], name: str, total: int) -> Iterator[Shown]:
-        with self.store.new_folder(session) as folder:
-            for done in film_into(folder, pictures, name):
-                if not self.store.holds(folder):
-                    return
-                yield Shown(bar(texts.STAGES["video"], done.step, total))
+        try:
+            with self.store.new_folder(session) as folder:
+                for done in film_into(folder, pictures, name):
+                    self.store.expect(folder)
+                    yield Shown(bar(texts.STAGES["video"], done.step, total))
+        except VisitorLeft:
+            return
         yield Shown(message(texts.FILMED, "done"), video=_there(folder, name), files=[str(folder / name)],
                     strip=_there(folder, "strip.webp"), coarse=_there(folder, "coarse.webp"))
 

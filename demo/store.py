@@ -29,6 +29,10 @@ PICTURES_KEPT = 8
 K, V = TypeVar("K", bound=Hashable), TypeVar("V")
 
 
+class VisitorLeft(Exception):
+    """Work was for a visitor whose data has been deleted meanwhile: there is nobody to show it to."""
+
+
 class Recent(Generic[K, V]):
     """A cache of the ``size`` values that were asked for last."""
 
@@ -98,7 +102,11 @@ class ResultStore:
 
     @contextmanager
     def new_folder(self, session: str) -> Iterator[Path]:
-        """A new folder for a piece of work of a visitor. It is deleted if the work fails, is given up, or its visitor has left."""
+        """A new folder for a piece of work of a visitor; it is deleted if the work fails or is given up.
+
+        Raises:
+            VisitorLeft: in place of whatever the work raised, as its folder was gone.
+        """
         with self._lock:
             visitor = self._visitor(session)
             visitor.busy += 1
@@ -108,6 +116,9 @@ class ResultStore:
             folder.mkdir(parents=True)
             yield folder
             done = True
+        except Exception as error:
+            self.expect(folder, error)
+            raise
         finally:
             with self._lock:
                 visitor.busy -= 1
@@ -123,11 +134,10 @@ class ResultStore:
         """The id under which the portrait in ``folder``, a folder of this visitor, is found from now on.
 
         Raises:
-            FileNotFoundError: the visitor has left.
+            VisitorLeft: the folder is gone.
         """
         with self._lock:
-            if not self.holds(folder):
-                raise FileNotFoundError("the visitor of this result has left")
+            self.expect(folder)
             number = secrets.token_urlsafe(16)
             self._results[number] = (session, folder)
         return number
@@ -197,6 +207,11 @@ class ResultStore:
         """Whether ``folder`` lies in the folder of a visitor who has not been forgotten."""
         with self._lock:
             return any(visitor.folder in folder.parents for visitor in self._visitors.values())
+
+    def expect(self, folder: Path, cause: Exception | None = None) -> None:
+        """Raise VisitorLeft unless this store ``holds`` the folder."""
+        if not self.holds(folder):
+            raise VisitorLeft from cause
 
     def forget(self, session: str) -> None:
         """Delete a visitor's folder, and all of his that is in memory. Nothing happens where there is none."""

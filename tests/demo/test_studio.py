@@ -22,18 +22,23 @@ def studio(tmp_path_factory) -> Studio:
     return Studio(Settings(device="cpu", shares=root / "shares", work=root / "work", keep_portraits=2))
 
 
+def seen(studio: Studio, portrait_id: str, yaw: float, background: str, strengths: dict[str, float]) -> np.ndarray:
+    return np.array(Image.open(studio.view("s", portrait_id, yaw, 0, 1, background, strengths)))
+
+
 def test_an_example_opens_with_video_and_view(studio: Studio) -> None:
-    shown = studio.open_example(0)
-    assert Path(shown.video).is_file() and shown.portrait_id in studio.portraits
+    shown = studio.open_example(0, "s")
+    assert Path(shown.video).is_file() and studio.portrait(shown.portrait_id)
+    assert studio.open_example_named("noor", "s").portrait_id == "example:noor" and studio.open_example_named("..", "s") is None
     zeros = {d.name: 0 for d in studio.directions}
-    front, side = studio.view(shown.portrait_id, 0, 0, 1, "white", zeros), studio.view(shown.portrait_id, 40, 0, 1, "white", zeros)
+    front, side = seen(studio, shown.portrait_id, 0, "white", zeros), seen(studio, shown.portrait_id, 40, "white", zeros)
     assert front.shape == (512, 512, 3) and np.abs(front.astype(int) - side).mean() > 5
-    wider = studio.view(shown.portrait_id, 0, 0, 1, "white", zeros | {"face_width": 2.0})
+    wider = seen(studio, shown.portrait_id, 0, "white", zeros | {"face_width": 2.0})
     assert np.abs(front.astype(int) - wider).mean() > 1
-    assert np.array_equal(studio.view(shown.portrait_id, 0, 0, 1, "white", zeros), front)
-    dark = studio.view(shown.portrait_id, 0, 0, 1, "#1f2430", zeros)
+    assert np.array_equal(seen(studio, shown.portrait_id, 0, "white", zeros), front)
+    dark = seen(studio, shown.portrait_id, 0, "#1f2430", zeros)
     assert dark[2, 2].tolist() == pytest.approx([31, 36, 48], abs=2) and np.abs(dark[256, 256].astype(int) - front[256, 256]).max() < 3
-    assert np.array_equal(studio.view(shown.portrait_id, 0, 0, 1, "blurred", zeros), front)  # examples have no photo
+    assert np.array_equal(seen(studio, shown.portrait_id, 0, "blurred", zeros), front)  # examples have no photo
 
 
 def test_warming_up_goes_as_far_as_the_first_step(studio: Studio, monkeypatch, caplog) -> None:
@@ -46,50 +51,52 @@ def test_warming_up_goes_as_far_as_the_first_step(studio: Studio, monkeypatch, c
             yield event
 
     monkeypatch.setattr(handlers, "start_inversion", noting)
-    kept = dict(studio.portraits)
     studio.warm_up()
-    assert met == ["guess", "guess", "pivot"] and dict(studio.portraits) == kept and not caplog.records
+    assert met == ["guess", "guess", "pivot"] and not caplog.records
     monkeypatch.setattr(handlers, "start_inversion", lambda *args: 1 / 0)
     studio.warm_up()
     assert "warming up failed" in caplog.text
 
 
-def test_portraits_in_memory_are_bounded(studio: Studio) -> None:
-    numbers = [studio.open_example(i % 3).portrait_id for i in range(4)]
-    assert len(studio.portraits) == 2 and len(set(numbers)) == 4
-    assert studio.view(numbers[0], 0, 0, 1, "white", {}) is None and studio.share(numbers[0], {}) is None
-    for making in (studio.refilm, studio.film_expression):
-        assert "no longer" in list(making(numbers[0], "white", {"smile": 1.0}))[-1].status
-    assert not any(studio.strengths(numbers[0]).values()) and not any(studio.strengths(None).values())
+def test_what_is_gone_is_said(studio: Studio) -> None:
+    assert studio.view("s", "gone", 0, 0, 1, "white", {}) is None and studio.share("s", "gone", {}, 7) is None
+    assert studio.portrait("gone") is None and studio.portrait(None) is None and studio.folder_of("gone") is None
+    for film in (studio.refilm, studio.film_expression):
+        assert texts.EXPIRED in list(film("s", "gone", "white", {"smile": 1.0}))[-1].status
+    assert not any(studio.strengths("gone").values()) and not any(studio.strengths(None).values())
 
 
 def test_a_share_opens_after_a_restart(studio: Studio) -> None:
-    made = studio.share(studio.open_example(1).portrait_id, {"smile": 0})
+    made = studio.share("s", studio.open_example(1, "s").portrait_id, {"smile": 0}, 1)
     again = Studio(studio.settings)
-    shown = again.open_share(made[0])
-    assert Path(shown.video).is_file() and again.view(shown.portrait_id, 10, 0, 1, "white", {}) is not None
-    assert again.open_share("A" * 22) is None
+    shown = again.open_share(made.id, "other")
+    assert made.days == 1 and Path(shown.video).is_file() and seen(again, shown.portrait_id, 10, "white", {}).any()
+    assert not (again.folder_of(shown.portrait_id) / "share.json").exists()  # it holds the token
+    assert again.open_share("A" * 22, "other") is None
+    assert not again.delete_link(made.id, "wrong") and again.delete_link(made.id, made.token) and again.open_share(made.id, "s") is None
 
 
 def test_a_share_of_an_edited_head_opens_with_its_sliders(studio: Studio, monkeypatch) -> None:
-    monkeypatch.setattr(handlers, "write_orbit", lambda portrait, path: write_video([portrait.edits], path))
-    monkeypatch.setattr(work, "write_video", write_video)
-    plain, edits = studio.open_example(0).portrait_id, {"smile": 1.5, "face_width": -1.0}
+    monkeypatch.setattr(handlers, "orbit_frames", lambda portrait, count: [portrait.edits])
+    for name in ("write_video", "write_strip"):
+        monkeypatch.setattr(work, name, write_video)
+    plain, edits = studio.open_example(0, "s").portrait_id, {"smile": 1.5, "face_width": -1.0}
     zeros = studio.strengths(plain)
     assert list(zeros) == [d.name for d in DIRECTIONS] and not any(zeros.values())
-    shown = studio.open_share(studio.share(plain, zeros | edits)[0])
+    shown = studio.open_share(studio.share("s", plain, zeros | edits).id, "s")
+    assert Path(shown.strip).is_file() and Path(shown.coarse).is_file()
     assert studio.strengths(shown.portrait_id) == zeros | edits
-    seen = {name: studio.view(shown.portrait_id, 0, 0, 1, "white", zeros | sliders).astype(int) for name, sliders in (
+    views = {name: seen(studio, shown.portrait_id, 0, "white", zeros | sliders).astype(int) for name, sliders in (
         ("shared", edits), ("undone", {}), ("more", edits | {"mouth_open": 1.0}))}
-    assert np.array_equal(seen["shared"], studio.view(plain, 0, 0, 1, "white", zeros | edits))
-    assert np.array_equal(seen["undone"], studio.view(plain, 0, 0, 1, "white", zeros))
-    assert np.array_equal(seen["more"], studio.view(plain, 0, 0, 1, "white", zeros | edits | {"mouth_open": 1.0}))
+    assert np.array_equal(views["shared"], seen(studio, plain, 0, "white", zeros | edits))
+    assert np.array_equal(views["undone"], seen(studio, plain, 0, "white", zeros))
+    assert np.array_equal(views["more"], seen(studio, plain, 0, "white", zeros | edits | {"mouth_open": 1.0}))
     # Sliders that were not moved: its own video does. Others: a new one.
-    same, other = (studio.shares.find(studio.share(shown.portrait_id, zeros | sliders)[0]) for sliders in (edits, {}))
+    same, other = (studio.shares.find(studio.share("s", shown.portrait_id, zeros | sliders).id) for sliders in (edits, {}))
     assert (same / "orbit.mp4").read_text() == "[{'smile': 1.5, 'face_width': -1.0}]" and (other / "orbit.mp4").read_text() == "[{}]"
 
 
-def write_video(pictures, path: Path) -> Path:
+def write_video(pictures, path: Path, side: int | None = None) -> Path:
     path.write_text(str(pictures))
     return path
 
@@ -103,15 +110,15 @@ def test_an_expression_is_filmed_over_the_other_edits(studio: Studio, monkeypatc
 
     monkeypatch.setattr(handlers, "expression_frames", frames)
     monkeypatch.setattr(work, "write_video", write_video)
-    number = studio.open_example(0).portrait_id
-    *_, before, last = studio.film_expression(number, "#1f2430", studio.strengths(number) | {"age": 1.0, "smile": 2.0, "wink": -1.0})
+    number = studio.open_example(0, "s").portrait_id
+    *_, before, last = studio.film_expression("s", number, "#1f2430", studio.strengths(number) | {"age": 1.0, "smile": 2.0, "wink": -1.0})
     assert asked == [({"age": 1.0}, {"smile": 2.0, "wink": -1.0}, "#1f2430")] and "width:100" in before.status
     assert Path(last.video).read_text().count("frame") == 72 and last.files == [last.video] and "sg-done" in last.status
-    nothing = list(studio.film_expression(number, "white", {"age": 1.0}))
+    nothing = list(studio.film_expression("s", number, "white", {"age": 1.0}))
     assert len(nothing) == 1 and texts.NO_EXPRESSION in nothing[0].status and nothing[0].video is None
     # Directions of another generator are in no group: all of them are filmed.
     monkeypatch.setattr(studio, "directions", tuple(replace(d, group="") for d in DIRECTIONS))
-    list(studio.film_expression(number, "white", {"age": 1.0}))
+    list(studio.film_expression("s", number, "white", {"age": 1.0}))
     assert asked[1:] == [({}, {"age": 1.0}, "white")]
 
 
@@ -141,13 +148,15 @@ def test_the_page_builds(studio: Studio) -> None:
 def test_a_photo_is_checked_before_time_is_spent(studio: Studio, astronaut: np.ndarray, tmp_path, monkeypatch) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(astronaut).save(path)
-    seen = studio.check(str(path), PhotoRequest(0))
-    assert not seen.failed and seen.boxes is None and seen.crop.shape == (360, 360, 3) and abs(seen.pose[0]) < 30
+    first = studio.check(str(path), PhotoRequest(0), "s")
+    crop = np.array(Image.open(first.crop))
+    assert not first.failed and first.boxes is None and crop.shape == (360, 360, 3) and abs(first.pose[0]) < 30
     monkeypatch.setattr(studio.provider, "find", lambda photo: 1 / 0)  # what was found is remembered
-    turned = studio.check(str(path), PhotoRequest(0, 40.0, 5.0, roll=10.0))
-    assert turned.pose == (40, 5) and np.abs(turned.crop.astype(int) - seen.crop).mean() > 5
-    assert studio.check(str(path), PhotoRequest(0, 100.0, 0.0)).failed
-    assert studio.check(str(tmp_path / "none.png"), PhotoRequest(0)).failed
+    turned = studio.check(str(path), PhotoRequest(0, 40.0, 5.0, roll=10.0), "s")
+    assert turned.pose == (40, 5) and np.abs(np.array(Image.open(turned.crop)).astype(int) - crop).mean() > 5
+    assert studio.check(str(path), PhotoRequest(0, 100.0, 0.0), "s").failed
+    gone = studio.check(str(tmp_path / "none.png"), PhotoRequest(0), "s")
+    assert gone.failed and texts.PHOTO_GONE in gone.status and "/" not in gone.status.replace("</", "")
 
 
 @pytest.mark.parametrize("kind", ["none", "text", "nobody"])
