@@ -17,7 +17,7 @@ except ImportError:  # Windows has none: there, the folder must be this process'
 
 log = logging.getLogger("symgan.demo")
 _UPLOAD = re.compile(r"[0-9a-f]{64}")
-"""Gradio puts an upload into a folder that is named by its SHA-256."""
+"""Gradio puts an upload into a folder that is named by a hash of it."""
 
 
 class WorkFolder:
