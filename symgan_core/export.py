@@ -1,10 +1,8 @@
-"""Portraits as files: a looping video, stills, a coloured mesh."""
+"""Portraits as files: looping films, stills, a coloured mesh."""
 
 from __future__ import annotations
 
-import json
 import math
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,12 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .errors import RequestError
+from .films import film_kind, write_video
 from .generator import Synthesized
+from .gltf import glb
 from .inversion import Portrait3D, to_uint8
 
 ORBIT_YAW, ORBIT_PITCH = 35.0, 5.0
 EXPRESSION_YAW = 20.0
-FRAMES_PER_SECOND = 24
 STRIP_COLUMNS, STRIP_QUALITY = 6, 82
 """Of the picture that holds all views of an orbit."""
 FEWEST_FRAMES = 48
@@ -68,10 +67,10 @@ def expression_frames(portrait: Portrait3D, strengths: Mapping[str, float], fram
 
 
 def write_orbit(portrait: Portrait3D, path: str | Path, frames: int = 60, progress: Progress | None = None) -> Path:
-    """Render one turn and write it as H.264 (yuv420p, faststart), which every browser plays.
+    """Render one turn and write it as ``films.write_video`` does: .mp4, .gif or .webp.
 
     Raises:
-        RequestError: fewer than 48 frames, which would not turn smoothly.
+        RequestError: fewer than 48 frames, which would not turn smoothly, or another ending of the file's name.
     """
     return _write_loop(orbit_frames(portrait, frames), path, frames, progress)
 
@@ -87,7 +86,7 @@ def write_expression(portrait: Portrait3D, path: str | Path, strengths: Mapping[
         directions: as ``Portrait3D.edit`` has it; the film then begins with the unedited head.
 
     Raises:
-        RequestError: fewer than 48 frames, an unknown direction, a strength that is out of range, or no such background.
+        RequestError: fewer than 48 frames, an unknown direction, a strength that is out of range, no such background, or no film's name.
     """
     if background == "transparent":
         raise RequestError("A film cannot be transparent.", "Name a colour, or say blurred.")
@@ -98,6 +97,7 @@ def _write_loop(pictures: Iterable[np.ndarray], path: str | Path, frames: int, p
     """Write ``frames`` pictures, which are rendered as they are asked for."""
     if frames < FEWEST_FRAMES:
         raise RequestError(f"{frames} frames are too few for a smooth turn.", f"Use at least {FEWEST_FRAMES}.")
+    film_kind(path)
     rendered = []
     for picture in pictures:
         rendered.append(picture)
@@ -134,22 +134,6 @@ def strip_views(frames: int) -> list[int]:
     angles = orbit_angles(frames)
     first = {angle: number for number, angle in reversed(list(enumerate(angles)))}
     return [first[angle] for angle in sorted(first)]
-
-
-def write_video(pictures: list[np.ndarray], path: str | Path) -> Path:
-    """uint8 pictures as a looping-friendly mp4; the file appears whole or not at all."""
-    import imageio.v2 as imageio
-
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial.mp4")
-    options = ["-movflags", "+faststart", "-crf", "18"]
-    with imageio.get_writer(str(partial), format="FFMPEG", mode="I", fps=FRAMES_PER_SECOND, codec="libx264", pixelformat="yuv420p",
-                            quality=None, macro_block_size=2, output_params=options) as writer:
-        for picture in pictures:
-            writer.append_data(picture)
-    partial.replace(path)
-    return path
 
 
 def write_still(portrait: Portrait3D, path: str | Path, yaw: float = 0.0, pitch: float = 0.0, zoom: float = 1.0,
@@ -234,7 +218,7 @@ def write_mesh(portrait: Portrait3D, path: str | Path, resolution: int = 160, le
                        for x in ((vertices / (resolution - 1) * 2 - 1) * half, normals))
     colours = portrait.colours_at(points, normals)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_glb(points.cpu().numpy(), faces, colours.cpu().numpy()))
+    path.write_bytes(glb(points.cpu().numpy(), faces, normals.cpu().numpy(), colours.cpu().numpy()))
     return path
 
 
@@ -248,32 +232,6 @@ def largest_piece(vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray) 
     own = piece == np.bincount(piece).argmax()
     number = np.cumsum(own) - 1
     return vertices[own], number[faces[own[faces[:, 0]]]].astype(faces.dtype), normals[own]
-
-
-def _glb(vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> bytes:
-    """glTF 2.0 binary with one mesh; colours are given in display values and stored linear, as the format wants."""
-    linear = np.concatenate([colours**2.2, np.ones((len(colours), 1))], 1)
-    parts = [vertices.astype("<f4").tobytes(), (linear * 65535).round().astype("<u2").tobytes(), faces.astype("<u4").tobytes()]
-    views, offset = [], 0
-    for part, target in zip(parts, (34962, 34962, 34963), strict=True):
-        views.append({"buffer": 0, "byteOffset": offset, "byteLength": len(part), "target": target})
-        offset += len(part)
-    accessors = [
-        {"bufferView": 0, "componentType": 5126, "count": len(vertices), "type": "VEC3",
-         "min": vertices.min(0).tolist(), "max": vertices.max(0).tolist()},
-        {"bufferView": 1, "componentType": 5123, "count": len(vertices), "type": "VEC4", "normalized": True},
-        {"bufferView": 2, "componentType": 5125, "count": faces.size, "type": "SCALAR"}]
-    scene = {
-        "asset": {"version": "2.0", "generator": "symgan"}, "scene": 0, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}],
-        "meshes": [{"primitives": [{"attributes": {"POSITION": 0, "COLOR_0": 1}, "indices": 2, "material": 0}]}],
-        "materials": [{"pbrMetallicRoughness": {"metallicFactor": 0, "roughnessFactor": 1}, "doubleSided": True}],
-        "buffers": [{"byteLength": offset}], "bufferViews": views, "accessors": accessors}
-    text = json.dumps(scene).encode()
-    text += b" " * (-len(text) % 4)
-    body = b"".join(parts)
-    body += b"\0" * (-len(body) % 4)
-    chunks = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(body), b"BIN\0") + body
-    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
 
 
 TINTS = ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (0.45, 0.7, 1.0), (1.0, 0.6, 0.3))

@@ -14,7 +14,8 @@ ALLOWED = {
     "faces": {"errors", "geometry", "weights"},
     "losses": {"errors", "geometry", "weights"}, "portrait": {"errors", "weights", "geometry", "generator", "faces"},
     "inversion": {"errors", "geometry", "generator", "faces", "losses", "portrait"},
-    "export": {"errors", "generator", "geometry", "inversion"},
+    "films": {"errors"}, "gltf": set(),
+    "export": {"errors", "films", "generator", "geometry", "gltf", "inversion"},
     "evaluation": {"errors", "generator", "faces", "geometry", "inversion", "losses"},
 }
 

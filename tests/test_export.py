@@ -9,6 +9,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from symgan_core.errors import RequestError
 from symgan_core.export import (
@@ -21,6 +22,7 @@ from symgan_core.export import (
     write_mesh,
     write_orbit,
     write_still,
+    write_video,
 )
 from symgan_core.generator import Synthesized, TriPlaneGenerator
 from symgan_core.inversion import Portrait3D, to_uint8
@@ -61,6 +63,32 @@ def test_video_is_what_browsers_play(portrait: Portrait3D, tmp_path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["orbit.mp4"]
     with pytest.raises(RequestError, match="48"):
         write_orbit(portrait, tmp_path / "short.mp4", 20)
+
+
+@pytest.mark.parametrize("kind", ["mp4", "gif", "webp"])
+def test_a_film_is_what_its_name_says(kind: str, tmp_path) -> None:
+    pictures = [np.full((64, 64, 3), 0, np.uint8) for _ in range(48)]
+    for number, picture in enumerate(pictures):
+        picture[:, number: number + 8] = (200, 5 * number, 40)
+    film = write_video(pictures, tmp_path / f"film.{kind}", 33)
+    assert film.read_bytes()[:12].startswith({"mp4": b"\0\0\0", "gif": b"GIF89a", "webp": b"RIFF"}[kind])
+    frames = np.stack([np.asarray(f)[..., :3] for f in imageio.mimread(film, memtest=False)]).astype(int)
+    side = 32 if kind == "mp4" else 33
+    assert frames.shape == (48, side, side, 3) and [p.name for p in tmp_path.iterdir()] == [film.name]
+    for number in (0, 20, 47):
+        small = np.asarray(Image.fromarray(pictures[number]).resize((side, side), Image.Resampling.LANCZOS)).astype(int)
+        assert np.abs(frames[number] - small).mean() < 8
+    if kind != "mp4":
+        info = Image.open(film).info
+        assert info["loop"] == 0
+
+
+def test_a_film_of_another_name_is_refused_before_any_work(portrait: Portrait3D, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(Portrait3D, "render", lambda *args, **place: pytest.fail("rendered"))
+    for name in ("film.mov", "film.avi", "film"):
+        with pytest.raises(RequestError, match="mp4, .gif, .webp"):
+            portrait.orbit_video(tmp_path / name)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_expression_comes_and_goes_smoothly() -> None:
@@ -157,6 +185,11 @@ def test_mesh_is_valid_gltf_inside_the_box(portrait: Portrait3D, tmp_path) -> No
     a, b, c = (points[faces[:, i]] for i in range(3))
     outwards = (np.cross(b - a, c - a) * (a + b + c)).sum(1)
     assert (outwards > 0).mean() > 0.99
+    start = scene["bufferViews"][3]["byteOffset"]
+    normals = np.frombuffer(data, "<f4", 3 * count, 20 + size + 8 + start).reshape(-1, 3)
+    assert ((normals * points).sum(1) / radius).min() > 0.99 and np.abs(np.linalg.norm(normals, axis=1) - 1).max() < 1e-5
+    assert scene["meshes"][0]["primitives"][0]["attributes"]["NORMAL"] == 3
+    assert scene["extensionsUsed"] == ["KHR_materials_unlit"] == list(scene["materials"][0]["extensions"])
     with pytest.raises(RequestError, match="glb"):
         write_mesh(portrait, tmp_path / "head.obj")
 

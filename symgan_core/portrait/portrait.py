@@ -172,7 +172,7 @@ class Portrait3D:
         return replace(source, edits=edits, unedited=source, _planes=None, _grid=None, _detail=None, _editor=None) if edits else source
 
     def orbit_video(self, path: str | Path, frames: int = 60) -> Path:
-        """Write a looping mp4 of the head turning; see ``symgan_core.export.write_orbit``."""
+        """Write a looping film of the head turning (.mp4, .gif or .webp); see ``symgan_core.export.write_orbit``."""
         from ..export import write_orbit  # likewise
 
         return write_orbit(self, path, frames)
