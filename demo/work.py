@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from symgan_core.export import orbit_frames, write_strip, write_video
 from symgan_core.faces import FaceCrop
 from symgan_core.generator import TriPlaneGenerator
-from symgan_core.inversion import PhotoRequest, start_inversion, to_uint8
+from symgan_core.inversion import PhotoRequest, Portrait3D, start_inversion, to_uint8
 
 FRAMES = 60
 """Of the film of a finished head."""
@@ -66,3 +66,15 @@ def film_into(folder: Path, pictures: Iterable[np.ndarray], name: str = "orbit.m
     if name == "orbit.mp4":
         write_strip(rendered, folder / "strip.webp")
         write_strip(rendered, folder / "coarse.webp", COARSE_SIDE)
+
+
+def films_of(portrait: Portrait3D, background: str, paths: Sequence[Path], side: int | None = None) -> Iterator[Progress]:
+    """Render one turn and write it to ``paths`` (.mp4, .gif or .webp each), ``side`` pixels a side or as it is rendered."""
+    rendered: list[np.ndarray] = []
+    for picture in orbit_frames(portrait, FRAMES, background):
+        rendered.append(picture)
+        if len(rendered) % EVERY == 0:
+            yield Progress("video", len(rendered), FRAMES)
+    for path in paths:
+        write_video(rendered, path, side)
+        yield Progress("video", FRAMES, FRAMES)

@@ -14,7 +14,7 @@ ALLOWED = {
     "faces": {"errors", "geometry", "weights"},
     "losses": {"errors", "geometry", "weights"}, "portrait": {"errors", "weights", "geometry", "generator", "faces"},
     "inversion": {"errors", "geometry", "generator", "faces", "losses", "portrait"},
-    "films": {"errors"}, "gltf": set(),
+    "films": {"errors"}, "gltf": set(), "devices": {"generator"},
     "export": {"errors", "films", "generator", "geometry", "gltf", "inversion"},
     "evaluation": {"errors", "generator", "faces", "geometry", "inversion", "losses"},
 }

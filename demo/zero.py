@@ -1,0 +1,131 @@
+"""Where the heavy work is done: in this process, or on ZeroGPU in a forked one that holds a GPU for a few seconds.
+
+ZeroGPU gives its GPU to functions that ``spaces.GPU`` decorates, and to nothing else: a call is sent to a fork of this process, and what
+it yields comes back pickled. So arguments and yields are plain CPU data, results are files, and the generator, made here on the CPU, is
+reached through the fork and moved to the GPU in there. Without the package ``spaces``, or on other hardware, nothing of this happens.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from symgan_core.devices import moved_in_fork
+from symgan_core.errors import SymganError
+from symgan_core.faces import FaceCrop
+from symgan_core.generator import TriPlaneGenerator
+from symgan_core.inversion import PhotoRequest, Portrait3D
+
+from .work import Progress, films_of, invert_into
+
+Work = TypeVar("Work", bound=Callable)
+INVERT_SECONDS = {"fast": 20, "balanced": 30, "best": 60}
+"""Of a GPU that a photo is given by its preset: on an H100, ``balanced`` takes 5.5 and ``best`` 14.5 seconds, the first photo of a process
+7 more. A visitor's quota must cover what is asked for, so it is little."""
+FILM_SECONDS = 20
+STOP_FILE = ".stop"
+"""In a result's folder: asks the process that works on it to end."""
+
+
+def on_zero_gpu(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this is ZeroGPU hardware with the package ``spaces``; the environment is read as ``spaces`` reads it."""
+    wanted = environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+    return wanted and importlib.util.find_spec("spaces") is not None
+
+
+def gpu(seconds: int | Callable[..., int]) -> Callable[[Work], Work]:
+    """A decorator for a generator function that needs the GPU for ``seconds``, which may depend on its arguments: ``spaces.GPU`` on
+    ZeroGPU, and nothing elsewhere."""
+    if not on_zero_gpu():
+        return lambda work: work
+    import spaces
+
+    return spaces.GPU(duration=seconds)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An error for the user, as data: of exceptions, ``spaces`` hands over the class's name alone."""
+
+    seen: str
+    help: str
+
+
+class Room:
+    """Does the heavy work of the page, here or on ZeroGPU's GPU; callers see no difference.
+
+    Args:
+        generator: on ZeroGPU, on the CPU.
+        source: what it was loaded from, as ``load_generator`` knows it.
+        place: ZeroGPU's device; another one for tests.
+    """
+
+    def __init__(self, generator: TriPlaneGenerator, source: str, place: str = "cuda"):
+        self._generator, self._source, self._place = generator, source, place
+        self.apart = on_zero_gpu()
+        self._invert = gpu(_invert_seconds)(self._invert_apart)
+        self._films = gpu(FILM_SECONDS)(self._films_apart)
+
+    def invert(self, folder: Path, crop: FaceCrop, preset: str, request: PhotoRequest, stop: Callable[[], bool]) -> Iterator[Progress]:
+        """Invert a crop into the files of ``folder``; see ``work.invert_into``.
+
+        Raises:
+            SymganError: what the user can do something about.
+        """
+        if not self.apart:
+            yield from invert_into(folder, crop, self._generator, preset, request, self._source, stop)
+            return
+        flag = folder / STOP_FILE
+        try:
+            for done in _accepted(self._invert(folder, crop, preset, request)):
+                yield done
+                if stop():
+                    flag.touch()
+        finally:
+            flag.unlink(missing_ok=True)
+
+    def films(self, portrait: Portrait3D, background: str, paths: Sequence[Path], side: int | None = None) -> Iterator[Progress]:
+        """Write one turn of a head to ``paths`` of one folder; see ``work.films_of``.
+
+        Raises:
+            SymganError: what the user can do something about.
+        """
+        if not self.apart:
+            yield from films_of(portrait, background, paths, side)
+            return
+        folder = paths[0].parent
+        if not (folder / "portrait.safetensors").is_file():
+            portrait.save(folder)
+        yield from _accepted(self._films(folder, background, paths, side))
+
+    # -- what runs in the fork --------------------------------------------------------------------------------------
+
+    def _invert_apart(self, folder: Path, crop: FaceCrop, preset: str, request: PhotoRequest) -> Iterator[Progress | Refused]:
+        generator = moved_in_fork(self._generator, self._place)
+        yield from _told(invert_into(folder, crop, generator, preset, request, self._source, (folder / STOP_FILE).exists))
+
+    def _films_apart(self, folder: Path, background: str, paths: Sequence[Path], side: int | None) -> Iterator[Progress | Refused]:
+        generator = moved_in_fork(self._generator, self._place)
+        yield from _told(films_of(Portrait3D.load(folder, base=generator), background, paths, side))
+
+
+def _invert_seconds(folder: Path, crop: FaceCrop, preset: str, request: PhotoRequest) -> int:
+    return INVERT_SECONDS.get(preset, max(INVERT_SECONDS.values()))
+
+
+def _told(work: Iterator[Progress]) -> Iterator[Progress | Refused]:
+    try:
+        yield from work
+    except SymganError as error:
+        yield Refused(error.seen, error.help)
+
+
+def _accepted(work: Iterator[Progress | Refused]) -> Iterator[Progress]:
+    for done in work:
+        if isinstance(done, Refused):
+            raise SymganError(done.seen, done.help)
+        yield done
