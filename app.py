@@ -2,11 +2,12 @@
 
 import argparse
 import atexit
+import contextlib
 import os
 import signal
 import sys
 import threading
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from types import FrameType
 
@@ -15,10 +16,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "active" if sys.platform == "linux" els
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+with contextlib.suppress(ImportError):  # on a Space it is there; it has to be imported before torch
+    import spaces  # noqa: F401
 import gradio as gr
 
 from demo import Settings, Studio, build, read_settings
 from demo.layout import CSS
+from demo.zero import on_zero_gpu
 from symgan_core.memory import keep_freed_memory
 
 
@@ -33,15 +37,18 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     keep_freed_memory()
-    studio = Studio(settings)
+    apart = on_zero_gpu()
+    # ZeroGPU's GPU is in another process, and "auto" would find it here: spaces pretends that there is one.
+    studio = Studio(replace(settings, device="cpu") if apart else settings)
     atexit.register(studio.forget_all)
     signal.signal(signal.SIGTERM, partial(_leave, studio))
-    threading.Thread(target=studio.warm_up, daemon=True).start()
+    if not apart:  # there a warm process is not the one that works, and a fork in the midst of it could wait for ever
+        threading.Thread(target=studio.warm_up, daemon=True).start()
     threading.Thread(target=studio.keep_clean, daemon=True).start()
     page = build(studio).queue(max_size=settings.queue_size, default_concurrency_limit=2)
     page.launch(
         server_name=settings.host, server_port=settings.port, max_file_size=settings.max_upload, show_error=False,
-        allowed_paths=[str(settings.work), "examples"], css_paths=[CSS], run_history=False, footer_links=[],
+        allowed_paths=[str(settings.work), "examples"], css_paths=[CSS], run_history=False, footer_links=[], mcp_server=True,
         theme=gr.themes.Soft(primary_hue="indigo"))
 
 

@@ -12,6 +12,7 @@ import gradio as gr
 from symgan_core.inversion import PhotoRequest
 
 from . import texts
+from .api import add_api
 from .edits import edit_block
 from .handlers import Checked, Shown, Studio, bar, link_for, message
 
@@ -196,7 +197,7 @@ def build(studio: Studio) -> gr.Blocks:
             slider.release(lambda: True, None, own_pose, **light).then(nudge, [photo, *wanted], checking, **light)
         for control in (own_pose, *crops):
             control.input(nudge, [photo, *wanted], checking, trigger_mode="always_last", **light)
-        made = go.click(run, [photo, preset, *wanted], [*stage, view], **heavy, api_name="invert", show_progress="hidden")
+        made = go.click(run, [photo, preset, *wanted], [*stage, view], **heavy, api_visibility="private", show_progress="hidden")
         made.then(begin, portrait_id, places, **light).then(look, looks, view, **light)
         stop.click(halt, None, None, queue=False, api_visibility="private")
         opened = gallery.select(open_example, None, [*stage, view], show_progress="minimal", api_visibility="private")
@@ -214,4 +215,5 @@ def build(studio: Studio) -> gr.Blocks:
         unshare.click(delete_link, share_state, [link, unshare, share_state], api_visibility="private")
         arrived = page.load(arrive, None, [*stage, making, shared_note, share], show_progress="hidden", api_visibility="private")
         arrived.then(begin, portrait_id, places, **light).then(look, looks, view, **light)
+        add_api(studio)
     return page

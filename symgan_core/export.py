@@ -137,8 +137,9 @@ def strip_views(frames: int) -> list[int]:
 
 
 def write_still(portrait: Portrait3D, path: str | Path, yaw: float = 0.0, pitch: float = 0.0, zoom: float = 1.0,
-                background: str = "white", detail: bool = True) -> Path:
-    """One view as a picture file; ``background`` as ``on_background`` has it, ``detail`` as ``Portrait3D.render``.
+                background: str = "white", detail: bool = True, side: int | None = None) -> Path:
+    """One view as a picture file, ``side`` pixels a side or as it is rendered; ``background`` as ``on_background`` has it, ``detail`` as
+    ``Portrait3D.render``.
 
     Raises:
         RequestError: no such colour, or a transparent picture in a format that has none.
@@ -148,7 +149,8 @@ def write_still(portrait: Portrait3D, path: str | Path, yaw: float = 0.0, pitch:
     if picture.shape[2] == 4 and path.suffix.lower() not in (".png", ".webp"):
         raise RequestError(f"'{path.name}' cannot be transparent.", "End it in .png or .webp.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path)
+    image = Image.fromarray(picture)
+    (image if side in (None, image.width) else image.resize((side, side), Image.Resampling.LANCZOS)).save(path)
     return path
 
 
