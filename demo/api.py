@@ -41,6 +41,8 @@ FILMS = ("mp4", "gif", "webp")
 KINDS = ("glb", *FILMS, "png", "zip")
 SMALLEST, LARGEST = 64, 512
 """Pixels of what ``/export`` writes; heads are rendered at 512."""
+STRENGTHS = {"type": "object", "additionalProperties": {"type": "number"}, "description": "strengths by name"}
+"""JSON schema of edits; gr.JSON's own is refused by MCP clients."""
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
@@ -199,6 +201,7 @@ def add_api(studio: Studio) -> None:
     light = {"concurrency_id": "light", "concurrency_limit": 2}
     with gr.Column(visible=False):
         portrait_id, edits = gr.Textbox(label="portrait_id"), gr.JSON(label="edits")
+        edits.api_info = lambda: STRENGTHS
         background = gr.Textbox("white", label="background")
         picture, number = gr.Image(label="picture", type="filepath", format="png"), gr.Textbox(label="portrait_id")
         file, report, video = gr.File(label="file"), gr.JSON(label="report"), gr.File(label="video")
