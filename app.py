@@ -18,10 +18,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 with contextlib.suppress(ImportError):  # on a Space it is there; it has to be imported before torch
     import spaces  # noqa: F401
-import gradio as gr
 
 from demo import Settings, Studio, build, read_settings
-from demo.layout import CSS
+from demo.page import CSS, theme
 from demo.zero import on_zero_gpu
 from symgan_core.memory import keep_freed_memory
 
@@ -49,7 +48,7 @@ def main() -> None:
     page.launch(
         server_name=settings.host, server_port=settings.port, max_file_size=settings.max_upload, show_error=False,
         allowed_paths=[str(settings.work), "examples"], css_paths=[CSS], run_history=False, footer_links=[], mcp_server=True,
-        theme=gr.themes.Soft(primary_hue="indigo"))
+        theme=theme())
 
 
 def _leave(studio: Studio, number: int, frame: FrameType | None) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from symgan_core.errors import SymganError
-from symgan_core.export import expression_frames, on_background, orbit_frames
+from symgan_core.export import expression_frames, orbit_frames
 from symgan_core.faces import Face, crop_advice, draw_check, draw_faces, load_provider
 from symgan_core.generator import load_generator
 from symgan_core.inversion import PhotoRequest, Portrait3D, start_inversion
@@ -22,12 +22,14 @@ from symgan_core.portrait.editing.directions import EXPRESSION
 
 from . import texts
 from .gallery import Example, list_examples
+from .looking import Looking, fitting
 from .photos import PhotoDesk
 from .settings import Settings
 from .share import SERVED, Share, ShareStore, copy_there
 from .shown import Checked, Shown, bar, link_for, message, without_paths
 from .store import EXAMPLE, ResultStore, VisitorLeft
-from .work import FRAMES, film_into, invert_into
+from .work import FRAMES, film_into
+from .zero import Room
 
 __all__ = ["Checked", "Shown", "Studio", "bar", "link_for", "message"]
 log = logging.getLogger("symgan.demo")
@@ -37,7 +39,7 @@ SWEEP_EVERY = 60
 
 
 @dataclass
-class Studio:
+class Studio(Looking):
     """The page's workshop: one generator, the visitors' results, shared ones, and the stop flags of running sessions.
 
     ``session`` is Gradio's session hash everywhere, or "" where a client has none.
@@ -52,6 +54,7 @@ class Studio:
         self.shares = ShareStore(self.settings.shares, self.settings.share_days)
         self.examples: list[Example] = list_examples()
         self.directions: tuple[Direction, ...] = list_directions(self.generator)
+        self.room = Room(self.generator, self.settings.generator)
         self.photos = PhotoDesk(self.provider, self.generator)
         self.store = ResultStore(self.settings, lambda folder: Portrait3D.load(folder, base=self.generator),
                                  {example.name: example.folder for example in self.examples}, self.photos.forget)
@@ -67,6 +70,15 @@ class Studio:
                         break
         except Exception:
             log.exception("warming up failed")
+
+    def face_at(self, photo: str | None, place: tuple[int, int], session: str) -> int | None:
+        """The number of the face that lies at a place of the picture of all faces, in its pixels; None where there is none."""
+        try:
+            _, faces = self.photos.faces(self.store.own_photo(session, photo))
+        except SymganError:
+            return None
+        x, y = place
+        return next((n for n, face in enumerate(faces) if face.box[0] <= x <= face.box[2] and face.box[1] <= y <= face.box[3]), None)
 
     # -- making a portrait ------------------------------------------------------------------------------------------
 
@@ -111,13 +123,13 @@ class Studio:
         (_, faces), (number, crop) = self.photos.faces(own), self.photos.crop(own, request)
         note, shares = _which(faces, number), {}
         with self.store.new_folder(session) as folder:
-            for done in invert_into(folder, crop, self.generator, preset, request, self.settings.generator, stop.is_set):
+            for done in self.room.invert(folder, crop, preset, request, stop.is_set):
                 self.store.expect(folder)
                 if done.stage == "done":
                     shares = done.origins
                 else:
                     yield Shown(bar(texts.STAGES[done.stage], done.step, done.total, note),
-                                preview=self._picture(session, "preview", done.preview))
+                                preview=done.preview)
             portrait_id = self.store.keep(session, folder)
         note = f"{note} {texts.ORIGINS.format(**shares)}".strip()
         text = (texts.STOPPED if stop.is_set() else texts.DONE).format(seconds=time.monotonic() - begin)
@@ -161,10 +173,6 @@ class Studio:
 
     # -- looking, editing, sharing ----------------------------------------------------------------------------------
 
-    def portrait(self, portrait_id: str | None) -> Portrait3D | None:
-        """A portrait by its id; None if there is none (any more)."""
-        return self.store.get(portrait_id)
-
     def folder_of(self, portrait_id: str | None) -> Path | None:
         """The folder of a portrait's files; None if there is none (any more)."""
         return self.store.folder_of(portrait_id)
@@ -174,19 +182,9 @@ class Studio:
         portrait = self.portrait(portrait_id)
         return {d.name: portrait.edits.get(d.name, 0.0) if portrait else 0.0 for d in self.directions}
 
-    def view(self, session: str, portrait_id: str | None, yaw: float, pitch: float, zoom: float, background: str,
-             strengths: Mapping[str, float]) -> str | None:
-        """A PNG of one view with edits, angles in degrees; None without a portrait."""
-        portrait = self._edited(portrait_id, strengths)
-        if portrait is None:
-            return None
-        self.store.touch(session)
-        out = portrait.render(yaw=yaw, pitch=pitch, zoom=zoom)
-        return self._picture(session, "view", on_background(out, fitting(portrait, background), portrait.backdrop), "png")
-
     def refilm(self, session: str, portrait_id: str | None, background: str, strengths: Mapping[str, float]) -> Iterator[Shown]:
         """A new video with the edits of the sliders."""
-        portrait = self._edited(portrait_id, strengths)
+        portrait = self.with_edits(portrait_id, strengths)
         if portrait is None:
             yield Shown(message(texts.EXPIRED, "error"), failed=texts.EXPIRED)
             return
@@ -196,7 +194,7 @@ class Studio:
         """A video in which the face takes on the expression of the sliders and lets go of it; what the other sliders do stays."""
         grouped = any(d.group == EXPRESSION for d in self.directions)
         moving = {d.name: strengths.get(d.name, 0.0) for d in self.directions if not grouped or d.group == EXPRESSION}
-        portrait = self._edited(portrait_id, {name: s for name, s in strengths.items() if name not in moving})
+        portrait = self.with_edits(portrait_id, {name: s for name, s in strengths.items() if name not in moving})
         if portrait is None or not any(moving.values()):
             said = texts.EXPIRED if portrait is None else texts.NO_EXPRESSION
             yield Shown(message(said, "error"), failed=said)
@@ -221,7 +219,7 @@ class Studio:
         Raises:
             RequestError: another number of days.
         """
-        portrait, folder = self._edited(portrait_id, strengths), self.folder_of(portrait_id)
+        portrait, folder = self.with_edits(portrait_id, strengths), self.folder_of(portrait_id)
         if portrait is None or folder is None:
             return None
         if portrait is self.portrait(portrait_id) and (folder / "orbit.mp4").is_file():
@@ -234,12 +232,6 @@ class Studio:
     def delete_link(self, share_id: str | None, token: str | None) -> bool:
         """Delete a share with its token; says whether there was one that this token deletes."""
         return self.shares.delete(share_id, token)
-
-    def _edited(self, portrait_id: str | None, strengths: Mapping[str, float]) -> Portrait3D | None:
-        """A portrait at the strengths of the sliders: itself where they are as it was opened."""
-        portrait = self.portrait(portrait_id)
-        wanted = {name: strength for name, strength in strengths.items() if strength}
-        return portrait if portrait is None or wanted == portrait.edits else portrait.edit(wanted)
 
     # -- visitors ---------------------------------------------------------------------------------------------------
 
@@ -288,8 +280,3 @@ def _there(folder: Path, name: str) -> str | None:
 def _which(faces: list[Face], number: int) -> str:
     """Which of several faces it is."""
     return texts.FACES_FOUND.format(count=len(faces), number=number + 1) if len(faces) > 1 else ""
-
-
-def fitting(portrait: Portrait3D, background: str) -> str:
-    """The background that was asked for; white for a portrait that knows nothing of its photo's (an example, a shared one)."""
-    return "white" if background == "blurred" and portrait.backdrop is None else background

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from . import texts
+from .api import add_api
 from .edits import EditBlock, edit_block
 from .handlers import Shown, Studio, bar, message
 from .sharing import Sharing
@@ -45,8 +46,9 @@ def theme() -> gr.themes.Base:
 
 def build(studio: Studio) -> gr.Blocks:
     """The whole page, ready to be queued and launched."""
-    with gr.Blocks(title=f"{texts.TITLE}: {texts.TAGLINE}", analytics_enabled=False, delete_cache=(600, 1800)) as blocks:
+    with gr.Blocks(title=f"{texts.TITLE}: {texts.TAGLINE}", analytics_enabled=False) as blocks:
         Page(studio).connect(blocks)
+        add_api(studio)
     return blocks
 
 
@@ -55,7 +57,7 @@ class Page:
 
     def __init__(self, studio: Studio):
         self.studio = studio
-        self.portrait = gr.State(None, time_to_live=7200)
+        self.portrait = gr.State(None)
         self.pose, self.past = gr.State(POSE), gr.State([])
         gr.HTML(f'<header class="sg-head"><h1>{texts.TITLE}</h1><p>{texts.TAGLINE}</p></header>')
         self.shared_note = gr.HTML(visible=False)
@@ -128,6 +130,8 @@ class Page:
         strengths = self.edits.named(values)
         picture = self.studio.view(request.session_hash or "", number, *pose, 1.0, background, strengths, depth)
         if picture is None:
+            if number:
+                gr.Warning(texts.EXPIRED)
             return gr.skip()
         other = depth or background != "white" or self.studio.edited(number, strengths)
         return still_value(picture, *pose, stale=other, stop=not keep)
@@ -164,8 +168,8 @@ class Page:
         """The head as a mesh."""
         path = self.studio.mesh(request.session_hash or "", number, self.edits.named(values))
         if path is None:
-            raise gr.Error(texts.NOTHING_TO_SHARE, print_exception=False)
-        return path
+            raise gr.Error(texts.EXPIRED if number else texts.NOTHING_TO_SHARE, print_exception=False)
+        return str(path)
 
     def film(self, work: str, request: gr.Request, number: str | None, background: str, *values: float) -> Iterator[dict[Any, Any]]:
         """A film of the head as the sliders have it: ``work`` is a method of the studio."""
@@ -236,12 +240,7 @@ class Page:
         self.sharing.connect(self.portrait, self.edits)
         arrived = blocks.load(self.arrive, None, [*stage, self.making, self.shared_note, self.sharing.row], **LIGHT)
         arrived.then(self.begin, self.portrait, begun, **LIGHT)
-        blocks.unload(self.leave)
 
     def halt(self, request: gr.Request) -> None:
         """Stop the visitor's run; what is there is kept."""
         self.studio.stop(request.session_hash or "")
-
-    def leave(self, request: gr.Request) -> None:
-        """The visitor has left: nothing of his photo stays."""
-        self.studio.forget(request.session_hash or "")

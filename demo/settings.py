@@ -33,6 +33,11 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 7860
 
+    @property
+    def space(self) -> bool:
+        """Whether this is a Hugging Face Space."""
+        return "SPACE_ID" in os.environ
+
     def __post_init__(self) -> None:
         """Raise ValueError where emptying the work folder would delete something else: shares, the page itself, the user's home."""
         work = self.work.resolve()

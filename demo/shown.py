@@ -6,6 +6,8 @@ import html
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 _PATH = re.compile(r"'[^']*[/\\]([^'/\\]+)'")
 
 
@@ -13,12 +15,12 @@ _PATH = re.compile(r"'[^']*[/\\]([^'/\\]+)'")
 class Shown:
     """What a streaming handler wants the page to show; None leaves a part as it is.
 
-    All files lie in the visitor's folder or among the examples: ``preview`` a picture, ``video`` an mp4, ``strip`` and ``coarse`` the
+    All files lie in the visitor's folder or among the examples: ``video`` an mp4, ``strip`` and ``coarse`` the
     turning head as WebP strips (``symgan_core.export.write_strip``), large and small; None where a portrait has none.
     """
 
     status: str
-    preview: str | None = None
+    preview: np.ndarray | None = None
     video: str | None = None
     portrait_id: str | None = None
     files: list[str] | None = None

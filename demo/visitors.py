@@ -6,7 +6,7 @@ import os
 
 import gradio as gr
 
-from . import layout
+from . import page as parts
 from .gallery import EXAMPLES
 from .handlers import Studio
 
@@ -19,7 +19,7 @@ def build(studio: Studio) -> gr.Blocks:
     """
     os.environ["GRADIO_TEMP_DIR"] = str(studio.store.work.path)
     gr.set_static_paths([EXAMPLES])  # served from where they are, too
-    page = layout.build(studio)
+    page = parts.build(studio)
     studio.store.work.keep_what_is_there()
     page.delete_cache = None  # by age, whether or not the visitor is here; the store knows
 

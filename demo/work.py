@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from symgan_core.export import orbit_frames, write_strip, write_video
 from symgan_core.faces import FaceCrop
@@ -43,6 +44,7 @@ def invert_into(folder: Path, crop: FaceCrop, generator: TriPlaneGenerator, pres
         source: of the generator, as ``load_generator`` knows it.
         stop: asked after each step; when it says so the best so far is filmed.
     """
+    Image.fromarray(crop.image if crop.picture is None else crop.picture).save(folder / "input.webp", quality=90)
     inversion = start_inversion(crop, generator, "spi", preset, 0, request, source)
     yield Progress("pivot", 0, 1, to_uint8(inversion.target.image))
     for event in inversion:

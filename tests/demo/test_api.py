@@ -90,8 +90,8 @@ def test_a_photo_becomes_a_head_that_is_turned_edited_and_exported(client: Clien
     smiling = np.asarray(Image.open(picture)).astype(int)
     assert edited != number and np.abs(smiling - front).mean() > 0.1
     again = np.asarray(Image.open(client.predict(number, edits={"smile": 2.0}, api_name="/render"))).astype(int)
-    assert np.array_equal(again, smiling)
-    assert np.array_equal(np.asarray(Image.open(client.predict(edited, api_name="/render"))), smiling)
+    stored = np.asarray(Image.open(client.predict(edited, api_name="/render"))).astype(int)
+    assert max(np.abs(again - smiling).mean(), np.abs(stored - smiling).mean()) < 0.1 * np.abs(smiling - front).mean()
     archive = zipfile.ZipFile(client.predict(edited, "zip", 96, "#1f2430", api_name="/export"))
     assert sorted(archive.namelist()) == sorted([*(f"head.{kind}" for kind in KINDS if kind != "zip"), "portrait.safetensors"])
     with archive.open("head.gif") as gif, archive.open("head.png") as png:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo import handlers, texts
+from demo import texts, zero
 from demo.handlers import Studio
 from demo.settings import Settings
 from demo.shown import without_paths
@@ -217,14 +217,14 @@ def quick(folder, crop, *others):
 
 
 def test_after_forgetting_no_byte_of_a_photo_is_left(studio: Studio, photo: bytes, monkeypatch) -> None:
-    monkeypatch.setattr(handlers, "invert_into", quick)
+    monkeypatch.setattr(zero, "invert_into", quick)
     path = upload_to(studio, photo)
     checked = studio.check(path, PhotoRequest(0), "a")
     *_, preview, last = studio.invert(path, "fast", PhotoRequest(0), "a")
-    assert Path(checked.crop).is_file() and Path(preview.preview).is_file() and Path(last.video).is_file()
+    assert Path(checked.crop).is_file() and preview.preview.shape[2] == 3 and Path(last.video).is_file()
     assert studio.store.holds(Path(last.strip)) and studio.store.holds(Path(last.coarse)) and len(last.files) == 3
     again = list(studio.invert(path, "best", PhotoRequest(0), "a"))[-1]  # with other settings, until he leaves
-    assert again.portrait_id != last.portrait_id and studio.view("a", last.portrait_id, 0, 0, 1, "white", {})
+    assert again.portrait_id != last.portrait_id and studio.view("a", last.portrait_id, 0, 0, 1, "white", {}) is not None
     studio.open_example(1, "b")
     assert studio.portrait(last.portrait_id) and studio.folder_of(last.portrait_id)
     studio.forget("a")
@@ -234,7 +234,7 @@ def test_after_forgetting_no_byte_of_a_photo_is_left(studio: Studio, photo: byte
 
 
 def test_who_leaves_meanwhile_leaves_nothing(studio: Studio, photo: bytes, monkeypatch) -> None:
-    monkeypatch.setattr(handlers, "invert_into", quick)
+    monkeypatch.setattr(zero, "invert_into", quick)
     running = studio.invert(upload_to(studio, photo), "fast", PhotoRequest(0), "a")
     next(running), next(running)
     studio.forget("a")

@@ -23,7 +23,7 @@ def studio(tmp_path_factory) -> Studio:
 
 
 def seen(studio: Studio, portrait_id: str, yaw: float, background: str, strengths: dict[str, float]) -> np.ndarray:
-    return np.array(Image.open(studio.view("s", portrait_id, yaw, 0, 1, background, strengths)))
+    return studio.view("s", portrait_id, yaw, 0, 1, background, strengths)
 
 
 def test_an_example_opens_with_video_and_view(studio: Studio) -> None:
