@@ -290,13 +290,52 @@ def test_a_bad_file_is_told_in_a_line_and_loses_nothing(page, tmp_path) -> None:
     assert not page.locator("#stop").is_visible()
 
 
-def test_delete_my_data_now_leaves_nothing_of_the_photo(page, server: Server, astronaut, tmp_path) -> None:
-    upload(page, astronaut, tmp_path)
-    assert [path for path in (server.folder / "work").rglob("*") if path.is_file()]
+def pictures_in(folder: Path) -> list[Path]:
+    """Files that are pictures, whatever their names."""
+    heads = (b"\x89PNG", b"RIFF", b"\xff\xd8\xff\xe0")
+    return [path for path in folder.rglob("*") if path.is_file() and path.read_bytes()[:4] in heads]
+
+
+def none_left(folder: Path, seconds: float = 20) -> bool:
+    """Wait until no picture is in a folder."""
+    until = time.monotonic() + seconds
+    while pictures_in(folder) and time.monotonic() < until:
+        time.sleep(0.2)
+    return not pictures_in(folder)
+
+
+def test_nothing_of_a_photo_stays_behind(browser, server: Server, astronaut, tmp_path) -> None:
+    """Deleted by a click; when its visitor leaves; at the start after a crash; and at SIGTERM."""
+    work = server.folder / "work"
+
+    def visitor():
+        context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-US")
+        page = context.new_page()
+        page.goto(server.url)
+        turning(page)
+        upload(page, astronaut, tmp_path)
+        assert pictures_in(work)
+        return page
+
+    page = visitor()
     page.click("#forget")
     page.locator("#status .sg-done", has_text="are deleted").wait_for(timeout=30_000)
-    left = [path for path in (server.folder / "work").rglob("*") if path.suffix in (".png", ".jpg", ".jpeg") and path.is_file()]
-    assert not [path for path in left if "astronaut" in path.name or "check" in path.name]
+    assert none_left(work)
+    page.context.close()
+    visitor().context.close()
+    assert none_left(work)
+    page = visitor()
+    server.process.kill()
+    server.process.wait()
+    assert pictures_in(work)
+    page.context.close()
+    server.start()
+    assert none_left(work)
+    page = visitor()
+    server.stop()
+    assert not pictures_in(work)
+    page.context.close()
+    server.start()
 
 
 def test_an_unknown_link_is_told(browser, server: Server) -> None:

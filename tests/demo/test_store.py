@@ -1,14 +1,9 @@
 """Whose results are whose, and how they go: in memory, on disk, at the end of the process."""
 
 import io
-import os
-import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from hashlib import sha256
 from pathlib import Path
 
@@ -243,99 +238,3 @@ def test_who_leaves_meanwhile_leaves_nothing(studio: Studio, photo: bytes, monke
     monkeypatch.setattr(studio.provider, "find", lambda picture: studio.forget("a") or find(picture))
     studio.check(upload_to(studio, photo + b"\n"), PhotoRequest(0), "a")
     assert not files(studio.settings.work) and len(studio.photos._found) == len(studio.photos._cut) == 0
-
-
-# -- a real process -------------------------------------------------------------------------------------------------
-
-
-class Page:
-    """``python app.py`` on a free port, its folders under ``root``."""
-
-    def __init__(self, root: Path):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url, self.work = f"http://127.0.0.1:{port}/", root / "work"
-        mine = {"GRADIO_SERVER_PORT": str(port), "SYMGAN_SHARES": str(root / "shares"), "SYMGAN_WORK": str(self.work), "TMPDIR": str(root),
-                "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "SYMGAN_DEVICE": "cpu"}
-        self.log = root / "log"
-        self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=os.environ | mine, stderr=subprocess.STDOUT,
-                                        stdout=self.log.open("w"))
-        for _ in range(400):
-            assert self.process.poll() is None, self.log.read_text()
-            if self.answers(""):
-                return
-            time.sleep(0.1)
-        raise AssertionError("the page did not come up")
-
-    def answers(self, path: str) -> bool:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            return opener.open(self.url + path, timeout=5).status == 200
-        except OSError:
-            return False
-
-    def address(self) -> str:
-        """Where the page shows the one upload."""
-        link, = (path for path in files(self.work) if path.is_symlink())
-        return f"gradio_api/file={link}"
-
-    def photos(self) -> list[Path]:
-        """Files that are pictures, whatever their names."""
-        return [path for path in files(self.work) if path.exists() and path.read_bytes()[:4] in (b"\x89PNG", b"RIFF", b"\xff\xd8\xff\xe0")]
-
-
-def start_run(page: Page, photo: Path):
-    """A client whose run has shown its first pictures, and the address of its photo."""
-    from gradio_client import Client, handle_file
-
-    client = Client(page.url, verbose=False)
-    job = client.submit(handle_file(str(photo)), "fast", 1, False, 0, 0, 0, 1, 0, 0, api_name="/invert")
-    for _ in range(300):
-        if any(path.parent.name == "preview" for path in page.photos()):
-            break
-        time.sleep(0.1)
-    return client, job
-
-
-@pytest.fixture
-def start(tmp_path: Path):
-    """Starts pages in ``tmp_path``, none of which outlives the test."""
-    pages: list[Page] = []
-
-    def start() -> Page:
-        pages.append(Page(tmp_path))
-        return pages[-1]
-
-    yield start
-    for page in pages:
-        page.process.kill()
-        page.process.wait()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM")
-def test_a_real_process_leaves_no_photo(start, tmp_path: Path, photo) -> None:
-    path = tmp_path / "me.png"
-    path.write_bytes(photo)
-    page = start()
-    client, _ = start_run(page, path)
-    address = page.address()
-    assert page.answers(address) and len(page.photos()) >= 2, page.log.read_text()
-    client.close()  # the visitor leaves
-    for _ in range(100):
-        if not page.photos():
-            break
-        time.sleep(0.1)
-    assert not page.photos() and not page.answers(address)
-    client, _ = start_run(page, path)
-    address = page.address()
-    page.process.kill()
-    page.process.wait()
-    assert page.photos()
-    page = start()
-    assert not page.photos() and not page.answers(address)
-    client, _ = start_run(page, path)
-    assert page.photos()
-    page.process.send_signal(signal.SIGTERM)
-    page.process.wait(25)
-    assert not files(page.work) and not list(tmp_path.glob("gradio/**/*.*"))

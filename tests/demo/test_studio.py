@@ -88,9 +88,9 @@ def test_a_share_of_an_edited_head_opens_with_its_sliders(studio: Studio, monkey
     assert studio.strengths(shown.portrait_id) == zeros | edits
     views = {name: seen(studio, shown.portrait_id, 0, "white", zeros | sliders).astype(int) for name, sliders in (
         ("shared", edits), ("undone", {}), ("more", edits | {"mouth_open": 1.0}))}
-    assert np.array_equal(views["shared"], seen(studio, plain, 0, "white", zeros | edits))
-    assert np.array_equal(views["undone"], seen(studio, plain, 0, "white", zeros))
-    assert np.array_equal(views["more"], seen(studio, plain, 0, "white", zeros | edits | {"mouth_open": 1.0}))
+    for name, strengths in (("shared", edits), ("undone", {}), ("more", edits | {"mouth_open": 1.0})):
+        apart = views[name].astype(int) - seen(studio, plain, 0, "white", zeros | strengths)
+        assert np.abs(apart).mean() < 0.3, name  # pictures are encoded once more
     # Sliders that were not moved: its own video does. Others: a new one.
     same, other = (studio.shares.find(studio.share("s", shown.portrait_id, zeros | sliders).id) for sliders in (edits, {}))
     assert (same / "orbit.mp4").read_text() == "[{'smile': 1.5, 'face_width': -1.0}]" and (other / "orbit.mp4").read_text() == "[{}]"
