@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import shutil
 import threading
@@ -91,6 +92,7 @@ class ResultStore:
             forgotten: told each visitor's folder that was deleted, so that others drop what they keep of it.
         """
         self.settings, self._load, self._examples, self._forgotten = settings, load, examples, forgotten
+        self._process = os.getpid()
         self.work = WorkFolder(settings.work)
         self._visitors: dict[str, Visitor] = {}
         self._results: dict[str, tuple[str, Path]] = {}
@@ -236,7 +238,12 @@ class ResultStore:
         self.work.sweep(before, folders)
 
     def forget_all(self) -> None:
-        """Delete all visitors' folders and, if no other process uses it, whatever else is in the work folder."""
+        """Delete all visitors' folders and, if no other process uses it, whatever else is in the work folder.
+
+        A process that was forked from this one has its signal handlers, and no right to do so: there, nothing happens.
+        """
+        if os.getpid() != self._process:
+            return
         with self._lock:
             for session in list(self._visitors):
                 self.forget(session)
