@@ -15,7 +15,7 @@ from .edits import EditBlock, edit_block
 from .handlers import Shown, Studio, bar, message
 from .sharing import Sharing
 from .upload import Upload
-from .viewer import head_value, inline, still_value, strip_value, viewer
+from .viewer import head_value, inline, middle, still_value, strip_value, viewer
 
 CSS = Path(__file__).with_name("page.css")
 POSE = (0.0, 0.0)
@@ -106,7 +106,7 @@ class Page:
         """A step of long work, on the page."""
         out: dict[Any, Any] = {self.status: shown.status}
         if shown.preview is not None:
-            out[self.viewer] = still_value(shown.preview, 0.0, 0.0, stop=True)
+            out[self.viewer] = still_value(middle(shown.preview), 0.0, 0.0, stop=True)
         if shown.files is not None:
             out[self.files] = gr.update(value=shown.files, visible=bool(shown.files))
         if shown.portrait_id is not None:
@@ -180,13 +180,11 @@ class Page:
         """Photo to 3D portrait: live stages on the stage itself, then the head."""
         if not photo:
             raise gr.Error(texts.NO_PHOTO, print_exception=False)
-        yield {self.status: bar(texts.LOOKING, 0, 1), self.files: gr.update(visible=False)}
-        yield {self.upload.go: gr.update(visible=False), self.upload.stop: gr.update(visible=True, value=texts.STOP)}
+        yield {self.status: bar(texts.LOOKING, 0, 1)}
         failed = None
         for shown in self.studio.invert(photo, preset, self.upload.asked(*wanted), request.session_hash or ""):
             failed = shown.failed or failed
             yield self.updates(shown)
-        yield {self.upload.go: gr.update(visible=True), self.upload.stop: gr.update(visible=False)}
         if failed:
             gr.Warning(failed)
 
@@ -214,7 +212,11 @@ class Page:
         begun = [self.past, self.pose, self.compare, self.depth, *sliders]
         self.upload.connect(self.status)
         made = self.upload.go.click(self.run, [self.upload.photo, self.upload.preset, *self.upload.wanted],
-                                    [*stage, self.upload.go, self.upload.stop], **HEAVY)
+                                    stage, **HEAVY)
+        # In events of their own: gradio drops updates of what is shown that follow each other at once in a stream.
+        buttons = [self.upload.go, self.upload.stop]
+        self.upload.go.click(partial(self.upload.working, True), None, buttons, queue=False, api_visibility="private")
+        made.then(partial(self.upload.working, False), None, buttons, queue=False, api_visibility="private")
         made.then(self.begin, self.portrait, begun, **LIGHT)
         self.upload.stop.click(lambda: texts.STOPPING, None, self.upload.stop, queue=False, api_visibility="private")
         self.upload.stop.click(self.halt, None, None, queue=False, api_visibility="private")

@@ -24,7 +24,7 @@ class Upload:
 
     def __init__(self, studio: Studio):
         self.studio = studio
-        self.photo = gr.Image(label=texts.PHOTO, type="filepath", sources=["upload", "clipboard"], height=190, elem_id="photo",
+        self.photo = gr.Image(label=texts.PHOTO, show_label=False, type="filepath", sources=["upload", "clipboard"], height=190, elem_id="photo",
                               placeholder=texts.DROP)
         self.photo.preprocess = upload_path
         gr.Markdown(texts.PRIVACY_SPACE if studio.settings.space else texts.PRIVACY, elem_classes="sg-privacy")
@@ -33,8 +33,8 @@ class Upload:
                                       show_label=False, elem_id="preset", min_width=110, scale=1)
             self.go = gr.Button(texts.GO, variant="primary", elem_id="go", min_width=140, scale=2)
             self.stop = gr.Button(texts.STOP, variant="stop", visible=False, elem_id="stop", min_width=140, scale=2)
-        self.boxes = gr.Image(label=texts.BOXES, interactive=False, visible=False, height=220, buttons=[], elem_id="boxes")
-        self.check = gr.Image(label=texts.CHECK, interactive=False, visible=False, height=220, buttons=[], elem_id="check")
+        self.boxes = gr.Image(label=texts.BOXES, show_label=False, interactive=False, visible=False, height=220, buttons=[], elem_id="boxes")
+        self.check = gr.Image(label=texts.CHECK, show_label=False, interactive=False, visible=False, height=220, buttons=[], elem_id="check")
 
     def options(self) -> None:
         """What few visitors need, below the rest."""
@@ -52,6 +52,11 @@ class Upload:
         with gr.Row():
             self.right = gr.Slider(-0.2, 0.2, 0, step=0.01, label=texts.PHOTO_RIGHT, min_width=120, elem_id="photo-right")
             self.down = gr.Slider(-0.2, 0.2, 0, step=0.01, label=texts.PHOTO_DOWN, min_width=120, elem_id="photo-down")
+
+    @staticmethod
+    def working(busy: bool) -> tuple[Any, Any]:
+        """The button that starts, or the one that stops."""
+        return gr.update(visible=not busy), gr.update(visible=busy, value=texts.STOP)
 
     @property
     def wanted(self) -> list[gr.Component]:

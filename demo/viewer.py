@@ -65,6 +65,12 @@ def still_value(picture: np.ndarray, yaw: float, pitch: float, stale: bool | Non
     return value if stale is None else value | {"stale": stale}
 
 
+def middle(picture: np.ndarray) -> np.ndarray:
+    """The square in the middle of a picture that shows several views beside each other; any other as it is."""
+    height, width = picture.shape[:2]
+    return picture[:, (width - height) // 2:(width + height) // 2] if width > height else picture
+
+
 def inline(picture: np.ndarray) -> str:
     """A picture as a data address: nothing of it is written to a disk."""
     buffer = io.BytesIO()

@@ -15,7 +15,8 @@ class Event:
         stage: "guess" (where the method begins at the encoder's guess), "pivot" or "tuning".
         step, total: steps done and planned in this stage.
         losses: name to value.
-        preview: uint8 ``[H, W, 3]`` of the photo's view as it is now (in the stage "guess": the head from three sides), or None.
+        preview: uint8 ``[H, W, 3]`` of the photo's view as it is now (in the stage "guess" the head from three sides, in "pivot"
+            after it the same head turning), or None.
     """
 
     stage: str

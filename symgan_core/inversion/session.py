@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -53,6 +54,7 @@ from .tuning import prepare, tune_generator
 
 MAX_PHOTO_YAW = 75.0
 FIRST_YAWS = (-35.0, 0.0, 35.0)
+TURNING_YAWS = (12.0, 24.0, 12.0, 0.0, -12.0, -24.0, -12.0, 0.0)
 ORIGIN_YAWS = (-60.0, -30.0, 0.0, 30.0, 60.0)
 
 
@@ -75,6 +77,7 @@ class Inversion:
         self._perceptual = load_perceptual(config.perceptual, generator.device)
         self._points: FacePoints | None = None
         self._liked: State | None = None
+        self._shown: tuple[State, Tensor] | None = None
         self._report: dict[str, Any] = {
             "method": config.method, "preset": config.preset, "generator": source, "device": str(generator.device),
             "seed": seed, "perceptual": self._perceptual.name, "seconds": {}, "steps": {}, "losses": {}}
@@ -86,8 +89,9 @@ class Inversion:
         else:
             self._place()
         pivot = self._timed("pivot", find_pivot(self._state, self.target, self.config, self._perceptual, rng, self._points))
-        # Who has seen the photo's face in 3D would take the code alone for a step back.
-        yield from (replace(event, preview=None) for event in pivot) if self._guessed and self._paints else pivot
+        # Who has seen the photo's face in 3D would take the code alone for a step back: that head turns meanwhile.
+        yield from self._turning(pivot) if self._guessed and self._paints else pivot
+        self._shown = None
         if self.config.tuning.steps:
             if self.config.tuning.clip_torso:
                 self.target = self._bust()
@@ -109,7 +113,15 @@ class Inversion:
             liked, planes = self._likeness(self.config.tuning, self.target)
         else:
             liked, planes = state, generator.planes(state.ws)
+        self._shown = liked, planes
         yield Event("guess", 2, 2, {}, self._three_sides(liked, planes))
+
+    def _turning(self, events: Iterator[Event]) -> Iterator[Event]:
+        """``events`` with the head that was shown last, seen from one side after the other, in place of their previews."""
+        yaws = itertools.cycle(TURNING_YAWS)
+        for event in events:
+            preview = None if event.preview is None else self._seen_from((next(yaws),), *self._shown)
+            yield replace(event, preview=preview)
 
     @property
     def _paints(self) -> bool:
@@ -124,11 +136,16 @@ class Inversion:
     @torch.no_grad()
     def _three_sides(self, state: State, planes: Tensor) -> np.ndarray:
         """uint8 ``[H, 3 W, 3]``: small ones, beside each other. ``planes``: without the offset."""
+        return self._seen_from(FIRST_YAWS, state, planes)
+
+    @torch.no_grad()
+    def _seen_from(self, yaws: Sequence[float], state: State, planes: Tensor) -> np.ndarray:
+        """uint8 ``[H, N W, 3]``: small views from N yaws, degrees, beside each other."""
         generator, ws, config = state.generator, state.ws, state.generator.config
         resolution = config.neural_rendering_resolution * 3 // 4
         planes = planes if state.offset is None else state.offset.added_to(planes)
         grid = generator.density_grid(planes, 2)
-        cameras = [Camera.orbit(yaw, 0, config.orbit_radius, config.orbit_pivot).vector().to(ws) for yaw in FIRST_YAWS]
+        cameras = [Camera.orbit(yaw, 0, config.orbit_radius, config.orbit_pivot).vector().to(ws) for yaw in yaws]
         views = [generator.view(planes, ws, camera, resolution, grid=grid).image for camera in cameras]
         return to_uint8(torch.cat(views, 3))
 
