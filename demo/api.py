@@ -116,6 +116,7 @@ class Calls:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        (folder / "input.webp").unlink(missing_ok=True)  # the page shows it beside the head; a program has its photo
         report = json.loads((folder / "report.json").read_text()) | {
             "portrait_id": number, "faces": len(found), "origins": done.origins, "total_seconds": round(time.monotonic() - begin, 1)}
         return str(folder / "orbit.mp4"), str(folder / "portrait.safetensors"), report

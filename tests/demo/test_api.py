@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -83,6 +84,7 @@ def test_a_photo_becomes_a_head_that_is_turned_edited_and_exported(client: Clien
     assert Path(file).name == "portrait.safetensors" and report["preset"] == "fast" and report["faces"] == 1
     assert sum(report["origins"].values()) == pytest.approx(1, abs=0.02) and str(studio.settings.work) not in json.dumps(report)
     number = report["portrait_id"]
+    assert not (studio.settings.work / number / "input.webp").exists()
     side = Image.open(client.predict(number, yaw=30, background="transparent", api_name="/render"))
     assert side.size == (512, 512) and side.mode == "RGBA"
     edited, picture = client.predict(number, {"smile": 2.0}, api_name="/edit")
@@ -91,7 +93,7 @@ def test_a_photo_becomes_a_head_that_is_turned_edited_and_exported(client: Clien
     assert edited != number and np.abs(smiling - front).mean() > 0.1
     again = np.asarray(Image.open(client.predict(number, edits={"smile": 2.0}, api_name="/render"))).astype(int)
     stored = np.asarray(Image.open(client.predict(edited, api_name="/render"))).astype(int)
-    assert max(np.abs(again - smiling).mean(), np.abs(stored - smiling).mean()) < 0.6 * np.abs(smiling - front).mean()
+    assert max(np.abs(again - smiling).mean(), np.abs(stored - smiling).mean()) < 0.5 * np.abs(smiling - front).mean()  # packed once more
     archive = zipfile.ZipFile(client.predict(edited, "zip", 96, "#1f2430", api_name="/export"))
     assert sorted(archive.namelist()) == sorted([*(f"head.{kind}" for kind in KINDS if kind != "zip"), "portrait.safetensors"])
     with archive.open("head.gif") as gif, archive.open("head.png") as png:
@@ -122,9 +124,10 @@ def test_refusals_are_errors_of_one_plain_line(client: Client, tmp_path: Path) -
     assert "Face 3" in refusal(client, handle_file(EXAMPLES / "noor" / "input.png"), "fast", 3, api_name="/invert")
 
 
-def test_the_server_reads_no_file_of_its_own(client: Client) -> None:
-    """Only what was uploaded: a path in the request's body leads nowhere."""
-    photo = {"path": str(EXAMPLES.parent / "docs" / "gallery.jpg"), "meta": {"_type": "gradio.FileData"}}
+def test_the_server_reads_no_file_of_its_own(client: Client, tmp_path: Path) -> None:
+    """Only what was uploaded, and what is public: a path in the request's body leads nowhere else."""
+    shutil.copyfile(EXAMPLES / "noor" / "input.png", tmp_path / "own.png")
+    photo = {"path": str(tmp_path / "own.png"), "meta": {"_type": "gradio.FileData"}}
     address = f"{client.src.rstrip('/')}/gradio_api/call/invert"
     event = httpx.post(address, json={"data": [photo, "fast", 0]}).json()["event_id"]
     assert httpx.get(f"{address}/{event}", timeout=60).text.split() == ["event:", "error", "data:", '{"error":', "null}"]
