@@ -213,10 +213,9 @@ class Page:
         self.upload.connect(self.status)
         made = self.upload.go.click(self.run, [self.upload.photo, self.upload.preset, *self.upload.wanted],
                                     stage, **HEAVY)
-        # In events of their own: gradio drops updates of what is shown that follow each other at once in a stream.
-        buttons = [self.upload.go, self.upload.stop]
-        self.upload.go.click(partial(self.upload.working, True), None, buttons, queue=False, api_visibility="private")
-        made.then(partial(self.upload.working, False), None, buttons, queue=False, api_visibility="private")
+        # Which button is shown is the browser's: it answers at once, and gradio drops such updates in the midst of a stream.
+        self.upload.go.click(None, js="() => { document.querySelector('.sg-make').dataset.busy = 1; }")
+        made.then(None, js="() => { delete document.querySelector('.sg-make').dataset.busy; }").then(lambda: texts.STOP, None, self.upload.stop, **LIGHT)
         made.then(self.begin, self.portrait, begun, **LIGHT)
         self.upload.stop.click(lambda: texts.STOPPING, None, self.upload.stop, queue=False, api_visibility="private")
         self.upload.stop.click(self.halt, None, None, queue=False, api_visibility="private")

@@ -24,17 +24,18 @@ class Upload:
 
     def __init__(self, studio: Studio):
         self.studio = studio
-        self.photo = gr.Image(label=texts.PHOTO, show_label=False, type="filepath", sources=["upload", "clipboard"], height=190, elem_id="photo",
-                              placeholder=texts.DROP)
+        self.photo = gr.Image(label=texts.PHOTO, show_label=False, type="filepath", sources=["upload", "clipboard"], height=190,
+                              elem_id="photo", placeholder=texts.DROP)
         self.photo.preprocess = upload_path
         gr.Markdown(texts.PRIVACY_SPACE if studio.settings.space else texts.PRIVACY, elem_classes="sg-privacy")
         with gr.Row(elem_classes="sg-buttons"):
             self.preset = gr.Dropdown([(label, key) for key, label in texts.PRESETS.items()], value="fast", label=texts.PRESET,
                                       show_label=False, elem_id="preset", min_width=110, scale=1)
             self.go = gr.Button(texts.GO, variant="primary", elem_id="go", min_width=140, scale=2)
-            self.stop = gr.Button(texts.STOP, variant="stop", visible=False, elem_id="stop", min_width=140, scale=2)
-        self.boxes = gr.Image(label=texts.BOXES, show_label=False, interactive=False, visible=False, height=220, buttons=[], elem_id="boxes")
-        self.check = gr.Image(label=texts.CHECK, show_label=False, interactive=False, visible=False, height=220, buttons=[], elem_id="check")
+            self.stop = gr.Button(texts.STOP, variant="stop", elem_id="stop", min_width=140, scale=2)
+        shown = {"show_label": False, "interactive": False, "visible": False, "height": 220, "buttons": []}
+        self.boxes = gr.Image(label=texts.BOXES, elem_id="boxes", **shown)
+        self.check = gr.Image(label=texts.CHECK, elem_id="check", **shown)
 
     def options(self) -> None:
         """What few visitors need, below the rest."""
@@ -52,11 +53,6 @@ class Upload:
         with gr.Row():
             self.right = gr.Slider(-0.2, 0.2, 0, step=0.01, label=texts.PHOTO_RIGHT, min_width=120, elem_id="photo-right")
             self.down = gr.Slider(-0.2, 0.2, 0, step=0.01, label=texts.PHOTO_DOWN, min_width=120, elem_id="photo-down")
-
-    @staticmethod
-    def working(busy: bool) -> tuple[Any, Any]:
-        """The button that starts, or the one that stops."""
-        return gr.update(visible=not busy), gr.update(visible=busy, value=texts.STOP)
 
     @property
     def wanted(self) -> list[gr.Component]:

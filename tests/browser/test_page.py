@@ -182,7 +182,7 @@ def test_the_head_follows_hand_and_keys_without_the_server(page) -> None:
 def test_upload_wait_and_a_turning_head(page, server: Server, astronaut, tmp_path, browser) -> None:
     upload(page, astronaut, tmp_path)
     page.click("#go")
-    page.wait_for_selector("#stop", timeout=30_000)
+    page.locator("#stop").wait_for(timeout=30_000)
     pictures, shown = {still(page, timeout=120)}, time.monotonic()
     while not page.locator("#status .sg-done").count() and time.monotonic() - shown < 600:
         pictures.add(frame(page))
@@ -271,7 +271,7 @@ def test_photo_depth_and_mesh_are_shown(page) -> None:
 def test_stop_keeps_the_best_so_far(page, astronaut, tmp_path) -> None:
     upload(page, astronaut, tmp_path)
     page.click("#go")
-    page.wait_for_selector("#stop", timeout=30_000)
+    page.locator("#stop").wait_for(timeout=30_000)
     page.click("#stop")
     page.locator("#stop", has_text="Stopping").wait_for(timeout=10_000)
     page.wait_for_selector("#status .sg-done", timeout=300_000)
