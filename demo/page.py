@@ -20,6 +20,8 @@ from .viewer import head_value, inline, middle, still_value, strip_value, viewer
 CSS = Path(__file__).with_name("page.css")
 POSE = (0.0, 0.0)
 """Yaw and pitch, degrees, at which a head is shown first."""
+BUSY = "(...inputs) => { document.querySelector('.sg-make').dataset.busy = 1; return inputs; }"
+"""Run in the browser as a run begins: the button that stops takes the place of the one that starts."""
 UNDO = 30
 """Steps that can be taken back."""
 
@@ -134,7 +136,7 @@ class Page:
                 gr.Warning(texts.EXPIRED)
             return gr.skip()
         other = depth or background != "white" or self.studio.edited(number, strengths)
-        return still_value(picture, *pose, stale=other, stop=not keep)
+        return still_value(picture, *pose, stale=None if keep else other, stop=not keep)
 
     def strip(self, request: gr.Request, number: str | None, background: str, depth: bool, *values: float) -> Any:
         """Views of the edited head from all sides, coarse ones, so that it can be turned without the server."""
@@ -212,13 +214,12 @@ class Page:
         begun = [self.past, self.pose, self.compare, self.depth, *sliders]
         self.upload.connect(self.status)
         made = self.upload.go.click(self.run, [self.upload.photo, self.upload.preset, *self.upload.wanted],
-                                    stage, **HEAVY)
+                                    stage, js=BUSY, **HEAVY)
         # Which button is shown is the browser's: it answers at once, and gradio drops such updates in the midst of a stream.
-        self.upload.go.click(None, js="() => { document.querySelector('.sg-make').dataset.busy = 1; }")
-        made.then(None, js="() => { delete document.querySelector('.sg-make').dataset.busy; }").then(lambda: texts.STOP, None, self.upload.stop, **LIGHT)
+        done = made.then(None, js="() => { delete document.querySelector('.sg-make').dataset.busy; }")
+        done.then(lambda: texts.STOP, None, self.upload.stop, **LIGHT)
         made.then(self.begin, self.portrait, begun, **LIGHT)
-        self.upload.stop.click(lambda: texts.STOPPING, None, self.upload.stop, queue=False, api_visibility="private")
-        self.upload.stop.click(self.halt, None, None, queue=False, api_visibility="private")
+        self.upload.stop.click(self.halt, None, self.upload.stop, queue=False, api_visibility="private")
         opened = self.gallery.select(self.open_example, None, stage, **LIGHT)
         opened.then(self.begin, self.portrait, begun, **LIGHT)
         self.viewer.turn(self.turn, poses, [self.pose, self.viewer], **ALWAYS)
@@ -242,6 +243,7 @@ class Page:
         arrived = blocks.load(self.arrive, None, [*stage, self.making, self.shared_note, self.sharing.row], **LIGHT)
         arrived.then(self.begin, self.portrait, begun, **LIGHT)
 
-    def halt(self, request: gr.Request) -> None:
-        """Stop the visitor's run; what is there is kept."""
+    def halt(self, request: gr.Request) -> str:
+        """Stop the visitor's run, what is there is kept; the button says so."""
         self.studio.stop(request.session_hash or "")
+        return texts.STOPPING

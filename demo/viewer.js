@@ -121,7 +121,7 @@ function show(value) {
     head = value;
     stale = Boolean(value.stale);
     coarse = load(value.coarse, () => draw(true)) || coarse;
-    full = load(value.strip, () => draw(true));
+    full = load(value.strip, () => { canvas.dataset.own = Boolean(value.own); draw(true); });
     if (other) {
       still = null;
       speed = 0;

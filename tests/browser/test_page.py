@@ -243,7 +243,8 @@ def test_an_edited_head_can_be_turned_without_the_server(page) -> None:
         at(page, f"edit-{name}", value)
     still(page, shown)
     x, y = middle(page)
-    page.wait_for_timeout(12_000)  # the strip of the edited head
+    page.wait_for_selector(".sv-canvas[data-own=true]", timeout=120_000)  # the strip of the edited head
+    page.wait_for_timeout(1500)
     before, seen = len(page.asked), set()
     page.mouse.move(x, y)
     page.mouse.down()
