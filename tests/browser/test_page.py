@@ -220,9 +220,10 @@ def test_upload_wait_and_a_turning_head(page, server: Server, astronaut, tmp_pat
 
 
 def test_gallery_opens_at_once_and_sliders_reset_again_and_again(page) -> None:
-    old = frame(page)
+    old = frame(page).split()[0]
     page.locator("#gallery button img").nth(2).click()
-    new_frame(page, old, 30)
+    other = "old => { const f = document.querySelector('.sv-canvas').dataset.frame || ''; return f && !f.startsWith(old) }"
+    page.wait_for_function(other, arg=old, timeout=30_000)
     shown = at_rest(page)
     for _ in range(3):
         slide(page, "edit-smile", 2)

@@ -187,8 +187,10 @@ def test_a_run_stopped_in_its_first_steps_shows_the_photos_face() -> None:
     events = iter(inversion)
     guess, painted, first = (next(events) for _ in range(3))
     assert [(e.stage, e.step, e.total) for e in (guess, painted, first)] == [("guess", 1, 2), ("guess", 2, 2), ("pivot", 1, 2)]
-    assert guess.preview.shape == painted.preview.shape and first.preview is None  # the code alone would be a step back
     side = painted.preview.shape[0]
+    assert guess.preview.shape == painted.preview.shape == (side, 3 * side, 3) and first.preview.shape == (side, side, 3)
+    turned = [np.abs(e.preview[:, -side:].astype(int) - painted.preview[:, side:-side]).mean() for e in (first, guess)]
+    assert turned[0] < 0.7 * turned[1]  # what turns while the code is sought is the painted head, for the code alone would be a step back
     photo = to_uint8(torch.nn.functional.interpolate(inversion.target.image, (side, side), mode="area"))
     away = [np.abs(e.preview[:, side:-side].astype(int) - photo).mean() for e in (guess, painted)]
     assert away[1] < 0.7 * away[0], away
