@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from symgan_core.export import STRIP_COLUMNS, orbit_angles, strip_views
+from symgan_core.export import STRIP_COLUMNS, orbit_angles, strip_sheet, strip_views
 
 from . import texts
 from .work import FRAMES
@@ -45,13 +45,8 @@ def head_value(head_id: str, strip: str | Path, coarse: str | Path | None = None
 
 def strip_value(head_id: str, pictures: list[np.ndarray], yaws: list[float]) -> dict[str, Any]:
     """The same from pictures of an edited head, uint8 ``[S, S, 3]``, by rising yaw."""
-    side = pictures[0].shape[0]
-    rows = -(-len(pictures) // STRIP_COLUMNS)
-    sheet = np.full((rows * side, STRIP_COLUMNS * side, 3), 255, np.uint8)
-    for number, picture in enumerate(pictures):
-        row, column = divmod(number, STRIP_COLUMNS)
-        sheet[row * side:(row + 1) * side, column * side:(column + 1) * side] = picture
-    return {"id": head_id, "strip": inline(sheet), "coarse": None, "columns": STRIP_COLUMNS, "yaws": yaws, "stale": True, "own": True}
+    return {"id": head_id, "strip": inline(strip_sheet(pictures)), "coarse": None, "columns": STRIP_COLUMNS, "yaws": yaws, "stale": True,
+            "own": True}
 
 
 def still_value(picture: np.ndarray, yaw: float, pitch: float, stale: bool | None = None, stop: bool = False) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .errors import RequestError
-from .films import film_kind, write_video
+from .films import film_kind, resized_picture, write_video
 from .generator import Synthesized
 from .gltf import glb
 from .inversion import Portrait3D, to_uint8
@@ -114,19 +114,24 @@ def write_strip(pictures: Sequence[np.ndarray], path: str | Path, side: int | No
         pictures: uint8 ``[S, S, 3]``, an even number.
         side: pixels of a view; by default as it is.
     """
-    views = [Image.fromarray(pictures[number]) for number in strip_views(len(pictures))]
-    side = side or views[0].width
-    rows = -(-len(views) // STRIP_COLUMNS)
-    strip = Image.new("RGB", (STRIP_COLUMNS * side, rows * side), "white")
-    for number, view in enumerate(views):
-        view = view if view.width == side else view.resize((side, side), Image.Resampling.LANCZOS)
-        strip.paste(view, (number % STRIP_COLUMNS * side, number // STRIP_COLUMNS * side))
+    views = [pictures[number] for number in strip_views(len(pictures))]
+    strip = Image.fromarray(strip_sheet([resized_picture(view, side or view.shape[1]) for view in views]))
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     strip.save(partial, "WEBP", quality=STRIP_QUALITY, method=4)
     partial.replace(path)
     return path
+
+
+def strip_sheet(views: Sequence[np.ndarray]) -> np.ndarray:
+    """Views, uint8 ``[S, S, 3]``, row by row in a grid of ``STRIP_COLUMNS`` on white."""
+    side, rows = views[0].shape[0], -(-len(views) // STRIP_COLUMNS)
+    sheet = np.full((rows * side, STRIP_COLUMNS * side, 3), 255, np.uint8)
+    for number, view in enumerate(views):
+        row, column = divmod(number, STRIP_COLUMNS)
+        sheet[row * side:(row + 1) * side, column * side:(column + 1) * side] = view
+    return sheet
 
 
 def strip_views(frames: int) -> list[int]:

@@ -47,14 +47,15 @@ def write_video(pictures: Sequence[np.ndarray], path: str | Path, side: int | No
     partial = path.with_name(f".{path.stem}.partial{kind}")
     side = side or pictures[0].shape[1]
     try:
-        WRITERS[kind]([_resized(picture, side - side % 2 if kind == ".mp4" else side) for picture in pictures], partial)
+        WRITERS[kind]([resized_picture(picture, side - side % 2 if kind == ".mp4" else side) for picture in pictures], partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     return path
 
 
-def _resized(picture: np.ndarray, side: int) -> np.ndarray:
+def resized_picture(picture: np.ndarray, side: int) -> np.ndarray:
+    """A square picture, uint8, ``side`` pixels a side."""
     if picture.shape[:2] == (side, side):
         return picture
     return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS))

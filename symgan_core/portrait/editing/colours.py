@@ -122,8 +122,7 @@ class Colouring:
 
     def _shares(self, came: Tensor, colours: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         hair, skin = self.parts.at(came, colours).split(1, 1)
-        found = self.maps.at(came)
-        eyes, lips, irises = (found if found.shape[-2:] == colours.shape[-2:] else resized(found, colours.shape[-1])).split(1, 1)
+        eyes, lips, irises = resized(self.maps.at(came), colours.shape[-1]).split(1, 1)
         bare = (1 - eyes) * (1 - lips)
         return hair * bare, skin * bare, irises
 

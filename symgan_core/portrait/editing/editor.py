@@ -17,7 +17,7 @@ from ...geometry.volume import box_points
 from .chart import FaceChart, face_chart
 from .colours import COLOURS, Colouring
 from .face_maps import face_maps
-from .fit import FaceSurface, face_surface
+from .fit import FaceSurface, face_surface, shipped_motions
 from .hair import DIRECTIONS as HAIR
 from .hair import hair_field, hair_share
 from .motion import Motion, MotionBasis
@@ -86,6 +86,8 @@ class Editor:
     def motion(self, strengths: Mapping[str, float]) -> Motion | None:
         """How shape and expression move the head, or None where they do not."""
         hair = hair_field(self._hair, strengths, self._generator.config.box_warp / 2) if any(strengths.get(n) for n in HAIR) else None
+        if hair is None and not any(strengths.get(name) for name in shipped_motions()[1]):
+            return None  # colours alone: no need to know how the head could move
         return self._motions.motion(strengths, hair)
 
     @torch.no_grad()
@@ -101,5 +103,3 @@ class Editor:
             between = motion.from_inside(points)[0, :, 0] > 0
             grid.flatten()[between] = self._generator.query(planes, points[:, between])[0][0]
         return planes, grid
-
-

@@ -69,9 +69,7 @@ def face_maps(face: FaceSurface, chart: FaceChart, view: Synthesized) -> FaceMap
 
 def _within(chart: FaceChart, mesh: Tensor, rims: tuple, here: Tensor, soft: float) -> Tensor:
     opening = chart.opening(mesh, rims)
-    high, low = opening.heights(here[..., 0])
-    inside = torch.minimum(high - here[..., 1], here[..., 1] - low)
-    return smooth_step(inside, -soft, soft) * opening.covers(here[..., 0])
+    return smooth_step(opening.inside(here), -soft, soft) * opening.covers(here[..., 0])
 
 
 def _middle(chart: FaceChart, mesh: Tensor, rims: tuple) -> Tensor:

@@ -51,21 +51,20 @@ class Motion:
         chart: ``[1, 6, H, W]``: what is to be added to the field's displacement on the face; depth of the surface (z); how far the chart
             counts; how far what is seen there comes from between lips that were closed.
         between: ``[1, 3, H, W]``: where in the open mouth that is found (displacement), or None.
-        centre: ``[2]`` and ``half``: the chart's middle and half its side, world units.
+        face: the chart's place in the world.
         half_box: half the side of the box.
     """
 
     field: Tensor
     chart: Tensor
     between: Tensor | None
-    centre: Tensor
-    half: float
+    face: FaceChart
     half_box: float
 
     def pull_back(self, points: Tensor) -> Tensor:
         """``points [..., 3]`` to where they were."""
         moved = at(self.field, points / self.half_box)
-        found = self._on_chart(points, self.chart)
+        found = self.face.at(self.chart, points)
         weight = self._weight(points, found)
         return points + moved + weight * found[..., :3]
 
@@ -74,22 +73,19 @@ class Motion:
         points behind each other have one place on the chart."""
         points = box_points(size, 2 * self.half_box, self.field.device)
         moved = F.interpolate(self.field, (size,) * 3, mode="trilinear", align_corners=True)[0].permute(1, 2, 3, 0)
-        found = self._on_chart(points[0], self.chart)[None]
+        found = self.face.at(self.chart, points[0])[None]
         return points + moved + self._weight(points, found) * found[..., :3]
 
     def from_inside(self, points: Tensor) -> Tensor:
         """``[..., 1]`` in [0, 1]: how far what is at ``points [..., 3]`` comes from between lips that were closed."""
         if self.between is None:
             return torch.zeros_like(points[..., :1])
-        found = self._on_chart(points, self.chart)
+        found = self.face.at(self.chart, points)
         return found[..., 5:] * smooth_step(points[..., 2:] - found[..., 3:4], -2 * DEPTHS[0], -1.5 * DEPTHS[0])
 
     def inside_mouth(self, points: Tensor) -> Tensor:
         """``points [..., 3]`` between the lips to where the open mouth has them."""
-        return points + self._on_chart(points, self.between)
-
-    def _on_chart(self, points: Tensor, chart: Tensor) -> Tensor:
-        return at(chart, (points[..., :2] - self.centre) / self.half)
+        return points + self.face.at(self.between, points)
 
     @staticmethod
     def _weight(points: Tensor, found: Tensor) -> Tensor:
@@ -143,7 +139,7 @@ class MotionBasis:
             back = hair + at(back, points / self._half_box).permute(3, 0, 1, 2)[None]
         chart = torch.cat([torch.cat([rest, depth], -1).permute(2, 0, 1)[None], self._chart.inner, parted[None, None]], 1)
         between = self._between(moving) if bool((parted > 0).any()) else None
-        return Motion(back, chart.contiguous(), between, self._chart.centre, self._half, self._half_box)
+        return Motion(back, chart.contiguous(), between, self._chart, self._half_box)
 
     def _summed(self, fields: Tensor, moving: Mapping[str, float]) -> Tensor:
         """Of ``fields [D, 2, ...]`` those that strengths ask for."""
@@ -165,7 +161,7 @@ class MotionBasis:
                 continue
             came, between = self._beside(before, after, here, came)
             first, last = (steps[n, 1] / self._half for n in (FIXED if number == 0 else (OPENINGS[number][0][0], OPENINGS[number][0][-1])))
-            along = ((here[..., 0] - after.corners[0][0]) / (after.corners[1][0] - after.corners[0][0])).clamp(0, 1)
+            along = after.along(here[..., 0])
             found, below = within(before, after, here, torch.lerp(first.expand_as(along), last.expand_as(along), along))
             came = torch.where(between[..., None], found, came)
             if number == 0:
@@ -203,9 +199,7 @@ class MotionBasis:
 
     def _soft(self, opening: Opening, here: Tensor) -> Tensor:
         """``[H, W]``: 1 between the rims, 0 beyond them, with a border of a pixel."""
-        high, low = opening.heights(here[..., 0])
-        within = torch.minimum(high - here[..., 1], here[..., 1] - low) * (CHART / 2)
-        return (within + 0.5).clamp(0, 1) * opening.covers(here[..., 0])
+        return (opening.inside(here) * (CHART / 2) + 0.5).clamp(0, 1) * opening.covers(here[..., 0])
 
     def _between(self, moving: Mapping[str, float]) -> Tensor:
         """``[1, 3, H, W]``: how far from each pixel of the chart between the lips the open mouth has what is seen there."""

@@ -31,6 +31,16 @@ class Opening:
         """Whether horizontal places lie between the corners."""
         return (across > self.corners[0][0]) & (across < self.corners[1][0])
 
+    def along(self, across: Tensor) -> Tensor:
+        """Horizontal places ``[...]`` as shares of the way from the left corner to the right one, in [0, 1]."""
+        left, right = (corner[0] for corner in self.corners)
+        return ((across - left) / (right - left)).clamp(0, 1)
+
+    def inside(self, places: Tensor) -> Tensor:
+        """``[...]``: how far places ``[..., 2]`` lie within the nearer rim (negative: beyond it), upwards or downwards."""
+        high, low = self.heights(places[..., 0])
+        return torch.minimum(high - places[..., 1], places[..., 1] - low)
+
     def gap(self) -> Tensor:
         """How far the rims are apart in the middle third."""
         third = len(self.upper) // 3
@@ -48,13 +58,13 @@ class Opening:
 def within(before: Opening, after: Opening, places: Tensor, carried: Tensor) -> tuple[Tensor, Tensor]:
     """Where on the chart that which lies at ``places [..., 2]`` between the rims of ``after`` was between those of ``before``.
 
-    What lies within moves as ``carried [..., 1]`` says, upwards, and not with the rims, which cover it when they close. When the upper rim
+    What lies within moves as ``carried [...]`` says, upwards, and not with the rims, which cover it when they close. When the upper rim
     rises, what was seen is stretched.
 
     Returns:
         the places, kept between the old rims, and ``[...]``: how far below the old lower rim they would have been (negative: above it).
     """
-    share = ((places[..., 0] - after.corners[0][0]) / (after.corners[1][0] - after.corners[0][0])).clamp(0, 1)
+    share = after.along(places[..., 0])
     across = torch.lerp(before.corners[0][0].expand_as(share), before.corners[1][0].expand_as(share), share)
     top, bottom = before.heights(across)
     high = after.heights(places[..., 0])[0] - carried
@@ -67,7 +77,7 @@ def within(before: Opening, after: Opening, places: Tensor, carried: Tensor) -> 
 def stretched_between(before: Opening, after: Opening, places: Tensor) -> Tensor:
     """Where on the chart that which lies at ``places [..., 2]`` between the rims of ``after`` is between those of ``before``, if all of it
     is stretched or squeezed."""
-    share = ((places[..., 0] - after.corners[0][0]) / (after.corners[1][0] - after.corners[0][0])).clamp(0, 1)
+    share = after.along(places[..., 0])
     across = torch.lerp(before.corners[0][0].expand_as(share), before.corners[1][0].expand_as(share), share)
     high, low = after.heights(places[..., 0])
     top, bottom = before.heights(across)

@@ -35,9 +35,14 @@ ODDS = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """``volume [1, 3, D, D, D]`` over the box, x fastest: probability of hair, of skin and of anything else; ``known [1, 1, D, D, D]``: 1
-    where the head's surface was seen, and beside it; and for hair and skin mean
-    ``[3]`` and inverse covariance ``[3, 3]`` of colour features, or None where there is too little to say."""
+    """What of a head is what.
+
+    Attributes:
+        volume: ``[1, 3, D, D, D]`` over the box, x fastest: probability of hair, of skin and of anything else.
+        known: ``[1, 1, D, D, D]``: 1 where the head's surface was seen, and beside it.
+        colours: for hair and skin, mean ``[3]`` and inverse covariance ``[3, 3]`` of colour features; None where too little is seen.
+        half_box: half the side of the box, world units.
+    """
 
     volume: Tensor
     known: Tensor
@@ -46,9 +51,8 @@ class Parts:
 
     def at(self, points: Tensor, colours: Tensor) -> Tensor:
         """``[1, 2, H, W]``: shares of hair and skin at ``points [1, h, w, 3]``, of the size of ``colours [1, 3, H, W]`` in [0, 1]."""
-        prior = at(self.volume, points / self.half_box)[0].permute(2, 0, 1)[None].clamp(1e-4, 1)
-        if prior.shape[-2:] != colours.shape[-2:]:
-            prior = resized(prior, colours.shape[-1])
+        prior = at(self.volume, points / self.half_box)[0].permute(2, 0, 1)[None]
+        prior = resized(prior.clamp(1e-4, 1), colours.shape[-1])
         seen = _features(colours)
         odds = torch.zeros_like(prior)
         for number, known in enumerate(self.colours):
