@@ -1,7 +1,7 @@
 """What programs may call: ``/invert``, ``/render``, ``/edit`` and ``/export``, by ``gradio_client`` or as MCP tools.
 
 All else on the page is private. A result lies in a folder of the work folder under a random id, which is all that a caller gets; it goes
-when nobody has asked for it for ``KEPT_HOURS``.
+when nobody has asked for it for as long as an idle visitor's data are kept (``Settings.idle_minutes``).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from symgan_core.inversion import PRESETS, PhotoRequest, Portrait3D, crop_face, 
 
 from . import texts
 from .handlers import Studio
-from .zero import Room
+from .queues import HEAVY_QUEUE, LIGHT_QUEUE
+from .shown import without_paths
 
 log = logging.getLogger("symgan.demo")
-KEPT_HOURS = 2.0
 LOADED = 2
 """Portraits that are kept in memory between calls."""
 FILMS = ("mp4", "gif", "webp")
@@ -50,13 +50,13 @@ class Results:
     """Folders of portraits by their ids. ``find`` is the one door; join it here with another store."""
 
     def __init__(self, studio: Studio):
-        self._studio, self._root = studio, studio.settings.work
+        self._studio, self._root, self._minutes = studio, studio.settings.work, studio.settings.idle_minutes
         self._load = lru_cache(LOADED)(lambda folder: Portrait3D.load(folder, base=studio.generator))
 
     def new(self) -> tuple[str, Path]:
         """A fresh id and its folder; old ones are swept away."""
         for folder in self._root.glob("*"):
-            if _ID.fullmatch(folder.name) and time.time() - folder.stat().st_mtime > KEPT_HOURS * 3600:
+            if _ID.fullmatch(folder.name) and time.time() - folder.stat().st_mtime > self._minutes * 60:
                 shutil.rmtree(folder, ignore_errors=True)
         number = secrets.token_urlsafe(16)
         folder = self._root / number
@@ -77,10 +77,9 @@ class Results:
         for example in self._studio.examples:
             if example.name == portrait_id:
                 return self._load(example.folder)
-        on_page = getattr(self._studio, "portrait", None)
-        portrait = on_page(portrait_id) if on_page else None
+        portrait = self._studio.portrait(portrait_id)
         if portrait is None:
-            raise RequestError("There is no portrait of this id.", f"They are kept for {KEPT_HOURS:.0f} hours; call /invert again.")
+            raise RequestError("There is no portrait of this id.", f"They are kept for {self._minutes} minutes; call /invert again.")
         return portrait
 
 
@@ -89,7 +88,6 @@ class Calls:
 
     def __init__(self, studio: Studio):
         self._studio, self._results = studio, Results(studio)
-        self._room: Room = getattr(studio, "room", None) or Room(studio.generator, studio.settings.generator)
 
     def invert(self, photo: str, preset: str = "fast", face: int = 0,
                progress: gr.Progress = gr.Progress()) -> tuple[str, str, dict[str, Any]]:
@@ -111,7 +109,7 @@ class Calls:
         crop = crop_face(picture, choose_face(found, request.face), self._studio.generator, request)
         number, folder = self._results.new()
         try:
-            for done in self._room.invert(folder, crop, preset, request, lambda: False):
+            for done in self._studio.room.invert(folder, crop, preset, request, lambda: False):
                 progress((done.step, done.total), desc=texts.STAGES.get(done.stage))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -181,7 +179,7 @@ class Calls:
         if "png" in wanted:
             write_still(portrait, paths["png"], background=background, side=size)
         if films:
-            for done in self._room.films(portrait, background, films, size):
+            for done in self._studio.room.films(portrait, background, films, size):
                 progress((done.step, done.total), desc=texts.STAGES["video"])
         if "glb" in wanted:
             write_mesh(portrait, paths["glb"])
@@ -198,8 +196,6 @@ class Calls:
 def add_api(studio: Studio) -> None:
     """Add the endpoints to the Blocks that are being built; their components are never shown."""
     calls = Calls(studio)
-    heavy = {"concurrency_id": "heavy", "concurrency_limit": 1}
-    light = {"concurrency_id": "light", "concurrency_limit": 2}
     with gr.Column(visible=False):
         portrait_id, edits = gr.Textbox(label="portrait_id"), gr.JSON(label="edits")
         edits.api_info = lambda: STRENGTHS
@@ -211,10 +207,10 @@ def add_api(studio: Studio) -> None:
         yaw, pitch, zoom = (gr.Number(value, label=name) for name, value in (("yaw", 0), ("pitch", 0), ("zoom", 1)))
         kind, size = gr.Dropdown(list(KINDS), value="mp4", label="kind"), gr.Number(LARGEST, label="size", precision=0)
         endpoints = (
-            (calls.invert, [photo, preset, face], [video, file, report], heavy),
-            (calls.render, [portrait_id, yaw, pitch, zoom, background, edits], picture, light),
-            (calls.edit, [portrait_id, edits], [number, picture], light),
-            (calls.export, [portrait_id, kind, size, background], file, heavy))
+            (calls.invert, [photo, preset, face], [video, file, report], HEAVY_QUEUE),
+            (calls.render, [portrait_id, yaw, pitch, zoom, background, edits], picture, LIGHT_QUEUE),
+            (calls.edit, [portrait_id, edits], [number, picture], LIGHT_QUEUE),
+            (calls.export, [portrait_id, kind, size, background], file, HEAVY_QUEUE))
         for work, inputs, outputs, queue in endpoints:
             gr.Button().click(plain_errors(work), inputs, outputs, api_name=work.__name__, show_progress="hidden", **queue)
 
@@ -233,11 +229,6 @@ def plain_errors(work: Callable[..., Any]) -> Callable[..., Any]:
             log.exception("%s failed", work.__name__)
             raise gr.Error(texts.BROKEN, print_exception=False) from None
     return call
-
-
-def without_paths(text: str) -> str:
-    """Quoted paths shortened to the file's name."""
-    return re.sub(r"'[^']*[/\\]([^'/\\]*)'", r"'\1'", text)
 
 
 def _read_once(photo: str | None) -> np.ndarray:

@@ -13,6 +13,7 @@ from . import texts
 from .api import add_api
 from .edits import EditBlock, edit_block
 from .handlers import Shown, Studio, bar, message
+from .queues import ALWAYS, HEAVY, LIGHT
 from .sharing import Sharing
 from .upload import Upload
 from .viewer import head_value, inline, middle, still_value, strip_value, viewer
@@ -24,11 +25,6 @@ BUSY = "(...inputs) => { document.querySelector('.sg-make').dataset.busy = 1; re
 """Run in the browser as a run begins: the button that stops takes the place of the one that starts."""
 UNDO = 30
 """Steps that can be taken back."""
-
-HEAVY = {"concurrency_id": "heavy", "concurrency_limit": 1, "show_progress": "hidden", "api_visibility": "private"}
-LIGHT = {"concurrency_id": "light", "concurrency_limit": 2, "show_progress": "hidden", "api_visibility": "private"}
-ALWAYS = {**LIGHT, "trigger_mode": "always_last"}
-"""How events are queued: what optimises or films, one at a time; what draws one picture; the same where only the last one counts."""
 
 
 def theme() -> gr.themes.Base:

@@ -9,9 +9,8 @@ import gradio as gr
 from . import texts
 from .edits import EditBlock
 from .handlers import Studio, link_for
+from .queues import HEAVY, LIGHT
 
-LIGHT = {"concurrency_id": "light", "concurrency_limit": 2, "show_progress": "hidden", "api_visibility": "private"}
-HEAVY = {"concurrency_id": "heavy", "concurrency_limit": 1, "show_progress": "hidden", "api_visibility": "private"}
 REMEMBERED = 20
 """Links in a browser's list."""
 

@@ -10,8 +10,7 @@ from symgan_core.inversion import PhotoRequest
 
 from . import texts
 from .handlers import Checked, Studio, message
-
-LIGHT = {"concurrency_id": "light", "concurrency_limit": 2, "show_progress": "hidden", "api_visibility": "private"}
+from .queues import LIGHT
 
 
 def upload_path(payload: Any) -> str | None:

@@ -60,10 +60,7 @@ def invert_into(folder: Path, crop: FaceCrop, generator: TriPlaneGenerator, pres
 def film_into(folder: Path, pictures: Iterable[np.ndarray], name: str = "orbit.mp4") -> Iterator[Progress]:
     """Write a film of ``pictures`` that are rendered as they are asked for; of an orbit, the strips for the page too."""
     rendered: list[np.ndarray] = []
-    for picture in pictures:
-        rendered.append(picture)
-        if len(rendered) % EVERY == 0:
-            yield Progress("video", len(rendered), FRAMES, picture if len(rendered) % (4 * EVERY) == 0 else None)
+    yield from _rendering(pictures, rendered)
     write_video(rendered, folder / name)
     if name == "orbit.mp4":
         write_strip(rendered, folder / "strip.webp")
@@ -73,10 +70,15 @@ def film_into(folder: Path, pictures: Iterable[np.ndarray], name: str = "orbit.m
 def films_of(portrait: Portrait3D, background: str, paths: Sequence[Path], side: int | None = None) -> Iterator[Progress]:
     """Render one turn and write it to ``paths`` (.mp4, .gif or .webp each), ``side`` pixels a side or as it is rendered."""
     rendered: list[np.ndarray] = []
-    for picture in orbit_frames(portrait, FRAMES, background):
-        rendered.append(picture)
-        if len(rendered) % EVERY == 0:
-            yield Progress("video", len(rendered), FRAMES)
+    yield from _rendering(orbit_frames(portrait, FRAMES, background), rendered)
     for path in paths:
         write_video(rendered, path, side)
         yield Progress("video", FRAMES, FRAMES)
+
+
+def _rendering(pictures: Iterable[np.ndarray], rendered: list[np.ndarray]) -> Iterator[Progress]:
+    """Put pictures into a list as they are rendered, and tell how many there are; now and then one is shown."""
+    for picture in pictures:
+        rendered.append(picture)
+        if len(rendered) % EVERY == 0:
+            yield Progress("video", len(rendered), FRAMES, picture if len(rendered) % (4 * EVERY) == 0 else None)
