@@ -1,15 +1,19 @@
-# make demo · make test · make invert PHOTO=me.jpg · make bench · make lint
+# make demo · make test · make test-all · make invert PHOTO=me.jpg · make bench · make lint
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
 
-.PHONY: demo test invert bench lint clean
+.PHONY: demo test test-all invert bench lint clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python app.py
 
 test: $(VENV)/.dev
+	$(BIN)/ruff check .
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(PYTEST_ARGS)
+
+test-all: $(VENV)/.dev
 	$(BIN)/ruff check .
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
