@@ -22,6 +22,8 @@ ORBIT_YAW, ORBIT_PITCH = 35.0, 5.0
 EXPRESSION_YAW = 20.0
 STRIP_COLUMNS, STRIP_QUALITY = 6, 82
 """Of the picture that holds all views of an orbit."""
+TINTS, TINTED = ((0, 0, 0), (0, 0, 0), (64, 132, 255), (255, 132, 28)), 0.62
+"""Mirrored: blue; invented: orange; each so far mixed with the picture, which else stays as it is."""
 FEWEST_FRAMES = 48
 """Of a loop; fewer do not turn smoothly."""
 
@@ -189,6 +191,25 @@ def depth_picture(out: Synthesized) -> np.ndarray:
     return to_uint8(torch.lerp(torch.ones_like(light), light, opacity.clamp(0, 1)).expand(-1, 3, -1, -1) * 2 - 1)
 
 
+def sources_picture(out: Synthesized, sources: Tensor) -> np.ndarray:
+    """A view tinted by where its pixels come from, uint8 ``[H, W, 3]``; ``sources [1, 1, h, w]`` uint8 as ``Portrait3D.sources`` has it."""
+    return _tinted(to_uint8(out.image), F.interpolate(_shares(sources), out.image.shape[-2:], mode="bilinear", align_corners=False)[0])
+
+
+def _shares(sources: Tensor) -> Tensor:
+    """``[N, 4, h, w]`` in {0, 1}, of ``sources [N, 1, h, w]``."""
+    return F.one_hot(sources[:, 0].long(), len(TINTS)).permute(0, 3, 1, 2).float()
+
+
+def _tinted(picture: np.ndarray, shares: Tensor) -> np.ndarray:
+    """``picture [H, W, 3]`` uint8, tinted by ``shares [4, H, W]``; light and dark remain."""
+    light = 0.4 + 0.6 * picture.mean(-1, keepdims=True) / 255
+    weights = shares.cpu().numpy()[:, ..., None]
+    share = TINTED * weights[2:].sum(0)
+    tint = sum(weight * np.float32(colour) for weight, colour in zip(weights[2:], TINTS[2:], strict=True))
+    return ((1 - share) * picture + TINTED * tint * light).round().clip(0, 255).astype(np.uint8)
+
+
 def _behind(image: Tensor, background: str, backdrop: Tensor | None) -> Tensor:
     if background == "blurred":
         if backdrop is None:
@@ -241,16 +262,11 @@ def largest_piece(vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray) 
     return vertices[own], number[faces[own[faces[:, 0]]]].astype(faces.dtype), normals[own]
 
 
-TINTS = ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (0.45, 0.7, 1.0), (1.0, 0.6, 0.3))
-"""No head, seen: as they are; mirrored: blue; invented: orange."""
-
-
 def origins_picture(views: list[np.ndarray], maps: Tensor) -> np.ndarray:
     """Views side by side with the pixels tinted by where they come from (``Inversion.origins``).
 
     Args:
         views: uint8 ``[H, W, 3]`` each; maps: ``[N, 1, h, w]`` uint8, of any size.
     """
-    maps = F.interpolate(maps.float(), views[0].shape[:2], mode="nearest").long()
-    tints = np.float32(TINTS)[maps[:, 0].cpu().numpy()]
-    return np.concatenate([(view * tint).round().astype(np.uint8) for view, tint in zip(views, tints, strict=True)], 1)
+    shares = F.interpolate(_shares(maps), views[0].shape[:2], mode="nearest")
+    return np.concatenate([_tinted(view, share) for view, share in zip(views, shares, strict=True)], 1)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from ..generator import TriPlaneGenerator
 from ..geometry import mirror_image, unproject, warp_to_view
 from ..geometry.images import eroded, mean_within, resized
+from ..portrait.detail import INVENTED, MIRRORED, SEEN
 from .config import TuningConfig
 from .light import Light, fit_lamp
 from .symmetry import compare_with_mirror, face_region, well_seen
@@ -81,9 +82,6 @@ def mirror_label(generator: TriPlaneGenerator, planes: Tensor, target: Target, d
     if evidence.light is not None:
         image = evidence.light.relit(image, camera, seen.depth)
     return Label(image, trust, camera, mirrored=True)
-
-
-SEEN, MIRRORED, INVENTED = 1, 2, 3
 
 
 @torch.no_grad()

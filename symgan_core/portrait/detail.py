@@ -37,6 +37,8 @@ FADE = 4
 """Half width of the soft border of what is shown from everywhere, in pixels of ``MAP``."""
 REACH = 12
 """Hair that the render lacks may stand so many pixels of ``MAP`` beside its outline."""
+SEEN, MIRRORED, INVENTED = 1, 2, 3
+"""Where what a view shows comes from: the photo, its mirror image, or the generator alone."""
 COARSE = 1 / 7
 """Of a picture that lends its fine detail alone, what is wider than this share of its side is left to the render."""
 
@@ -143,6 +145,29 @@ class Detail:
             image, alpha = image + beyond[:, :3], alpha + resized(beyond[:, 3:], alpha.shape[-1])
         return view._replace(image=image.clamp(-1, 1), image_opacity=alpha.clamp(0, 1))
 
+    @torch.no_grad()
+    def sources(self, view: Synthesized, camera: Tensor, pull_back: PullBack | None = None) -> Tensor:
+        """Where each pixel of the view of ``camera [1, 25]`` comes from, ``[1, 1, MAP, MAP]`` uint8: SEEN, MIRRORED or INVENTED, 0 where
+        there is no head. SEEN and MIRRORED are surfaces that the photo and the mirrored photo show, and not at a grazing angle.
+
+        Args:
+            pull_back: of an edited head.
+        """
+        depth, opacity = _surface(view)
+        places, normals = unproject(depth, camera), surface_normals(depth, camera).permute(0, 2, 3, 1)
+        shown = torch.ones_like(depth)
+        if pull_back is not None:
+            places, shown = pull_back(places)
+            shown = shown.permute(0, 3, 1, 2)
+        solid = opacity > 0.5
+        out = INVENTED * solid.byte()
+        for residual in reversed(self._residuals):
+            mirrored = not residual.head.any()
+            uv, same, _, squarely = _same_surface(residual, places, normals, camera, opacity)
+            within = sample_image(residual.trust if mirrored else residual.head, uv)
+            out[solid & (same * squarely * within * shown > 0.25)] = MIRRORED if mirrored else SEEN
+        return out
+
 
 def _residual(picture: DetailPicture, render: Synthesized, on_white: bool) -> _Residual:
     size = picture.image.shape[-1]
@@ -182,18 +207,25 @@ def _surface(view: Synthesized) -> tuple[Tensor, Tensor]:
 def _weight(residual: _Residual, places: Tensor, normals: Tensor, camera: Tensor, opacity: Tensor) -> Tensor:
     """``[1, 1, MAP, MAP]`` in [0, 1]: how far a picture's detail is shown at ``places [1, MAP, MAP, 3]`` with ``normals`` and ``opacity``
     that ``camera`` sees."""
+    uv, same, turned, squarely = _same_surface(residual, places, normals, camera, opacity)
+    everywhere = same * squarely * sample_image(residual.trust, uv) * (opacity > 0.9)
+    # Shrunk by as much as it is blurred: nothing reaches across an outline to what lies behind.
+    everywhere = box_mean(eroded(everywhere, FADE), 2 * FADE + 1)
+    alike = 1 - smooth_step((sample_image(residual.opacity, uv) - opacity).abs(), *SAME_OPACITY)
+    near = torch.exp(-(turned / NEAR).square()) * same * alike * sample_image(residual.head, uv)
+    return torch.maximum(everywhere, near)
+
+
+def _same_surface(residual: _Residual, places: Tensor, normals: Tensor, camera: Tensor,
+                  opacity: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Arguments as ``_weight``. Where the picture has each place, ``[1, MAP, MAP, 2]`` in [0, 1]; and, ``[1, 1, MAP, MAP]`` each: how far
+    it shows that surface, in [0, 1]; degrees between its sight and the camera's; how squarely it shows it, in [0, 1]."""
     uv, distance = project(places, residual.camera)
     inside = ((uv > 0) & (uv < 1)).all(-1)[:, None].float()
     apart = (sample_image(residual.depth, uv) - distance[:, None]).abs()
     same = inside * (1 - smooth_step(apart, *TOLERANCE))
     here, there = (F.normalize(Camera.from_vector(c).position()[:, None, None] - places, dim=-1) for c in (camera, residual.camera))
     seen_here, seen_there = ((normals * sight).sum(-1)[:, None] for sight in (here, there))
-    solid = (opacity > 0.9).float()
-    squarely = smooth_step(mean_within(seen_there / seen_here.clamp(min=0.05), solid, LUMPS), *STRETCH)
-    everywhere = same * squarely * sample_image(residual.trust, uv) * solid
-    # Shrunk by as much as it is blurred: nothing reaches across an outline to what lies behind.
-    everywhere = box_mean(eroded(everywhere, FADE), 2 * FADE + 1)
+    squarely = smooth_step(mean_within(seen_there / seen_here.clamp(min=0.05), (opacity > 0.9).float(), LUMPS), *STRETCH)
     turned = torch.rad2deg(torch.acos((here * there).sum(-1)[:, None].clamp(-1, 1)))
-    alike = 1 - smooth_step((sample_image(residual.opacity, uv) - opacity).abs(), *SAME_OPACITY)
-    near = torch.exp(-(turned / NEAR).square()) * same * alike * sample_image(residual.head, uv)
-    return torch.maximum(everywhere, near)
+    return uv, same, turned, squarely

@@ -80,6 +80,14 @@ class Portrait3D:
         views = [self._view(one, detail) for one in camera.reshape(-1, 25).to(self.ws.device).split(1)]
         return Synthesized(*(torch.cat(maps) for maps in zip(*views, strict=True)))
 
+    @torch.no_grad()
+    def sources(self, yaw: float = 0.0, pitch: float = 0.0) -> tuple[Synthesized, Tensor]:
+        """A view, and where its pixels come from, ``[1, 1, MAP, MAP]`` uint8 (``Detail.sources``); INVENTED all over for a portrait
+        without pictures. Angles in degrees, errors as ``render`` has them."""
+        camera = self.orbit_camera(yaw, pitch)
+        view, source = self._view(camera, True), self.unedited or self
+        return view, source.detail().sources(view, camera, None if self.unedited is None else self._pull_back)
+
     def _view(self, camera: Tensor, detail: bool) -> Synthesized:
         planes = self.planes()
         doubled = self.generator.superresolution is None and self._grid is not None

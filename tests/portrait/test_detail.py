@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from symgan_core.generator import Synthesized
 from symgan_core.geometry import Camera, facing, mirror_image, project, unproject
 from symgan_core.portrait import Detail, DetailPicture
+from symgan_core.portrait.detail import INVENTED, MIRRORED, SEEN
 from tests.inversion.sphere import sphere_depth
 
 SIZE = 256
@@ -132,3 +133,21 @@ def test_a_background_that_the_generator_renders_stays() -> None:
     beyond = F.max_pool2d(truth(camera)[1], 5, 1, 2) == 0
     assert error(view.image, camera, head) < 0.03 < 0.1 < error(plain.image, camera, head)
     assert torch.equal(view.image[:, 1:2][beyond], plain.image[:, 1:2][beyond]) and (view.image_opacity == 1).all()
+
+
+def test_sources_say_what_the_photo_and_its_mirror_show() -> None:
+    first, camera = picture(40), camera_at(0)
+    second = DetailPicture(mirror_image(first.image), mirror_image(first.mask), mirror_image(first.trust), camera_at(-40), True)
+    view, points = grey(camera), unproject(grey(camera).image_depth, camera)
+    head, x = view.image_opacity > 0, points[..., 0][:, None] / 0.2
+    found = Detail([first, second], grey).sources(view, camera)
+    photo_side = 1 if Camera.from_vector(first.camera).position()[..., 0] > 0 else -1
+    assert (found[~head] == 0).all()
+    assert (found[head & (photo_side * x > 0)] == SEEN).float().mean() > 0.95
+    assert (found[head & (photo_side * x < -0.6) & (photo_side * x > -0.85)] == MIRRORED).float().mean() > 0.9
+    alone = Detail([first], grey).sources(view, camera)
+    assert (alone[head & (photo_side * x < -0.6)] == INVENTED).float().mean() > 0.95
+    behind = camera_at(180)
+    assert (Detail([first], grey).sources(grey(behind), behind)[head] == INVENTED).float().mean() > 0.8
+    from_inside = Detail([first], grey).sources(view, camera, lambda points: (points, torch.zeros_like(points[..., :1])))
+    assert set(from_inside.unique().tolist()) == {0, INVENTED}
