@@ -14,8 +14,8 @@ import re
 import secrets
 import shutil
 import time
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,22 +25,21 @@ import numpy as np
 from gradio.utils import get_upload_folder
 
 from symgan_core.errors import RequestError, SymganError
-from symgan_core.export import write_mesh, write_still
+from symgan_core.export import write_still
 from symgan_core.faces import choose_face, read_photo
 from symgan_core.inversion import PRESETS, PhotoRequest, Portrait3D, crop_face, settings
 
 from . import texts
+from .exports import KINDS, LARGEST, check_export, export_into
 from .handlers import Studio
+from .pace import stages_of
 from .queues import HEAVY_QUEUE, LIGHT_QUEUE
-from .shown import without_paths
+from .shown import time_left, without_paths
+from .work import FRAMES
 
 log = logging.getLogger("symgan.demo")
 LOADED = 2
 """Portraits that are kept in memory between calls."""
-FILMS = ("mp4", "gif", "webp")
-KINDS = ("glb", *FILMS, "png", "zip")
-SMALLEST, LARGEST = 64, 512
-"""Pixels of what ``/export`` writes; heads are rendered at 512."""
 STRENGTHS = {"type": "object", "additionalProperties": {"type": "number"}, "description": "strengths by name"}
 """JSON schema of edits; gr.JSON's own is refused by MCP clients."""
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -109,8 +108,9 @@ class Calls:
         crop = crop_face(picture, choose_face(found, request.face), self._studio.generator, request)
         number, folder = self._results.new()
         try:
-            for done in self._studio.room.invert(folder, crop, preset, request, lambda: False):
-                progress((done.step, done.total), desc=texts.STAGES.get(done.stage))
+            with self._in_turn(stages_of(preset), progress):
+                for done in self._studio.room.invert(folder, crop, preset, request, lambda: False):
+                    progress((done.step, done.total), desc=texts.STAGES.get(done.stage))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -171,22 +171,20 @@ class Calls:
         """
         portrait = self._edited(portrait_id, None)
         size, background = int(size or LARGEST), background or "white"
-        _checked(kind, size, background)
+        check_export(kind, size, background)
         _, folder = self._results.new()
-        paths = {name: folder / f"head.{name}" for name in KINDS}
-        wanted = [name for name in KINDS if kind in (name, "zip")]
-        films = [paths[name] for name in FILMS if name in wanted]
-        if "png" in wanted:
-            write_still(portrait, paths["png"], background=background, side=size)
-        if films:
-            for done in self._studio.room.films(portrait, background, films, size):
+        with self._in_turn({"video": FRAMES}, progress):
+            for done in export_into(folder, portrait, self._studio.room, kind, size, background):
                 progress((done.step, done.total), desc=texts.STAGES["video"])
-        if "glb" in wanted:
-            write_mesh(portrait, paths["glb"])
-        if kind == "zip":
-            portrait.save(folder)
-            _zip(paths["zip"], [paths[name] for name in wanted if name != "zip"] + [folder / "portrait.safetensors"])
-        return str(paths[kind])
+        return str(folder / f"head.{kind}")
+
+    @contextmanager
+    def _in_turn(self, units: Mapping[str, float], progress: gr.Progress) -> Iterator[None]:
+        """Heavy work of so many units (``pace.stages_of``), when it is its turn."""
+        with self._studio.line.stand(self._studio.pace.seconds(units)) as place:
+            for ahead, seconds in place.wait():
+                progress((0, 1), desc=texts.WAITING.format(place=ahead, left=time_left(seconds)))
+            yield
 
     def _edited(self, portrait_id: str, edits: Mapping[str, float] | None) -> Portrait3D:
         portrait = self._results.find(portrait_id)
@@ -250,19 +248,3 @@ def _numbers(edits: Any) -> dict[str, float]:
         if isinstance(strength, bool) or not isinstance(strength, int | float):
             raise RequestError(f"The strength of '{name}' is no number.", 'Give edits like {"smile": 1.5}.')
     return {str(name): float(strength) for name, strength in edits.items()}
-
-
-def _checked(kind: str, size: int, background: str) -> None:
-    if kind not in KINDS:
-        raise RequestError(f"There is no kind '{kind}'.", f"Choose one of: {', '.join(KINDS)}.")
-    if not SMALLEST <= size <= LARGEST:
-        raise RequestError(f"{size} pixels are out of range.", f"Give {SMALLEST} to {LARGEST}.")
-    if background == "transparent" and kind in (*FILMS, "zip"):
-        raise RequestError("A film cannot be transparent.", "Name a colour, or ask for a png.")
-
-
-def _zip(path: Path, files: list[Path]) -> None:
-    """Films and pictures are packed already, so nothing is packed again."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for file in files:
-            archive.write(file, file.name)

@@ -21,12 +21,15 @@ from symgan_core.portrait.editing import Direction, list_directions
 from symgan_core.portrait.editing.directions import EXPRESSION
 
 from . import texts
+from .exports import check_export, export_into
 from .gallery import Example, list_examples
+from .line import Line, Place
 from .looking import Looking, fitting
+from .pace import Pace, Run, stages_of
 from .photos import PhotoDesk
 from .settings import Settings
 from .share import SERVED, Share, ShareStore, copy_there
-from .shown import Checked, Shown, bar, link_for, message, without_paths
+from .shown import Checked, Shown, bar, link_for, message, time_left, without_paths
 from .store import EXAMPLE, ResultStore, VisitorLeft
 from .work import FRAMES, film_into
 from .zero import Room
@@ -34,6 +37,8 @@ from .zero import Room
 __all__ = ["Checked", "Shown", "Studio", "bar", "link_for", "message"]
 log = logging.getLogger("symgan.demo")
 EXPRESSION_FRAMES = 72
+DOWNLOADS = ("orbit.mp4", "portrait.safetensors", "report.json")
+"""Files of a result that a visitor may take."""
 SWEEP_EVERY = 60
 """Seconds between two looks for what has to be deleted."""
 
@@ -55,6 +60,7 @@ class Studio(Looking):
         self.examples: list[Example] = list_examples()
         self.directions: tuple[Direction, ...] = list_directions(self.generator)
         self.room = Room(self.generator, self.settings.generator)
+        self.line, self.pace = Line(self.settings.queue_size), Pace()
         self.photos = PhotoDesk(self.provider, self.generator)
         self.store = ResultStore(self.settings, lambda folder: Portrait3D.load(folder, base=self.generator),
                                  {example.name: example.folder for example in self.examples}, self.photos.forget)
@@ -102,14 +108,17 @@ class Studio(Looking):
     def invert(self, photo: str | None, preset: str, request: PhotoRequest, session: str) -> Iterator[Shown]:
         """Photo to portrait, a picture every few steps. Errors end the stream with their one line; it just ends if the visitor leaves."""
         stop = self.stops[session] = threading.Event()
-        begin = time.monotonic()
         try:
-            yield from self._invert(photo, preset, request, session, stop, begin)
+            with self.line.stand(self.pace.seconds(stages_of(preset))) as place:
+                yield from self._waiting(place, stop)
+                if stop.is_set():
+                    yield Shown(message(texts.STOPPED_WAITING))
+                else:
+                    yield from self._invert(photo, preset, request, session, stop, place)
         except VisitorLeft:
             log.info("a visitor left while his photo was worked on")
         except SymganError as error:
-            said = without_paths(str(error))
-            yield Shown(message(said, "error"), failed=said)
+            yield _refused(error)
         except Exception:
             log.exception("inversion failed")
             yield Shown(message(texts.BROKEN, "error"), failed=texts.BROKEN)
@@ -117,10 +126,12 @@ class Studio(Looking):
             self.stops.pop(session, None)
 
     def _invert(self, photo: str | None, preset: str, request: PhotoRequest, session: str, stop: threading.Event,
-                begin: float) -> Iterator[Shown]:
-        yield Shown(bar(texts.LOOKING, 0, 1))
+                place: Place) -> Iterator[Shown]:
+        run = Run(self.pace, stages_of(preset))
+        yield Shown(self._how_far(run, place, "look", 0, 1, texts.LOOKING))
         own = self.store.own_photo(session, photo)
         (_, faces), (number, crop) = self.photos.faces(own), self.photos.crop(own, request)
+        self._how_far(run, place, "look", 1, 1, texts.LOOKING)
         note, shares = _which(faces, number), {}
         with self.store.new_folder(session) as folder:
             for done in self.room.invert(folder, crop, preset, request, stop.is_set):
@@ -128,12 +139,33 @@ class Studio(Looking):
                 if done.stage == "done":
                     shares = done.origins
                 else:
-                    yield Shown(bar(texts.STAGES[done.stage], done.step, done.total, note),
-                                preview=done.preview)
+                    far = self._how_far(run, place, done.stage, done.step, done.total, texts.STAGES[done.stage])
+                    yield Shown(far, preview=done.preview)
+            run.end()
             portrait_id = self.store.keep(session, folder)
         note = f"{note} {texts.ORIGINS.format(**shares)}".strip()
-        text = (texts.STOPPED if stop.is_set() else texts.DONE).format(seconds=time.monotonic() - begin)
-        yield self._opened(f"{text} {note}", portrait_id, ("orbit.mp4", "portrait.safetensors", "report.json"))
+        text = (texts.STOPPED if stop.is_set() else texts.DONE).format(seconds=time.monotonic() - run.begun)
+        yield self._opened(f"{text} {note}", portrait_id)
+
+    def _how_far(self, run: Run, place: Place, stage: str, step: int, total: int, text: str) -> str:
+        """One bar for the whole run, as HTML, with the time that is left, which those who wait are told too."""
+        share, place.left = run.at(stage, step, total)
+        return bar(text, share, 1, time_left(place.left))
+
+    @staticmethod
+    def _waiting(place: Place, stop: threading.Event | None = None) -> Iterator[Shown]:
+        """While others are before a place in the line: its number, and when its turn is; until then, or until a stop."""
+        for ahead, seconds in place.wait():
+            yield Shown(bar(texts.WAITING.format(place=ahead, left=time_left(seconds)), 0, 1))
+            if stop is not None and stop.is_set():
+                return
+
+    def _files(self, portrait_id: str | None, *new: Path) -> list[str]:
+        """What can be downloaded: ``new`` files first, then those of a portrait."""
+        folder = self.store.folder_of(portrait_id)
+        own = [folder / name for name in DOWNLOADS if (folder / name).is_file()] if folder else []
+        names = {path.name for path in new}
+        return [str(path) for path in (*new, *(path for path in own if path.name not in names))]
 
     def stop(self, session: str) -> None:
         """Ask a running inversion to end at its next step."""
@@ -146,7 +178,7 @@ class Studio(Looking):
         """The portrait of the gallery with this number, at once."""
         example = self.examples[index]
         self.store.touch(session)
-        return self._opened(example.title, EXAMPLE + example.name, ("orbit.mp4", "portrait.safetensors"))
+        return self._opened(example.title, EXAMPLE + example.name)
 
     def open_example_named(self, name: str, session: str) -> Shown | None:
         """The portrait of the gallery with this name, or None if there is none."""
@@ -161,14 +193,14 @@ class Studio(Looking):
         with self.store.new_folder(session) as own:  # the page serves files of visitors alone, and never a share's token
             copy_there(folder, own, SERVED)
             portrait_id = self.store.keep(session, own)
-        return self._opened("", portrait_id, ())
+        return self._opened("", portrait_id, offered=False)
 
-    def _opened(self, text: str, portrait_id: str, downloads: tuple[str, ...]) -> Shown:
+    def _opened(self, text: str, portrait_id: str, offered: bool = True) -> Shown:
         folder = self.store.folder_of(portrait_id)
         if folder is None:
             return Shown(message(texts.EXPIRED, "error"), failed=texts.EXPIRED)
         return Shown(message(text, "done") if text else "", video=_there(folder, "orbit.mp4"), portrait_id=portrait_id,
-                     files=[str(folder / name) for name in downloads] or None, strip=_there(folder, "strip.webp"),
+                     files=self._files(portrait_id) if offered else None, strip=_there(folder, "strip.webp"),
                      coarse=_there(folder, "coarse.webp"))
 
     # -- looking, editing, sharing ----------------------------------------------------------------------------------
@@ -188,7 +220,7 @@ class Studio(Looking):
         if portrait is None:
             yield Shown(message(texts.EXPIRED, "error"), failed=texts.EXPIRED)
             return
-        yield from self._film(session, orbit_frames(portrait, FRAMES, fitting(portrait, background)), "orbit.mp4", FRAMES)
+        yield from self._film(session, portrait_id, orbit_frames(portrait, FRAMES, fitting(portrait, background)), "orbit.mp4")
 
     def film_expression(self, session: str, portrait_id: str | None, background: str, strengths: Mapping[str, float]) -> Iterator[Shown]:
         """A video in which the face takes on the expression of the sliders and lets go of it; what the other sliders do stays."""
@@ -200,34 +232,66 @@ class Studio(Looking):
             yield Shown(message(said, "error"), failed=said)
             return
         pictures = expression_frames(portrait, moving, EXPRESSION_FRAMES, fitting(portrait, background))
-        yield from self._film(session, pictures, "expression.mp4", EXPRESSION_FRAMES)
+        yield from self._film(session, portrait_id, pictures, "expression.mp4", EXPRESSION_FRAMES)
 
-    def _film(self, session: str, pictures: Iterable[np.ndarray], name: str, total: int) -> Iterator[Shown]:
+    def _film(self, session: str, portrait_id: str | None, pictures: Iterable[np.ndarray], name: str,
+              total: int = FRAMES) -> Iterator[Shown]:
         try:
-            with self.store.new_folder(session) as folder:
+            with self.line.stand(self.pace.seconds({"video": total})) as place, self.store.new_folder(session) as folder:
+                yield from self._waiting(place)
                 for done in film_into(folder, pictures, name):
                     self.store.expect(folder)
-                    yield Shown(bar(texts.STAGES["video"], done.step, total))
+                    place.left = self.pace.seconds({"video": total - done.step})
+                    yield Shown(bar(texts.STAGES["video"], done.step, total, time_left(place.left)))
         except VisitorLeft:
             return
-        yield Shown(message(texts.FILMED, "done"), video=_there(folder, name), files=[str(folder / name)],
+        except SymganError as error:
+            yield _refused(error)
+            return
+        yield Shown(message(texts.FILMED, "done"), video=_there(folder, name), files=self._files(portrait_id, folder / name),
                     strip=_there(folder, "strip.webp"), coarse=_there(folder, "coarse.webp"))
 
-    def share(self, session: str, portrait_id: str | None, strengths: Mapping[str, float], days: int | None = None) -> Share | None:
-        """Store the portrait as it is now, for ``days`` (one of ``share.DAYS``, or the page's own); None without a portrait.
+    def export(self, session: str, portrait_id: str | None, wanted: tuple[str, int, str], pose: tuple[float, float],
+               strengths: Mapping[str, float]) -> Iterator[Shown]:
+        """A head as a file (``exports.export_into``): ``wanted`` is its kind, its size in pixels and its background; a picture shows it at
+        ``pose``, yaw and pitch in degrees."""
+        portrait, (kind, size, background) = self.with_edits(portrait_id, strengths), wanted
+        if portrait is None:
+            yield Shown(message(texts.EXPIRED, "error"), failed=texts.EXPIRED if portrait_id else texts.NOTHING_TO_SHARE)
+            return
+        try:
+            check_export(kind, size, background)
+            with self.line.stand(self.pace.seconds({"video": FRAMES})) as place, self.store.new_folder(session) as folder:
+                yield from self._waiting(place)
+                yield Shown(bar(texts.EXPORTING, 0, 1))
+                for done in export_into(folder, portrait, self.room, kind, size, fitting(portrait, background), pose):
+                    yield Shown(bar(texts.EXPORTING, done.step, done.total))
+        except VisitorLeft:
+            return
+        except SymganError as error:
+            yield _refused(error)
+            return
+        yield Shown(message(texts.FILE_READY, "done"), files=self._files(portrait_id, folder / f"head.{kind}"))
+
+    def share(self, session: str, portrait_id: str | None, strengths: Mapping[str, float],
+              days: int | None = None) -> Iterator[Shown | Share]:
+        """Store the portrait as it is now, for ``days`` (one of ``share.DAYS``, or the page's own); the share comes last, after what is to
+        be shown while an edited head is filmed. Nothing comes without a portrait.
 
         Raises:
             RequestError: another number of days.
         """
         portrait, folder = self.with_edits(portrait_id, strengths), self.folder_of(portrait_id)
         if portrait is None or folder is None:
-            return None
-        if portrait is self.portrait(portrait_id) and (folder / "orbit.mp4").is_file():
-            return self.shares.add(portrait, folder / "orbit.mp4", days)
-        with self.store.new_folder(session) as film:
-            for _ in film_into(film, orbit_frames(portrait, FRAMES)):
-                pass
-            return self.shares.add(portrait, film / "orbit.mp4", days)
+            return
+        film = folder / "orbit.mp4"
+        if portrait is not self.portrait(portrait_id) or not film.is_file():
+            for shown in self._film(session, portrait_id, orbit_frames(portrait, FRAMES), "orbit.mp4"):
+                yield shown
+            if not shown.video:
+                return
+            film = Path(shown.video)
+        yield self.shares.add(portrait, film, days)
 
     def delete_link(self, share_id: str | None, token: str | None) -> bool:
         """Delete a share with its token; says whether there was one that this token deletes."""
@@ -270,6 +334,12 @@ class Studio(Looking):
         except FileNotFoundError:  # he has left just now
             return None
         return str(path)
+
+
+def _refused(error: SymganError) -> Shown:
+    """An error's line."""
+    said = without_paths(str(error))
+    return Shown(message(said, "error"), failed=said)
 
 
 def _there(folder: Path, name: str) -> str | None:

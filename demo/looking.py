@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from symgan_core.export import depth_picture, on_background
+from symgan_core.export import depth_picture, on_background, sources_picture
 from symgan_core.inversion import Portrait3D
 
-from .store import ResultStore, VisitorLeft
+from .store import ResultStore
 
+COLOUR, DEPTH, ORIGINS = "colour", "depth", "origins"
+"""What a view may show."""
 STRIP_YAWS = tuple(float(yaw) for yaw in range(-35, 36, 7))
 """Degrees, of the views in the strip of an edited head."""
 HALF = 2
@@ -40,20 +41,23 @@ class Looking:
         portrait, wanted = self.portrait(portrait_id), _some(strengths)
         return portrait if portrait is None or wanted == portrait.edits else portrait.edit(wanted)
 
-    def view(self, session: str, portrait_id: str | None, yaw: float, pitch: float, zoom: float, background: str,
-             strengths: Mapping[str, float], depth: bool = False) -> np.ndarray | None:
-        """One view with edits, uint8 ``[H, W, 3]``, angles in degrees; its depth in place of its colours; None without a portrait."""
+    def view(self, session: str, portrait_id: str | None, yaw: float, pitch: float, background: str,
+             strengths: Mapping[str, float], mode: str = COLOUR) -> np.ndarray | None:
+        """One view with edits, uint8 ``[H, W, 3]``, angles in degrees: its colours, its depth, or its colours tinted by where they come
+        from; None without a portrait."""
         portrait = self.with_edits(portrait_id, strengths)
         if portrait is None:
             return None
         self.store.touch(session)
-        out = portrait.render(yaw=yaw, pitch=pitch, zoom=zoom)
-        return depth_picture(out) if depth else on_background(out, fitting(portrait, background), portrait.backdrop)
+        if mode == ORIGINS:
+            return sources_picture(*portrait.sources(yaw, pitch))
+        out = portrait.render(yaw=yaw, pitch=pitch)
+        return depth_picture(out) if mode == DEPTH else on_background(out, fitting(portrait, background), portrait.backdrop)
 
     def views(self, session: str, portrait_id: str | None, background: str, strengths: Mapping[str, float],
-              depth: bool = False) -> tuple[list[np.ndarray], list[float]] | None:
+              mode: str = COLOUR) -> tuple[list[np.ndarray], list[float]] | None:
         """Small views from all sides, and their yaws in degrees; None without a portrait."""
-        found = [self.view(session, portrait_id, yaw, 0.0, 1.0, background, strengths, depth) for yaw in STRIP_YAWS]
+        found = [self.view(session, portrait_id, yaw, 0.0, background, strengths, mode) for yaw in STRIP_YAWS]
         pictures = [picture[::HALF, ::HALF] for picture in found if picture is not None]
         return (pictures, list(STRIP_YAWS)) if len(pictures) == len(STRIP_YAWS) else None
 
@@ -62,17 +66,6 @@ class Looking:
         folder = self.store.folder_of(portrait_id)
         path = next((folder / name for name in PHOTOS if (folder / name).is_file()), None) if folder else None
         return None if path is None else np.asarray(Image.open(path).convert("RGB"))
-
-    def mesh(self, session: str, portrait_id: str | None, strengths: Mapping[str, float]) -> Path | None:
-        """The head as a .glb file in the visitor's folder; None without a portrait, or if he has left."""
-        portrait = self.with_edits(portrait_id, strengths)
-        if portrait is None:
-            return None
-        try:
-            with self.store.new_folder(session) as folder:
-                return portrait.mesh(folder / "head.glb")
-        except VisitorLeft:
-            return None
 
 
 def fitting(portrait: Portrait3D, background: str) -> str:

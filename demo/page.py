@@ -11,8 +11,10 @@ import gradio as gr
 
 from . import texts
 from .api import add_api
+from .downloads import Downloads
 from .edits import EditBlock, edit_block
 from .handlers import Shown, Studio, bar, message
+from .looking import COLOUR, ORIGINS
 from .queues import ALWAYS, HEAVY, LIGHT
 from .sharing import Sharing
 from .upload import Upload
@@ -79,13 +81,11 @@ class Page:
         self.status = gr.HTML(message(texts.EMPTY), elem_id="status")
         with gr.Row(elem_classes="sg-buttons"):
             self.compare = gr.Checkbox(False, label=texts.COMPARE, elem_id="compare", min_width=120)
-            self.depth = gr.Checkbox(False, label=texts.DEPTH, elem_id="depth", min_width=100)
+            self.mode = gr.Radio([(label, key) for key, label in texts.MODES.items()], value=COLOUR, label=texts.MODE, show_label=False,
+                                 container=False, elem_id="mode", min_width=220)
             self.background = gr.Dropdown([(label, key) for key, label in texts.BACKGROUNDS.items()], value="white", show_label=False,
                                           label=texts.BACKGROUND, elem_id="background", min_width=140)
-        with gr.Accordion(texts.DOWNLOADS, open=False, elem_id="downloads"):
-            self.files = gr.File(show_label=False, file_count="multiple", interactive=False, visible=False, elem_id="files")
-            self.mesh = gr.Model3D(label=texts.MESH, elem_id="mesh", height=360)
-            self.make_mesh = gr.Button(texts.MAKE_MESH, size="sm", elem_id="make-mesh")
+        self.downloads = Downloads(self.studio)
         self.sharing = Sharing(self.studio)
 
     def _editing(self) -> None:
@@ -106,7 +106,7 @@ class Page:
         if shown.preview is not None:
             out[self.viewer] = still_value(middle(shown.preview), 0.0, 0.0, stop=True)
         if shown.files is not None:
-            out[self.files] = gr.update(value=shown.files, visible=bool(shown.files))
+            out[self.downloads.files] = gr.update(value=shown.files, visible=bool(shown.files))
         if shown.portrait_id is not None:
             out[self.portrait] = shown.portrait_id
             out[self.pose] = POSE
@@ -114,29 +114,29 @@ class Page:
             out[self.viewer] = head_value(shown.portrait_id or "", shown.strip, shown.coarse)
         return out
 
-    def look(self, request: gr.Request, number: str | None, pose: tuple[float, float], background: str, depth: bool, *values: float) -> Any:
+    def look(self, request: gr.Request, number: str | None, pose: tuple[float, float], background: str, mode: str, *values: float) -> Any:
         """The head as the sliders and the pose have it."""
-        return self._picture(request, number, pose, background, depth, values)
+        return self._picture(request, number, pose, background, mode, values)
 
-    def turn(self, event: gr.EventData, request: gr.Request, number: str | None, background: str, depth: bool, *values: float) -> Any:
+    def turn(self, event: gr.EventData, request: gr.Request, number: str | None, background: str, mode: str, *values: float) -> Any:
         """The head rests in another pose."""
         pose = (float(event.yaw), float(event.pitch))
-        return {self.pose: pose, self.viewer: self._picture(request, number, pose, background, depth, values, keep=True)}
+        return {self.pose: pose, self.viewer: self._picture(request, number, pose, background, mode, values, keep=True)}
 
-    def _picture(self, request: gr.Request, number: str | None, pose: tuple[float, float], background: str, depth: bool,
+    def _picture(self, request: gr.Request, number: str | None, pose: tuple[float, float], background: str, mode: str,
                  values: tuple[float, ...], keep: bool = False) -> Any:
         strengths = self.edits.named(values)
-        picture = self.studio.view(request.session_hash or "", number, *pose, 1.0, background, strengths, depth)
+        picture = self.studio.view(request.session_hash or "", number, *pose, background, strengths, mode)
         if picture is None:
             if number:
                 gr.Warning(texts.EXPIRED)
             return gr.skip()
-        other = depth or background != "white" or self.studio.edited(number, strengths)
-        return still_value(picture, *pose, stale=None if keep else other, stop=not keep)
+        other = mode != COLOUR or background != "white" or self.studio.edited(number, strengths)
+        return still_value(picture, *pose, stale=None if keep else other, stop=not keep, legend=mode == ORIGINS)
 
-    def strip(self, request: gr.Request, number: str | None, background: str, depth: bool, *values: float) -> Any:
+    def strip(self, request: gr.Request, number: str | None, background: str, mode: str, *values: float) -> Any:
         """Views of the edited head from all sides, coarse ones, so that it can be turned without the server."""
-        views = self.studio.views(request.session_hash or "", number, background, self.edits.named(values), depth)
+        views = self.studio.views(request.session_hash or "", number, background, self.edits.named(values), mode)
         return strip_value(number or "", *views) if views else gr.skip()
 
     def remember(self, past: list[list[float]], *values: float) -> list[list[float]]:
@@ -151,7 +151,7 @@ class Page:
 
     def begin(self, number: str | None = None) -> dict[Any, Any]:
         """The sliders of a portrait that has just been made or opened; at their middle without one."""
-        return {self.past: [], self.pose: POSE, self.compare: False, self.depth: False} | self.edits.at(self.studio.strengths(number))
+        return {self.past: [], self.pose: POSE, self.compare: False, self.mode: COLOUR} | self.edits.at(self.studio.strengths(number))
 
     def open_example(self, event: gr.SelectData, request: gr.Request) -> dict[Any, Any]:
         """A portrait of the gallery."""
@@ -161,13 +161,6 @@ class Page:
         """The photo before the head, or gone."""
         photo = self.studio.photo_of(number) if on else None
         return {"photo": None if photo is None else inline(photo), "compare": photo is not None}
-
-    def write_mesh(self, request: gr.Request, number: str | None, *values: float) -> Any:
-        """The head as a mesh."""
-        path = self.studio.mesh(request.session_hash or "", number, self.edits.named(values))
-        if path is None:
-            raise gr.Error(texts.EXPIRED if number else texts.NOTHING_TO_SHARE, print_exception=False)
-        return str(path)
 
     def film(self, work: str, request: gr.Request, number: str | None, background: str, *values: float) -> Iterator[dict[Any, Any]]:
         """A film of the head as the sliders have it: ``work`` is a method of the studio."""
@@ -204,10 +197,10 @@ class Page:
     def connect(self, blocks: gr.Blocks) -> None:
         """All events."""
         sliders = list(self.edits.sliders.values())
-        looks = [self.portrait, self.pose, self.background, self.depth, *sliders]
-        poses = [self.portrait, self.background, self.depth, *sliders]
-        stage = [self.status, self.viewer, self.portrait, self.pose, self.files]
-        begun = [self.past, self.pose, self.compare, self.depth, *sliders]
+        looks = [self.portrait, self.pose, self.background, self.mode, *sliders]
+        poses = [self.portrait, self.background, self.mode, *sliders]
+        stage = [self.status, self.viewer, self.portrait, self.pose, self.downloads.files]
+        begun = [self.past, self.pose, self.compare, self.mode, *sliders]
         self.upload.connect(self.status)
         made = self.upload.go.click(self.run, [self.upload.photo, self.upload.preset, *self.upload.wanted],
                                     stage, js=BUSY, **HEAVY)
@@ -223,7 +216,7 @@ class Page:
         for slider in sliders:
             slider.input(self.look, looks, self.viewer, **ALWAYS)
             slider.input(self.remember, [self.past, *sliders], self.past, **ALWAYS)
-        for control in (self.background, self.depth):
+        for control in (self.background, self.mode):
             control.input(self.look, looks, self.viewer, **ALWAYS)
         self.compare.input(self.side_by_side, [self.compare, self.portrait], self.viewer, **LIGHT)
         self.undo.click(self.take_back, self.past, [self.past, *sliders], **LIGHT).then(self.look, looks, self.viewer, **LIGHT)
@@ -234,8 +227,8 @@ class Page:
             done.then(self.remember, [self.past, *sliders], self.past, **LIGHT)
         for button, work in ((self.refilm, "refilm"), (self.express, "film_expression")):
             button.click(partial(self.film, work), [self.portrait, self.background, *sliders], stage, **HEAVY)
-        self.make_mesh.click(self.write_mesh, [self.portrait, *sliders], self.mesh, **HEAVY)
-        self.sharing.connect(self.portrait, self.edits)
+        self.sharing.connect(self.status, self.portrait, self.edits)
+        self.downloads.connect(self.status, self.portrait, self.pose, self.edits)
         arrived = blocks.load(self.arrive, None, [*stage, self.making, self.shared_note, self.sharing.row], **LIGHT)
         arrived.then(self.begin, self.portrait, begun, **LIGHT)
 

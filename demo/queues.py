@@ -1,8 +1,9 @@
-"""How events are queued: what optimises or films one at a time, what draws a picture two at a time."""
+"""How events are queued: what draws a picture two at a time; what optimises or films begins at once and takes its place in the line of
+``line.py``, which tells who waits how long it will be."""
 
 from __future__ import annotations
 
-HEAVY_QUEUE = {"concurrency_id": "heavy", "concurrency_limit": 1}
+HEAVY_QUEUE = {"concurrency_id": "heavy", "concurrency_limit": None}
 LIGHT_QUEUE = {"concurrency_id": "light", "concurrency_limit": 2}
 _OWN = {"show_progress": "hidden", "api_visibility": "private"}
 HEAVY, LIGHT = HEAVY_QUEUE | _OWN, LIGHT_QUEUE | _OWN

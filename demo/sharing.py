@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
 from . import texts
 from .edits import EditBlock
-from .handlers import Studio, link_for
+from .handlers import Shown, Studio, link_for, message
 from .queues import HEAVY, LIGHT
+from .share import Share
 
 REMEMBERED = 20
 """Links in a browser's list."""
@@ -32,14 +34,19 @@ class Sharing:
                 self.choice = gr.Dropdown([], label=texts.MY_LINKS, elem_id="link-choice", interactive=True)
                 self.remove = gr.Button(texts.UNSHARE, size="sm", elem_id="unshare")
 
-    def create(self, request: gr.Request, number: str | None, days: int, links: list[list[str]], *values: float) -> dict[Any, Any]:
-        """Store the head as it is now; the address, and the longer list."""
-        made = self.studio.share(request.session_hash or "", number, self._edits.named(values), int(days))
-        if made is None:
-            raise gr.Error(texts.EXPIRED if number else texts.NOTHING_TO_SHARE, print_exception=False)
+    def create(self, request: gr.Request, number: str | None, days: int, links: list[list[str]],
+               *values: float) -> Iterator[dict[Any, Any]]:
+        """Store the head as it is now, an edited one with a film of its own; the address, and the longer list."""
+        made = None
+        for made in self.studio.share(request.session_hash or "", number, self._edits.named(values), int(days)):
+            if isinstance(made, Shown):
+                yield {self.status: made.status}
+        if not isinstance(made, Share):
+            raise gr.Error((made and made.failed) or (texts.EXPIRED if number else texts.NOTHING_TO_SHARE), print_exception=False)
         address = link_for(str(request.headers.get("referer") or request.request.base_url), made.id)
         links = [*links, [made.id, made.token, address]][-REMEMBERED:]
-        return {self.link: gr.update(value=address, visible=True), self.links: links} | self._listed(links)
+        said = {self.status: message(texts.LINK_READY, "done")}
+        yield said | {self.link: gr.update(value=address, visible=True), self.links: links} | self._listed(links)
 
     def delete(self, address: str | None, links: list[list[str]]) -> dict[Any, Any]:
         """Delete the chosen link, with its own token."""
@@ -54,11 +61,11 @@ class Sharing:
         addresses = [address for *_, address in reversed(links)]
         return {self.choice: gr.update(choices=addresses, value=addresses[0] if addresses else None)}
 
-    def connect(self, portrait: gr.State, edits: EditBlock) -> None:
-        """The events of sharing."""
-        self._edits = edits
+    def connect(self, status: gr.HTML, portrait: gr.State, edits: EditBlock) -> None:
+        """The events of sharing; ``status`` is where their line goes."""
+        self.status, self._edits = status, edits
         sliders = list(edits.sliders.values())
         outputs = [self.link, self.links, self.choice]
-        self.make.click(self.create, [portrait, self.days, self.links, *sliders], outputs, **HEAVY)
+        self.make.click(self.create, [portrait, self.days, self.links, *sliders], [status, *outputs], **HEAVY)
         self.remove.click(self.delete, [self.choice, self.links], outputs, **LIGHT)
         self.links.change(self._listed, self.links, self.choice, **LIGHT)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import texts
+
 _PATH = re.compile(r"'[^']*[/\\]([^'/\\]+)'")
 
 
@@ -46,6 +48,13 @@ def bar(text: str, step: int, total: int, note: str = "") -> str:
     share = 100 * step / max(total, 1)
     return (f'<div class="sg-status" role="status"><span>{html.escape(text)}</span><span class="sg-note">{html.escape(note)}</span>'
             f'<div class="sg-track"><div class="sg-fill" style="width:{share:.1f}%"></div></div></div>')
+
+
+def time_left(seconds: float) -> str:
+    """A time that is left, rounded as far as it can be known."""
+    if seconds > 100:
+        return texts.MINUTES_LEFT.format(minutes=seconds / 60)
+    return texts.TIME_LEFT.format(seconds=max(5 * round(seconds / 5), 5) if seconds > 10 else max(round(seconds), 1))
 
 
 def message(text: str, kind: str = "idle") -> str:

@@ -1,6 +1,7 @@
 // The head that can be turned. Runs once for the component; `element`, `trigger` and `watch` come from Gradio.
 const canvas = element.querySelector(".sv-canvas"), picture = canvas.getContext("2d");
 const photo = element.querySelector(".sv-photo"), hint = element.querySelector(".sv-hint");
+const legend = element.querySelector(".sv-legend");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const DEGREES_PER_PIXEL = 0.25, FRICTION = 0.92, SLOW = 0.02, SETTLE = 160, TURN = 5200, STRIP_AFTER = 1400;
 let head = null, full = null, coarse = null, still = null, stale = false;
@@ -119,6 +120,7 @@ function show(value) {
   if (value.strip) {  // another head, or the same one edited
     const other = !head || head.id !== value.id;
     head = value;
+    if (other) legend.hidden = true;
     stale = Boolean(value.stale);
     coarse = load(value.coarse, () => draw(true)) || coarse;
     full = load(value.strip, () => { canvas.dataset.own = Boolean(value.own); draw(true); });
@@ -139,6 +141,7 @@ function show(value) {
     element.querySelector(".sv").classList.add("sv-ready");
     const fresh = load(value.still, () => {
       still = fresh;
+      legend.hidden = !value.legend;
       turning = turning && !value.stop;
       if (value.stop && !held) { yaw = value.yaw; pitch = value.pitch; }
       draw(true);

@@ -23,6 +23,7 @@ TEMPLATE = """<div class="sv" role="group" aria-label="{group}">
  aria-valuemin="-50" aria-valuemax="50" aria-valuenow="0"></canvas>
 <img class="sv-photo" alt="{photo}" hidden>
 <div class="sv-hint" hidden>{hint}</div>
+<ul class="sv-legend" hidden>{legend}</ul>
 </div>"""
 _count = itertools.count(1)
 
@@ -30,7 +31,8 @@ _count = itertools.count(1)
 def viewer(elem_id: str) -> gr.HTML:
     """A component whose value is what ``head_value``, ``strip_value`` or ``still_value`` give. Its events: ``turn`` (the head rests at
     yaw and pitch) and ``strip`` (an edited head has rested for a while)."""
-    template = TEMPLATE.format(group=texts.STAGE, turn=texts.TURN_BY_KEYS, photo=texts.PHOTO, hint=texts.HINT)
+    template = TEMPLATE.format(group=texts.STAGE, turn=texts.TURN_BY_KEYS, photo=texts.PHOTO, hint=texts.HINT,
+                               legend="".join(f'<li class="sv-{name}">{text}</li>' for name, text in texts.LEGEND.items()))
     return gr.HTML(None, html_template=template, css_template=(FOLDER / "viewer.css").read_text(),
                    js_on_load=(FOLDER / "viewer.js").read_text(), apply_default_css=False, elem_id=elem_id)
 
@@ -49,14 +51,16 @@ def strip_value(head_id: str, pictures: list[np.ndarray], yaws: list[float]) -> 
             "own": True}
 
 
-def still_value(picture: np.ndarray, yaw: float, pitch: float, stale: bool | None = None, stop: bool = False) -> dict[str, Any]:
+def still_value(picture: np.ndarray, yaw: float, pitch: float, stale: bool | None = None, stop: bool = False,
+                legend: bool = False) -> dict[str, Any]:
     """A fresh picture, uint8 ``[H, W, 3]``, of the head at yaw and pitch in degrees.
 
     Args:
         stale: whether the strip shows another state of the head; None leaves that as it is.
         stop: the head stops turning by itself and is shown so.
+        legend: whether the colours of origins are explained.
     """
-    value = {"still": inline(picture), "yaw": yaw, "pitch": pitch, "count": next(_count), "stop": stop}
+    value = {"still": inline(picture), "yaw": yaw, "pitch": pitch, "count": next(_count), "stop": stop, "legend": legend}
     return value if stale is None else value | {"stale": stale}
 
 

@@ -46,7 +46,7 @@ def invert_into(folder: Path, crop: FaceCrop, generator: TriPlaneGenerator, pres
     """
     Image.fromarray(crop.image if crop.picture is None else crop.picture).save(folder / "input.webp", quality=90)
     inversion = start_inversion(crop, generator, "spi", preset, 0, request, source)
-    yield Progress("pivot", 0, 1, to_uint8(inversion.target.image))
+    yield Progress("guess", 0, 2, to_uint8(inversion.target.image))
     for event in inversion:
         yield Progress(event.stage, event.step, event.total, event.preview)
         if stop():

@@ -23,7 +23,7 @@ def studio(tmp_path_factory) -> Studio:
 
 
 def seen(studio: Studio, portrait_id: str, yaw: float, background: str, strengths: dict[str, float]) -> np.ndarray:
-    return studio.view("s", portrait_id, yaw, 0, 1, background, strengths)
+    return studio.view("s", portrait_id, yaw, 0, background, strengths)
 
 
 def test_an_example_opens_with_video_and_view(studio: Studio) -> None:
@@ -39,6 +39,41 @@ def test_an_example_opens_with_video_and_view(studio: Studio) -> None:
     dark = seen(studio, shown.portrait_id, 0, "#1f2430", zeros)
     assert dark[2, 2].tolist() == pytest.approx([31, 36, 48], abs=2) and np.abs(dark[256, 256].astype(int) - front[256, 256]).max() < 3
     assert np.array_equal(seen(studio, shown.portrait_id, 0, "blurred", zeros), front)  # examples have no photo
+
+
+def test_depth_and_origins_are_views_of_their_own(studio: Studio) -> None:
+    number = studio.open_example_named("ada", "s").portrait_id
+    colour, depth, origins = (studio.view("s", number, -30, 0, "white", {}, mode).astype(int) for mode in ("colour", "depth", "origins"))
+    assert np.ptp(depth, axis=2).max() < 2 and np.ptp(depth) > 100
+    tinted = np.abs(origins - colour).max(2) > 8
+    blue, orange = (origins[..., 2] - origins[..., 0] > 40) & tinted, (origins[..., 0] - origins[..., 2] > 60) & tinted
+    assert blue.mean() > 0.05 and orange.mean() > 0.005 and tinted.mean() < 0.6
+
+
+def test_files_are_made_as_the_head_stands_there(studio: Studio) -> None:
+    number = studio.open_example(0, "s").portrait_id
+    *_, last = studio.export("s", number, ("png", 128, "transparent"), (20.0, 5.0), {"smile": 1.0})
+    with Image.open(last.files[0]) as picture:
+        assert picture.size == (128, 128) and picture.mode == "RGBA"
+    assert [Path(path).name for path in last.files] == ["head.png", "orbit.mp4", "portrait.safetensors", "report.json"]
+    refused = ((("mp4", 512, "transparent"), "transparent"), (("exe", 512, "white"), "no kind"), (("png", 9999, "white"), "range"))
+    for wanted, said in refused:
+        *_, last = studio.export("s", number, wanted, (0.0, 0.0), {})
+        assert said in last.failed and last.files is None
+    *_, last = studio.export("s", "gone", ("png", 128, "white"), (0.0, 0.0), {})
+    assert last.failed == texts.EXPIRED
+
+
+def test_who_waits_is_told_his_place_and_may_stop(studio: Studio, astronaut, tmp_path) -> None:
+    Image.fromarray(astronaut).save(tmp_path / "photo.png")
+    with studio.line.stand(90.0):
+        waiting = studio.invert(str(tmp_path / "photo.png"), "fast", PhotoRequest(), "later")
+        first = next(waiting).status
+        assert "place 1 " in first and "about 90 s left" in first
+        studio.stop("later")
+        rest = list(waiting)
+        assert len(rest) == 1 and texts.STOPPED_WAITING in rest[0].status and len(studio.line) == 1
+    assert len(studio.line) == 0
 
 
 def test_warming_up_goes_as_far_as_the_first_step(studio: Studio, monkeypatch, caplog) -> None:
@@ -59,7 +94,7 @@ def test_warming_up_goes_as_far_as_the_first_step(studio: Studio, monkeypatch, c
 
 
 def test_what_is_gone_is_said(studio: Studio) -> None:
-    assert studio.view("s", "gone", 0, 0, 1, "white", {}) is None and studio.share("s", "gone", {}, 7) is None
+    assert studio.view("s", "gone", 0, 0, "white", {}) is None and not list(studio.share("s", "gone", {}, 7))
     assert studio.portrait("gone") is None and studio.portrait(None) is None and studio.folder_of("gone") is None
     for film in (studio.refilm, studio.film_expression):
         assert texts.EXPIRED in list(film("s", "gone", "white", {"smile": 1.0}))[-1].status
@@ -67,7 +102,7 @@ def test_what_is_gone_is_said(studio: Studio) -> None:
 
 
 def test_a_share_opens_after_a_restart(studio: Studio) -> None:
-    made = studio.share("s", studio.open_example(1, "s").portrait_id, {"smile": 0}, 1)
+    made, = studio.share("s", studio.open_example(1, "s").portrait_id, {"smile": 0}, 1)
     again = Studio(studio.settings)
     shown = again.open_share(made.id, "other")
     assert made.days == 1 and Path(shown.video).is_file() and seen(again, shown.portrait_id, 10, "white", {}).any()
@@ -83,7 +118,7 @@ def test_a_share_of_an_edited_head_opens_with_its_sliders(studio: Studio, monkey
     plain, edits = studio.open_example(0, "s").portrait_id, {"smile": 1.5, "face_width": -1.0}
     zeros = studio.strengths(plain)
     assert list(zeros) == [d.name for d in DIRECTIONS] and not any(zeros.values())
-    shown = studio.open_share(studio.share("s", plain, zeros | edits).id, "s")
+    shown = studio.open_share(list(studio.share("s", plain, zeros | edits))[-1].id, "s")
     assert Path(shown.strip).is_file() and Path(shown.coarse).is_file()
     assert studio.strengths(shown.portrait_id) == zeros | edits
     views = {name: seen(studio, shown.portrait_id, 0, "white", zeros | sliders).astype(int) for name, sliders in (
@@ -92,7 +127,7 @@ def test_a_share_of_an_edited_head_opens_with_its_sliders(studio: Studio, monkey
         apart = views[name].astype(int) - seen(studio, plain, 0, "white", zeros | strengths)
         assert np.abs(apart).mean() < 0.3, name  # pictures are encoded once more
     # Sliders that were not moved: its own video does. Others: a new one.
-    same, other = (studio.shares.find(studio.share("s", shown.portrait_id, zeros | sliders).id) for sliders in (edits, {}))
+    same, other = (studio.shares.find(list(studio.share("s", shown.portrait_id, zeros | sliders))[-1].id) for sliders in (edits, {}))
     assert (same / "orbit.mp4").read_text() == "[{'smile': 1.5, 'face_width': -1.0}]" and (other / "orbit.mp4").read_text() == "[{}]"
 
 
@@ -113,7 +148,8 @@ def test_an_expression_is_filmed_over_the_other_edits(studio: Studio, monkeypatc
     number = studio.open_example(0, "s").portrait_id
     *_, before, last = studio.film_expression("s", number, "#1f2430", studio.strengths(number) | {"age": 1.0, "smile": 2.0, "wink": -1.0})
     assert asked == [({"age": 1.0}, {"smile": 2.0, "wink": -1.0}, "#1f2430")] and "width:100" in before.status
-    assert Path(last.video).read_text().count("frame") == 72 and last.files == [last.video] and "sg-done" in last.status
+    assert Path(last.video).read_text().count("frame") == 72 and "sg-done" in last.status
+    assert last.files[0] == last.video and len(last.files) == 4
     nothing = list(studio.film_expression("s", number, "white", {"age": 1.0}))
     assert len(nothing) == 1 and texts.NO_EXPRESSION in nothing[0].status and nothing[0].video is None
     # Directions of another generator are in no group: all of them are filmed.
