@@ -11,14 +11,14 @@ from . import texts
 from .edits import EditBlock
 from .exports import LARGEST
 from .handlers import Studio
-from .queues import HEAVY
+from .queues import HEAVY, LIGHT
 
 
 class Downloads:
     """The components of the downloads."""
 
     def __init__(self, studio: Studio):
-        self.studio = studio
+        self.studio, self.made = studio, gr.State(None)
         with gr.Accordion(texts.DOWNLOADS, open=False, elem_id="downloads"):
             with gr.Row(elem_classes="sg-buttons"):
                 self.kind = gr.Dropdown([(label, key) for key, label in texts.KINDS.items()], value="mp4", label=texts.KIND,
@@ -30,24 +30,23 @@ class Downloads:
             self.make = gr.Button(texts.MAKE_FILE, size="sm", elem_id="make-file")
             self.files = gr.File(show_label=False, label=texts.DOWNLOADS, file_count="multiple", interactive=False, visible=False,
                                  elem_id="files")
-            self.mesh = gr.Model3D(label=texts.MESH, elem_id="mesh", height=360, visible=False)
+            self.mesh = gr.Model3D(label=texts.MESH, elem_id="mesh", height=360)
 
     def write(self, request: gr.Request, number: str | None, pose: tuple[float, float], kind: str, size: int, background: str,
               *values: float) -> Iterator[dict[Any, Any]]:
-        """The head as a file, which is offered, and shown if it is a mesh."""
+        """The head as a file, which is offered; ``made`` is its path if it is a mesh."""
         session, strengths = request.session_hash or "", self._edits.named(values)
         for shown in self.studio.export(session, number, (kind, int(size), background), pose, strengths):
             out: dict[Any, Any] = {self.status: shown.status}
             if shown.failed:
                 raise gr.Error(shown.failed, print_exception=False)
             if shown.files:
-                out[self.files] = gr.update(value=shown.files, visible=True)
-                if kind == "glb":
-                    out[self.mesh] = gr.update(value=shown.files[0], visible=True)
+                out |= {self.files: gr.update(value=shown.files, visible=True), self.made: shown.files[0] if kind == "glb" else None}
             yield out
 
     def connect(self, status: gr.HTML, portrait: gr.State, pose: gr.State, edits: EditBlock) -> None:
         """The events of the downloads; ``status`` is where their line goes."""
         self.status, self._edits = status, edits
         inputs = [portrait, pose, self.kind, self.size, self.background, *edits.sliders.values()]
-        self.make.click(self.write, inputs, [status, self.files, self.mesh], **HEAVY)
+        made = self.make.click(self.write, inputs, [status, self.files, self.made], **HEAVY)
+        made.then(lambda path: path, self.made, self.mesh, **LIGHT)  # in a stream, gradio's component stays empty

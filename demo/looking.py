@@ -12,8 +12,8 @@ from symgan_core.inversion import Portrait3D
 
 from .store import ResultStore
 
-COLOUR, DEPTH, ORIGINS = "colour", "depth", "origins"
-"""What a view may show."""
+COLOUR, PHOTO, DEPTH, ORIGINS = "colour", "photo", "depth", "origins"
+"""What the stage may show: views of the head, and its photo."""
 STRIP_YAWS = tuple(float(yaw) for yaw in range(-35, 36, 7))
 """Degrees, of the views in the strip of an edited head."""
 HALF = 2

@@ -14,11 +14,11 @@ from .api import add_api
 from .downloads import Downloads
 from .edits import EditBlock, edit_block
 from .handlers import Shown, Studio, bar, message
-from .looking import COLOUR, ORIGINS
+from .looking import COLOUR, ORIGINS, PHOTO
 from .queues import ALWAYS, HEAVY, LIGHT
 from .sharing import Sharing
 from .upload import Upload
-from .viewer import head_value, inline, middle, still_value, strip_value, viewer
+from .viewer import head_value, middle, photo_value, still_value, strip_value, viewer
 
 CSS = Path(__file__).with_name("page.css")
 POSE = (0.0, 0.0)
@@ -80,11 +80,10 @@ class Page:
         self.viewer = viewer("viewer")
         self.status = gr.HTML(message(texts.EMPTY), elem_id="status")
         with gr.Row(elem_classes="sg-buttons"):
-            self.compare = gr.Checkbox(False, label=texts.COMPARE, elem_id="compare", min_width=120)
             self.mode = gr.Radio([(label, key) for key, label in texts.MODES.items()], value=COLOUR, label=texts.MODE, show_label=False,
-                                 container=False, elem_id="mode", min_width=220)
+                                 container=False, elem_id="mode", min_width=270, scale=3)
             self.background = gr.Dropdown([(label, key) for key, label in texts.BACKGROUNDS.items()], value="white", show_label=False,
-                                          label=texts.BACKGROUND, elem_id="background", min_width=140)
+                                          container=False, label=texts.BACKGROUND, elem_id="background", min_width=110, scale=1)
         self.downloads = Downloads(self.studio)
         self.sharing = Sharing(self.studio)
 
@@ -115,13 +114,20 @@ class Page:
         return out
 
     def look(self, request: gr.Request, number: str | None, pose: tuple[float, float], background: str, mode: str, *values: float) -> Any:
-        """The head as the sliders and the pose have it."""
-        return self._picture(request, number, pose, background, mode, values)
+        """The head as the sliders and the pose have it, or its photo."""
+        if mode != PHOTO:
+            return self._picture(request, number, pose, background, mode, values)
+        photo = self.studio.photo_of(number)
+        if photo is None:
+            gr.Info(texts.NO_PHOTO_HERE)
+            return gr.skip()
+        return photo_value(photo)
 
     def turn(self, event: gr.EventData, request: gr.Request, number: str | None, background: str, mode: str, *values: float) -> Any:
-        """The head rests in another pose."""
-        pose = (float(event.yaw), float(event.pitch))
-        return {self.pose: pose, self.viewer: self._picture(request, number, pose, background, mode, values, keep=True)}
+        """The head rests in another pose; whoever turns it wants to see it, and no longer the photo."""
+        pose, mode = (float(event.yaw), float(event.pitch)), COLOUR if mode == PHOTO else mode
+        picture = self._picture(request, number, pose, background, mode, values, keep=True)
+        return {self.pose: pose, self.mode: mode, self.viewer: picture}
 
     def _picture(self, request: gr.Request, number: str | None, pose: tuple[float, float], background: str, mode: str,
                  values: tuple[float, ...], keep: bool = False) -> Any:
@@ -151,16 +157,11 @@ class Page:
 
     def begin(self, number: str | None = None) -> dict[Any, Any]:
         """The sliders of a portrait that has just been made or opened; at their middle without one."""
-        return {self.past: [], self.pose: POSE, self.compare: False, self.mode: COLOUR} | self.edits.at(self.studio.strengths(number))
+        return {self.past: [], self.pose: POSE, self.mode: COLOUR} | self.edits.at(self.studio.strengths(number))
 
     def open_example(self, event: gr.SelectData, request: gr.Request) -> dict[Any, Any]:
         """A portrait of the gallery."""
         return self.updates(self.studio.open_example(event.index, request.session_hash or ""))
-
-    def side_by_side(self, on: bool, number: str | None) -> Any:
-        """The photo before the head, or gone."""
-        photo = self.studio.photo_of(number) if on else None
-        return {"photo": None if photo is None else inline(photo), "compare": photo is not None}
 
     def film(self, work: str, request: gr.Request, number: str | None, background: str, *values: float) -> Iterator[dict[Any, Any]]:
         """A film of the head as the sliders have it: ``work`` is a method of the studio."""
@@ -200,7 +201,7 @@ class Page:
         looks = [self.portrait, self.pose, self.background, self.mode, *sliders]
         poses = [self.portrait, self.background, self.mode, *sliders]
         stage = [self.status, self.viewer, self.portrait, self.pose, self.downloads.files]
-        begun = [self.past, self.pose, self.compare, self.mode, *sliders]
+        begun = [self.past, self.pose, self.mode, *sliders]
         self.upload.connect(self.status)
         made = self.upload.go.click(self.run, [self.upload.photo, self.upload.preset, *self.upload.wanted],
                                     stage, js=BUSY, **HEAVY)
@@ -211,14 +212,13 @@ class Page:
         self.upload.stop.click(self.halt, None, self.upload.stop, queue=False, api_visibility="private")
         opened = self.gallery.select(self.open_example, None, stage, **LIGHT)
         opened.then(self.begin, self.portrait, begun, **LIGHT)
-        self.viewer.turn(self.turn, poses, [self.pose, self.viewer], **ALWAYS)
+        self.viewer.turn(self.turn, poses, [self.pose, self.mode, self.viewer], **ALWAYS)
         self.viewer.strip(self.strip, poses, self.viewer, **ALWAYS)
         for slider in sliders:
             slider.input(self.look, looks, self.viewer, **ALWAYS)
             slider.input(self.remember, [self.past, *sliders], self.past, **ALWAYS)
         for control in (self.background, self.mode):
             control.input(self.look, looks, self.viewer, **ALWAYS)
-        self.compare.input(self.side_by_side, [self.compare, self.portrait], self.viewer, **LIGHT)
         self.undo.click(self.take_back, self.past, [self.past, *sliders], **LIGHT).then(self.look, looks, self.viewer, **LIGHT)
         zeros = dict.fromkeys(self.edits.sliders, 0.0)
         for button, strengths in [(self.reset, zeros), *((s.button, s.strengths) for s in self.edits.setters)]:

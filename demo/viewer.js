@@ -77,7 +77,7 @@ function ask(soon = SETTLE) {
 
 function take() {
   turning = false;
-  hint.hidden = true;
+  hint.hidden = photo.hidden = true;
 }
 
 canvas.addEventListener("pointerdown", event => {
@@ -116,7 +116,8 @@ canvas.addEventListener("keydown", event => {
 
 function show(value) {
   if (!value) return;
-  if (value.photo !== undefined) photo.hidden = !(photo.src = value.photo ? value.photo.url || value.photo : "") || !value.compare;
+  photo.hidden = !value.photo;
+  if (value.photo) photo.src = value.photo;
   if (value.strip) {  // another head, or the same one edited
     const other = !head || head.id !== value.id;
     head = value;
@@ -142,6 +143,7 @@ function show(value) {
     const fresh = load(value.still, () => {
       still = fresh;
       legend.hidden = !value.legend;
+      hint.hidden = hint.hidden || value.legend;
       turning = turning && !value.stop;
       if (value.stop && !held) { yaw = value.yaw; pitch = value.pitch; }
       draw(true);

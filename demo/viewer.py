@@ -64,6 +64,11 @@ def still_value(picture: np.ndarray, yaw: float, pitch: float, stale: bool | Non
     return value if stale is None else value | {"stale": stale}
 
 
+def photo_value(photo: np.ndarray) -> dict[str, Any]:
+    """The photo, uint8 ``[S, S, 3]``, before the head until the next value or the next turn."""
+    return {"photo": inline(photo)}
+
+
 def middle(picture: np.ndarray) -> np.ndarray:
     """The square in the middle of a picture that shows several views beside each other; any other as it is."""
     height, width = picture.shape[:2]

@@ -112,17 +112,35 @@ def test_an_edited_head_can_be_turned_without_the_server(page) -> None:
     page.mouse.up()
 
 
-def test_photo_depth_and_mesh_are_shown(page) -> None:
+def choose(page, element: str, label: str) -> None:
+    """Choose from a dropdown."""
+    page.locator(f"#{element} input").click()
+    page.locator(f"#{element} [role=option]", has_text=label).click()
+
+
+def test_photo_depth_origins_and_mesh_are_shown(page) -> None:
     shown = at_rest(page)
-    page.click("#compare input")
+    page.click("#mode >> text=Photo")
     page.wait_for_selector(".sv-photo:not([hidden])", timeout=30_000)
-    page.click("#compare input")
+    page.locator(".sv-canvas").focus()
+    page.keyboard.press("ArrowLeft")  # whoever turns the head wants to see it
     page.wait_for_selector(".sv-photo[hidden]", state="attached", timeout=30_000)
-    page.click("#depth input")
+    shown = still(page, shown)
+    page.wait_for_selector("#mode label.selected:has-text('Head')", timeout=30_000)
+    page.click("#mode >> text=Depth")
+    shown = still(page, shown)
+    assert page.locator(".sv-legend").is_hidden()
+    page.click("#mode >> text=Origins")
+    shown = still(page, shown)
+    page.locator(".sv-legend", has_text="Made up").wait_for(timeout=10_000)
+    page.click("#mode >> text=Head")
     still(page, shown)
+    assert page.locator(".sv-legend").is_hidden()
     page.locator("#downloads > button").click()
-    page.click("#make-mesh")
+    choose(page, "kind", "GLB")
+    page.click("#make-file")
     page.wait_for_selector("#mesh canvas", timeout=180_000)
+    page.locator("#files", has_text="head.glb").wait_for(timeout=30_000)
 
 
 def test_stop_keeps_the_best_so_far(page, astronaut, tmp_path) -> None:
