@@ -1,10 +1,12 @@
-// Names and states that Gradio's own parts lack, for screen readers. Runs once; parts come and go, so it looks again at each change.
+// Mends Gradio's own parts: names and states for screen readers, what no stylesheet of ours can reach. Runs once; parts come and go, so it looks again at each change.
 () => {
   let waiting = false;
   const set = (node, name, value) => { if (value && node.getAttribute(name) !== value) node.setAttribute(name, value); };
 
   function mend() {
     waiting = false;
+    const page = document.querySelector(".gradio-container");  // its hidden overflow makes nothing within it sticky
+    if (page) page.style.overflow = "clip";
     for (const button of document.querySelectorAll(".thumbnail-item")) {  // Gradio says "Thumbnail 1 of 8"
       set(button, "aria-label", button.querySelector(".caption-label")?.textContent.trim());
       button.querySelector(".caption-label")?.setAttribute("aria-hidden", "true");  // or it would be said twice
