@@ -23,7 +23,8 @@ RUN = 1800
 @contextmanager
 def visitor(browser: Browser, url: str, width: int, height: int) -> Iterator[Page]:
     """A page with a head that turns."""
-    context = browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=1.5, has_touch=width < 800, locale="en-US")
+    context = browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=1.5, has_touch=width < 800,
+                                  locale="en-US")
     page = context.new_page()
     page.goto(url)
     turning(page)
@@ -83,7 +84,8 @@ def main() -> None:
                 save(page, out / "dark.jpg")
             with visitor(browser, server.url, 390, 844) as page:
                 smile(page)
-                page.locator("#group-expression").evaluate("node => window.scrollBy(0, node.getBoundingClientRect().top - innerHeight * 0.47)")
+                below = page.locator(".sv").bounding_box()["height"] + 12
+                page.locator("#undo").evaluate("(node, below) => window.scrollBy(0, node.getBoundingClientRect().top - below)", below)
                 save(page, out / "phone.jpg")
             astronauts(browser, server.url, out, Path(name))
             browser.close()
