@@ -21,6 +21,7 @@ from .upload import Upload
 from .viewer import head_value, middle, photo_value, still_value, strip_value, viewer
 
 CSS = Path(__file__).with_name("page.css")
+MEND = Path(__file__).with_name("mend.js")
 POSE = (0.0, 0.0)
 """Yaw and pitch, degrees, at which a head is shown first."""
 BUSY = "(...inputs) => { document.querySelector('.sg-make').dataset.busy = 1; return inputs; }"
@@ -37,16 +38,23 @@ def theme() -> gr.themes.Base:
         block_title_background_fill=plain, block_title_background_fill_dark=plain, block_title_padding="0",
         block_label_background_fill=plain, block_label_background_fill_dark=plain,
         button_primary_background_fill="#4338ca", button_primary_background_fill_hover="#3730a3", button_primary_text_color="#ffffff",
-        button_primary_background_fill_dark="#6366f1", button_primary_background_fill_hover_dark="#4f46e5",
+        button_primary_background_fill_dark="#4f46e5", button_primary_background_fill_hover_dark="#4338ca",
         body_text_color_subdued="#475569", body_text_color_subdued_dark="#cbd5e1", block_info_text_color="#475569",
         block_info_text_color_dark="#cbd5e1", block_label_text_color="#334155", block_label_text_color_dark="#e2e8f0",
         block_title_text_color="#1e293b", block_title_text_color_dark="#f1f5f9", input_placeholder_color="#64748b",
-        input_placeholder_color_dark="#cbd5e1")
+        input_placeholder_color_dark="#cbd5e1", body_background_fill="#f5f7fb", block_background_fill="#ffffff",
+        # What can be operated has an edge that stands out from its ground by 3 to 1.
+        checkbox_border_color="#75839a", checkbox_border_color_dark="#94a3b8", checkbox_border_width="1px", input_border_width="1px",
+        input_border_color="#8290a5", input_border_color_dark="#7486a0", button_border_width="1px", button_small_radius="8px",
+        button_secondary_border_color="#8290a5", button_secondary_border_color_dark="#7486a0", button_secondary_shadow="none",
+        slider_color="#4f46e5", slider_color_dark="#818cf8", link_text_color_visited="#4338ca", link_text_color_dark="#a5b4fc",
+        link_text_color_hover_dark="#c7d2fe", link_text_color_active_dark="#c7d2fe", link_text_color_visited_dark="#a5b4fc",
+        button_secondary_background_fill_hover_dark="#5b6b82")
 
 
 def build(studio: Studio) -> gr.Blocks:
     """The whole page, ready to be queued and launched."""
-    with gr.Blocks(title=f"{texts.TITLE}: {texts.TAGLINE}", analytics_enabled=False) as blocks:
+    with gr.Blocks(title=f"{texts.TITLE}: {texts.TAGLINE}", analytics_enabled=False, fill_width=True) as blocks:
         Page(studio).connect(blocks)
         add_api(studio)
     return blocks

@@ -24,7 +24,7 @@ class Upload:
     def __init__(self, studio: Studio):
         self.studio = studio
         self.photo = gr.Image(label=texts.PHOTO, show_label=False, type="filepath", sources=["upload", "clipboard"], height=190,
-                              elem_id="photo", placeholder=texts.DROP)
+                              elem_id="photo", placeholder=texts.DROP, alt_text=texts.PHOTO)
         self.photo.preprocess = upload_path
         gr.Markdown(texts.PRIVACY_SPACE if studio.settings.space else texts.PRIVACY, elem_classes="sg-privacy")
         with gr.Row(elem_classes="sg-buttons"):
@@ -33,8 +33,8 @@ class Upload:
             self.go = gr.Button(texts.GO, variant="primary", elem_id="go", min_width=140, scale=2)
             self.stop = gr.Button(texts.STOP, variant="stop", elem_id="stop", min_width=140, scale=2)
         shown = {"show_label": False, "interactive": False, "visible": False, "height": 220, "buttons": []}
-        self.boxes = gr.Image(label=texts.BOXES, elem_id="boxes", **shown)
-        self.check = gr.Image(label=texts.CHECK, elem_id="check", **shown)
+        self.boxes = gr.Image(label=texts.BOXES, alt_text=texts.BOXES, elem_id="boxes", **shown)
+        self.check = gr.Image(label=texts.CHECK, alt_text=texts.CHECK, elem_id="check", **shown)
 
     def options(self) -> None:
         """What few visitors need, below the rest."""
