@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -34,8 +35,8 @@ from .zero import Room
 __all__ = ["Checked", "Shown", "Studio", "bar", "link_for", "message"]
 log = logging.getLogger("symgan.demo")
 EXPRESSION_FRAMES = 72
-SWEEP_EVERY = 60
-"""Seconds between two looks for what has to be deleted."""
+LOOK_EVERY, SWEEP_EVERY = 5, 60
+"""Seconds between two looks for visitors who are lost, and for all else that has to be deleted."""
 
 
 @dataclass
@@ -250,13 +251,20 @@ class Studio(Looking):
             self.stop(session)
         self.store.forget_all()
 
+    def forget_lost(self) -> None:
+        """Forget visitors whose connection broke and who did not come back."""
+        for session in self.store.lost():
+            self.forget(session)
+
     def keep_clean(self) -> None:
-        """Delete what is idle or expired, every minute, for ever: for a thread of its own. Faults are logged."""
-        while True:
-            time.sleep(SWEEP_EVERY)
+        """Delete what is left alone, idle or expired, for ever: for a thread of its own. Faults are logged."""
+        for look in itertools.count(1):
+            time.sleep(LOOK_EVERY)
             try:
-                self.store.sweep()
-                self.shares.sweep()
+                self.forget_lost()
+                if look % (SWEEP_EVERY // LOOK_EVERY) == 0:
+                    self.store.sweep()
+                    self.shares.sweep()
             except Exception:
                 log.exception("cleaning failed")
 
