@@ -15,7 +15,7 @@ from PIL import Image
 
 from symgan_core.errors import SymganError
 from symgan_core.export import expression_frames, orbit_frames
-from symgan_core.faces import Face, crop_advice, draw_check, draw_faces, load_provider
+from symgan_core.faces import Face, crop_advice, draw_check, draw_faces, face_at, load_provider
 from symgan_core.generator import load_generator
 from symgan_core.inversion import PhotoRequest, Portrait3D, start_inversion
 from symgan_core.portrait.editing import Direction, list_directions
@@ -75,11 +75,10 @@ class Studio(Looking):
     def face_at(self, photo: str | None, place: tuple[int, int], session: str) -> int | None:
         """The number of the face that lies at a place of the picture of all faces, in its pixels; None where there is none."""
         try:
-            _, faces = self.photos.faces(self.store.own_photo(session, photo))
+            picture, faces = self.photos.faces(self.store.own_photo(session, photo))
         except SymganError:
             return None
-        x, y = place
-        return next((n for n, face in enumerate(faces) if face.box[0] <= x <= face.box[2] and face.box[1] <= y <= face.box[3]), None)
+        return face_at(picture, faces, *place)
 
     # -- making a portrait ------------------------------------------------------------------------------------------
 
