@@ -21,6 +21,7 @@ with contextlib.suppress(ImportError):  # on a Space it is there; it has to be i
 
 from demo import Settings, Studio, build, read_settings
 from demo.page import CSS, MEND, theme
+from demo.routes import app_options
 from demo.zero import on_zero_gpu
 from symgan_core.memory import keep_freed_memory
 
@@ -48,7 +49,8 @@ def main() -> None:
     page.launch(
         server_name=settings.host, server_port=settings.port, max_file_size=settings.max_upload, show_error=False,
         allowed_paths=[str(settings.work), "examples"], css_paths=[CSS], run_history=False, footer_links=[], mcp_server=True,
-        theme=theme(), js=MEND.read_text())
+        theme=theme(), js=MEND.read_text(), app_kwargs=app_options(studio),
+        ssr_mode=False)  # a Space may ask for Node's rendering, which would not have the tags for messengers
 
 
 def _leave(studio: Studio, number: int, frame: FrameType | None) -> None:

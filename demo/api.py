@@ -1,7 +1,7 @@
 """What programs may call: ``/invert``, ``/render``, ``/edit`` and ``/export``, by ``gradio_client`` or as MCP tools.
 
-All else on the page is private. A result lies in a folder of the work folder under a random id, which is all that a caller gets; it goes
-when nobody has asked for it for as long as an idle visitor's data are kept (``Settings.idle_minutes``).
+All else on the page is private. Results lie in the visitors' store, each as a visitor of its own: a program's session may end with each
+call, and its results are there until nobody has asked for them for as long as an idle visitor's are kept (``Settings.idle_minutes``).
 """
 
 from __future__ import annotations
@@ -9,14 +9,10 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import os
-import re
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,58 +31,21 @@ from .handlers import Studio
 from .pace import stages_of
 from .queues import HEAVY_QUEUE, LIGHT_QUEUE
 from .shown import time_left, without_paths
+from .store import EXAMPLE
 from .work import FRAMES
 
 log = logging.getLogger("symgan.demo")
-LOADED = 2
-"""Portraits that are kept in memory between calls."""
+VISITOR = "api:"
+"""Begins the store's names of results of programs; Gradio's sessions have no colon."""
 STRENGTHS = {"type": "object", "additionalProperties": {"type": "number"}, "description": "strengths by name"}
 """JSON schema of edits; gr.JSON's own is refused by MCP clients."""
-_ID = re.compile(r"[A-Za-z0-9_-]{22}")
-
-
-class Results:
-    """Folders of portraits by their ids. ``find`` is the one door; join it here with another store."""
-
-    def __init__(self, studio: Studio):
-        self._studio, self._root, self._minutes = studio, studio.settings.work, studio.settings.idle_minutes
-        self._load = lru_cache(LOADED)(lambda folder: Portrait3D.load(folder, base=studio.generator))
-
-    def new(self) -> tuple[str, Path]:
-        """A fresh id and its folder; old ones are swept away."""
-        for folder in self._root.glob("*"):
-            if _ID.fullmatch(folder.name) and time.time() - folder.stat().st_mtime > self._minutes * 60:
-                shutil.rmtree(folder, ignore_errors=True)
-        number = secrets.token_urlsafe(16)
-        folder = self._root / number
-        folder.mkdir(parents=True)
-        return number, folder
-
-    def find(self, portrait_id: str) -> Portrait3D:
-        """A portrait that an endpoint made, one that is open on the page, or an example by its name.
-
-        Raises:
-            RequestError: there is none of this id (any more).
-        """
-        portrait_id = str(portrait_id or "")
-        folder = self._root / portrait_id
-        if _ID.fullmatch(portrait_id) and (folder / "portrait.safetensors").is_file():
-            os.utime(folder)
-            return self._load(folder)
-        for example in self._studio.examples:
-            if example.name == portrait_id:
-                return self._load(example.folder)
-        portrait = self._studio.portrait(portrait_id)
-        if portrait is None:
-            raise RequestError("There is no portrait of this id.", f"They are kept for {self._minutes} minutes; call /invert again.")
-        return portrait
 
 
 class Calls:
     """The four calls; their docstrings are what an MCP client reads."""
 
     def __init__(self, studio: Studio):
-        self._studio, self._results = studio, Results(studio)
+        self._studio, self._store = studio, studio.store
 
     def invert(self, photo: str, preset: str = "fast", face: int = 0,
                progress: gr.Progress = gr.Progress()) -> tuple[str, str, dict[str, Any]]:
@@ -106,15 +65,12 @@ class Calls:
         found = self._studio.provider.find(picture)
         request = PhotoRequest(int(face or 0))
         crop = crop_face(picture, choose_face(found, request.face), self._studio.generator, request)
-        number, folder = self._results.new()
-        try:
+        with self._new() as (visitor, folder):
             with self._in_turn(stages_of(preset), progress):
                 for done in self._studio.room.invert(folder, crop, preset, request, lambda: False):
                     progress((done.step, done.total), desc=texts.STAGES.get(done.stage))
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        (folder / "input.webp").unlink(missing_ok=True)  # the page shows it beside the head; a program has its photo
+            (folder / "input.webp").unlink(missing_ok=True)  # the page shows it beside the head; a program has its photo
+            number = self._store.keep(visitor, folder)
         report = json.loads((folder / "report.json").read_text()) | {
             "portrait_id": number, "faces": len(found), "origins": done.origins, "total_seconds": round(time.monotonic() - begin, 1)}
         return str(folder / "orbit.mp4"), str(folder / "portrait.safetensors"), report
@@ -135,8 +91,9 @@ class Calls:
             The picture.
         """
         portrait = self._edited(portrait_id, edits)
-        _, folder = self._results.new()
-        return str(write_still(portrait, folder / "view.png", float(yaw or 0), float(pitch or 0), float(zoom or 1), background or "white"))
+        with self._new() as (_, folder):
+            path = folder / "view.png"
+            return str(write_still(portrait, path, float(yaw or 0), float(pitch or 0), float(zoom or 1), background or "white"))
 
     def edit(self, portrait_id: str, edits: dict[str, float]) -> tuple[str, str]:
         """Change a head's expression, shape, hair or colours. The portrait itself stays; the edited one gets an id of its own.
@@ -151,9 +108,9 @@ class Calls:
             The id of the edited portrait, and its picture from the front.
         """
         portrait = self._edited(portrait_id, edits or {})
-        number, folder = self._results.new()
-        portrait.save(folder)
-        return number, str(write_still(portrait, folder / "view.png"))
+        with self._new() as (visitor, folder):
+            portrait.save(folder)
+            return self._store.keep(visitor, folder), str(write_still(portrait, folder / "view.png"))
 
     def export(self, portrait_id: str, kind: str = "mp4", size: int = 512, background: str = "white",
                progress: gr.Progress = gr.Progress()) -> str:
@@ -172,8 +129,7 @@ class Calls:
         portrait = self._edited(portrait_id, None)
         size, background = int(size or LARGEST), background or "white"
         check_export(kind, size, background)
-        _, folder = self._results.new()
-        with self._in_turn({"video": FRAMES}, progress):
+        with self._new() as (_, folder), self._in_turn({"video": FRAMES}, progress):
             for done in export_into(folder, portrait, self._studio.room, kind, size, background):
                 progress((done.step, done.total), desc=texts.STAGES["video"])
         return str(folder / f"head.{kind}")
@@ -186,9 +142,28 @@ class Calls:
                 progress((0, 1), desc=texts.WAITING.format(place=ahead, left=time_left(seconds)))
             yield
 
+    @contextmanager
+    def _new(self) -> Iterator[tuple[str, Path]]:
+        """A visitor of its own for a result, and its folder."""
+        visitor = VISITOR + secrets.token_hex(8)
+        with self._store.new_folder(visitor) as folder:
+            yield visitor, folder
+
     def _edited(self, portrait_id: str, edits: Mapping[str, float] | None) -> Portrait3D:
-        portrait = self._results.find(portrait_id)
+        portrait = self._find(str(portrait_id or ""))
         return portrait if edits is None else portrait.edit(_numbers(edits))
+
+    def _find(self, number: str) -> Portrait3D:
+        """A portrait that a call made, one that is open on the page, or an example by its name.
+
+        Raises:
+            RequestError: there is none of this id (any more).
+        """
+        portrait = self._studio.portrait(number) or self._studio.portrait(EXAMPLE + number)
+        if portrait is None:
+            minutes = self._studio.settings.idle_minutes
+            raise RequestError("There is no portrait of this id.", f"They are kept for {minutes} minutes; call /invert again.")
+        return portrait
 
 
 def add_api(studio: Studio) -> None:

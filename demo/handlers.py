@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -14,7 +15,7 @@ from PIL import Image
 
 from symgan_core.errors import SymganError
 from symgan_core.export import expression_frames, orbit_frames
-from symgan_core.faces import Face, crop_advice, draw_check, draw_faces, load_provider
+from symgan_core.faces import Face, crop_advice, draw_check, draw_faces, face_at, load_provider
 from symgan_core.generator import load_generator
 from symgan_core.inversion import PhotoRequest, Portrait3D, start_inversion
 from symgan_core.portrait.editing import Direction, list_directions
@@ -39,8 +40,8 @@ log = logging.getLogger("symgan.demo")
 EXPRESSION_FRAMES = 72
 DOWNLOADS = ("orbit.mp4", "portrait.safetensors", "report.json")
 """Files of a result that a visitor may take."""
-SWEEP_EVERY = 60
-"""Seconds between two looks for what has to be deleted."""
+LOOK_EVERY, SWEEP_EVERY = 5, 60
+"""Seconds between two looks for visitors who are lost, and for all else that has to be deleted."""
 
 
 @dataclass
@@ -80,11 +81,10 @@ class Studio(Looking):
     def face_at(self, photo: str | None, place: tuple[int, int], session: str) -> int | None:
         """The number of the face that lies at a place of the picture of all faces, in its pixels; None where there is none."""
         try:
-            _, faces = self.photos.faces(self.store.own_photo(session, photo))
+            picture, faces = self.photos.faces(self.store.own_photo(session, photo))
         except SymganError:
             return None
-        x, y = place
-        return next((n for n, face in enumerate(faces) if face.box[0] <= x <= face.box[2] and face.box[1] <= y <= face.box[3]), None)
+        return face_at(picture, faces, *place)
 
     # -- making a portrait ------------------------------------------------------------------------------------------
 
@@ -314,13 +314,20 @@ class Studio(Looking):
             self.stop(session)
         self.store.forget_all()
 
+    def forget_lost(self) -> None:
+        """Forget visitors whose connection broke and who did not come back."""
+        for session in self.store.lost():
+            self.forget(session)
+
     def keep_clean(self) -> None:
-        """Delete what is idle or expired, every minute, for ever: for a thread of its own. Faults are logged."""
-        while True:
-            time.sleep(SWEEP_EVERY)
+        """Delete what is left alone, idle or expired, for ever: for a thread of its own. Faults are logged."""
+        for look in itertools.count(1):
+            time.sleep(LOOK_EVERY)
             try:
-                self.store.sweep()
-                self.shares.sweep()
+                self.forget_lost()
+                if look % (SWEEP_EVERY // LOOK_EVERY) == 0:
+                    self.store.sweep()
+                    self.shares.sweep()
             except Exception:
                 log.exception("cleaning failed")
 

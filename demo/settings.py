@@ -26,6 +26,8 @@ class Settings:
     """What all visitors' folders may take; beyond it, results of those who were here the longest ago are deleted."""
     idle_minutes: int = 30
     """After so many minutes without a click, all of a visitor's is deleted."""
+    grace_seconds: int = 90
+    """A visitor's connection broke: all of his is deleted after so long without a word of his page. Hidden ones are awake once a minute."""
     keep_portraits: int = 6
     """Portraits held in memory; others are read from disk when they are asked for."""
     max_upload: str = "32mb"

@@ -70,11 +70,14 @@ class Recent(Generic[K, V]):
 
 @dataclass
 class Visitor:
-    """A visitor's folder; ``seen``: when he was last here (``time.time()``); ``busy``: works of his that run."""
+    """A visitor's folder; ``seen``: when he last did something (``time.time()``); ``busy``: works of his that run; ``heard``: when his page
+    last said that it is open; ``dropped``: whether its connection broke."""
 
     folder: Path
     seen: float = field(default_factory=time.time)
     busy: int = 0
+    heard: float = field(default_factory=time.time)
+    dropped: bool = False
     links: set[Path] = field(default_factory=set)
     """Where Gradio had put his uploads: links to the copies in his folder."""
 
@@ -204,6 +207,25 @@ class ResultStore:
         """This visitor is here: his idle time begins anew, and he has a folder."""
         with self._lock:
             self._visitor(session).seen = time.time()
+
+    def heard(self, session: str) -> None:
+        """This visitor's page is open in his browser. Nothing happens where nothing of his is here."""
+        with self._lock:
+            if session in self._visitors:
+                self._visitors[session].heard = time.time()
+
+    def dropped(self, session: str) -> None:
+        """The connection to this visitor's page broke: he has left, or his phone sleeps for a moment. Browsers do not open it again, so
+        from now on he is here for as long as something is heard of him."""
+        with self._lock:
+            if session in self._visitors:
+                self._visitors[session].dropped, self._visitors[session].heard = True, time.time()
+
+    def lost(self) -> list[str]:
+        """Visitors whose connection broke, and of whom nothing has been heard for ``settings.grace_seconds``."""
+        before = time.time() - self.settings.grace_seconds
+        with self._lock:
+            return [session for session, visitor in self._visitors.items() if visitor.dropped and max(visitor.heard, visitor.seen) < before]
 
     def holds(self, folder: Path) -> bool:
         """Whether ``folder`` lies in the folder of a visitor who has not been forgotten."""

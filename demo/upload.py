@@ -95,10 +95,11 @@ class Upload:
         """The events of the upload; ``status`` is where its line goes."""
         self.status = status
         shown = [status, self.boxes, self.check]
-        for event in (self.photo.change, self.face.change):
+        chosen = self.boxes.select(self.choose, self.photo, self.face, **LIGHT)
+        # The number itself tells of no change while the options are closed: it is not on the page then.
+        for event in (self.photo.change, self.face.input, chosen.then):
             event(self.inspect, [self.photo, self.face], [*shown, self.own_pose, self.yaw, self.pitch, self.roll, self.zoom, self.right,
                                                          self.down], **LIGHT)
-        self.boxes.select(self.choose, self.photo, self.face, **LIGHT)
         for slider in (self.yaw, self.pitch):
             slider.release(lambda: True, None, self.own_pose, **LIGHT).then(self.nudge, [self.photo, *self.wanted], shown, **LIGHT)
         for control in (self.own_pose, self.roll, self.zoom, self.right, self.down):

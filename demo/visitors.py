@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from . import page as parts
 from .gallery import EXAMPLES
 from .handlers import Studio
+from .queues import LIGHT
+
+SIGNS = 3
+"""How often the page says that it is open, in the time after which a visitor of whom nothing is heard is forgotten."""
 
 
 def build(studio: Studio) -> gr.Blocks:
@@ -23,9 +29,14 @@ def build(studio: Studio) -> gr.Blocks:
     studio.store.work.keep_what_is_there()
     page.delete_cache = None  # by age, whether or not the visitor is here; the store knows
 
-    def leave(request: gr.Request) -> None:
-        studio.forget(request.session_hash or "")
+    def arrived(request: gr.Request) -> dict[str, Any]:
+        return {"session": request.session_hash, "every": max(studio.settings.grace_seconds / SIGNS, 1)}
+
+    def dropped(request: gr.Request) -> None:
+        studio.store.dropped(request.session_hash or "")
 
     with page:
-        page.unload(leave)
+        open_page = gr.HTML(None, html_template="", js_on_load=Path(__file__).with_name("presence.js").read_text(), elem_id="presence")
+        page.load(arrived, None, open_page, **LIGHT)
+        page.unload(dropped)
     return page

@@ -3,7 +3,7 @@
 from .advice import crop_advice
 from .align import FaceCrop, align_frame, fine_side, frame_for, inside_photo, nudged, to_crop
 from .closeup import Closeup, look_closer, share_of, shares_of
-from .draw import draw_check, draw_faces
+from .draw import draw_check, draw_faces, face_at
 from .frames import Pyramid, as_tensor
 from .mesh import with_fitted_head
 from .person import head_share, person_share
@@ -13,6 +13,6 @@ from .regions import follow_edges, head_mask
 
 __all__ = [
     "Closeup", "Face", "FaceCrop", "FaceProvider", "Pyramid", "align_frame", "as_tensor", "choose_face", "crop_advice", "draw_check",
-    "draw_faces", "fine_side", "follow_edges", "frame_for", "head_mask", "head_share", "inside_photo", "load_provider", "look_closer",
-    "nudged", "person_share", "read_photo", "share_of", "shares_of", "to_crop", "with_fitted_head",
+    "draw_faces", "face_at", "fine_side", "follow_edges", "frame_for", "head_mask", "head_share", "inside_photo", "load_provider",
+    "look_closer", "nudged", "person_share", "read_photo", "share_of", "shares_of", "to_crop", "with_fitted_head",
 ]

@@ -16,7 +16,7 @@ SHOWN = 900
 
 def draw_faces(photo: np.ndarray, faces: list[Face], chosen: int = 0) -> np.ndarray:
     """The photo, uint8 ``[H, W, 3]``, with a numbered box around each face; the chosen one stands out."""
-    scale = min(1.0, SHOWN / max(photo.shape[:2]))
+    scale = _shown(photo)
     size = (max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale)))
     picture = Image.fromarray(photo).resize(size, Image.Resampling.BOX)
     pen, width = ImageDraw.Draw(picture), max(2, max(size) // 250)
@@ -27,6 +27,17 @@ def draw_faces(photo: np.ndarray, faces: list[Face], chosen: int = 0) -> np.ndar
         height = max(14, max(size) // 32)
         _label(pen, (box[0], max(3.0, box[1] - 1.3 * height)), str(number + 1), height, colour)
     return np.asarray(picture)
+
+
+def face_at(photo: np.ndarray, faces: list[Face], x: float, y: float) -> int | None:
+    """The number of the face at a place of what ``draw_faces`` gives, in its pixels; None where there is none."""
+    x, y = x / _shown(photo), y / _shown(photo)
+    return next((n for n, face in enumerate(faces) if face.box[0] <= x <= face.box[2] and face.box[1] <= y <= face.box[3]), None)
+
+
+def _shown(photo: np.ndarray) -> float:
+    """How much smaller than the photo the picture of its faces is."""
+    return min(1.0, SHOWN / max(photo.shape[:2]))
 
 
 def draw_check(crop: FaceCrop, side: int = 360) -> np.ndarray:

@@ -16,10 +16,10 @@ both_sizes = pytest.mark.parametrize("page", [(1440, 900), (390, 844)], indirect
 
 
 class Server:
-    """The page as a user starts it, on a free port, with shares that outlive it."""
+    """The page as a user starts it, on a free port, with shares that outlive it; ``variables``: more of its environment."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, **variables: str):
+        self.folder, self.variables = folder, variables
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -32,7 +32,7 @@ class Server:
     def start(self) -> None:
         ours = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}  # the page has the whole machine, as a user's has
         env = ours | {"GRADIO_SERVER_PORT": str(self.port), "SYMGAN_SHARES": str(self.folder / "shares"),
-                            "SYMGAN_WORK": str(self.folder / "work"), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+                            "SYMGAN_WORK": str(self.folder / "work"), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"} | self.variables
         log = (self.folder / "server.log").open("a")
         self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log, stderr=log)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

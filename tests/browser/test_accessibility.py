@@ -137,7 +137,7 @@ def test_where_the_keyboard_is_can_be_seen(page, server: Server, theme) -> None:
     assert {"CANVAS", "BUTTON", "INPUT", "A"} <= {seen["tag"] for seen in met}
     assert sum(seen["kind"] == "range" for seen in met) > 20
     assert sum("thumbnail-item" in seen["html"] for seen in met) >= 8
-    assert {"go", "share", "preset", "background", "compare", "options", "downloads"} <= {seen["id"] for seen in met}
+    assert {"go", "share", "preset", "background", "options", "downloads"} <= {seen["id"] for seen in met}
 
 
 @both_sizes

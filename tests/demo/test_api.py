@@ -4,6 +4,7 @@ import importlib.util
 import json
 import shutil
 import struct
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,7 +85,7 @@ def test_a_photo_becomes_a_head_that_is_turned_edited_and_exported(client: Clien
     assert Path(file).name == "portrait.safetensors" and report["preset"] == "fast" and report["faces"] == 1
     assert sum(report["origins"].values()) == pytest.approx(1, abs=0.02) and str(studio.settings.work) not in json.dumps(report)
     number = report["portrait_id"]
-    assert not (studio.settings.work / number / "input.webp").exists()
+    assert not list(studio.settings.work.rglob("input.webp"))
     side = Image.open(client.predict(number, yaw=30, background="transparent", api_name="/render"))
     assert side.size == (512, 512) and side.mode == "RGBA"
     edited, picture = client.predict(number, {"smile": 2.0}, api_name="/edit")
@@ -161,12 +162,32 @@ def test_an_upload_is_deleted_once_it_is_read(studio: Studio, tmp_path: Path, mo
 
 def test_results_expire(studio: Studio, monkeypatch) -> None:
     calls = Calls(studio)
-    number, _ = calls.edit("noor", {})
-    assert calls._results.find(number) is not None
-    monkeypatch.setattr(api.time, "time", lambda: 4e9)
-    calls._results.new()
+    number, picture = calls.edit("noor", {})
+    now, minutes = time.time(), 60 * studio.settings.idle_minutes
+    for later in (0.9, 1.8):  # whoever asks for it keeps it
+        monkeypatch.setattr(time, "time", lambda later=later: now + later * minutes)
+        studio.store.sweep()
+        assert Path(calls.render(number)).is_file() and Path(picture).is_file()
+    monkeypatch.setattr(time, "time", lambda: now + 2.9 * minutes)
+    studio.store.sweep()
     with pytest.raises(RequestError, match="no portrait"):
-        calls._results.find(number)
+        calls.render(number)
+    assert not list(studio.settings.work.rglob("*.png"))
+
+
+def test_results_outlive_the_session_of_their_call(client: Client, studio: Studio) -> None:
+    """Not those of the page: a program's connection ends when it likes, and the next call may be another session's."""
+    number, _ = client.predict("noor", {"smile": 1}, api_name="/edit")
+    studio.forget(client.session_hash)
+    assert Image.open(Client(client.src, verbose=False).predict(number, api_name="/render")).size == (512, 512)
+
+
+def test_results_of_programs_share_the_disk_with_visitors(tmp_path: Path) -> None:
+    small = Studio(Settings(device="cpu", shares=tmp_path / "shares", work=tmp_path / "work", work_gigabytes=0))
+    calls = Calls(small)
+    first, _ = calls.edit("noor", {})
+    second, _ = calls.edit("ada", {})
+    assert calls.render(second) and small.portrait(first) is None
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mcp") is None, reason="needs gradio[mcp]")

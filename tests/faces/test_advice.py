@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from symgan_core.faces import FaceCrop, crop_advice, draw_check, draw_faces, inside_photo, nudged, to_crop
+from symgan_core.faces import FaceCrop, crop_advice, draw_check, draw_faces, face_at, inside_photo, nudged, to_crop
 from symgan_core.faces.detect import Face
 from symgan_core.geometry import Camera
 
@@ -86,3 +86,13 @@ def test_faces_are_numbered_and_one_is_chosen() -> None:
     first, second = (draw_faces(photo, faces, chosen) for chosen in (0, 1))
     orange = np.array([255, 178, 36])
     assert (first[100, 20] == orange).all() and (second[100, 220] == orange).all() and (first[100, 220] != orange).any()
+
+
+def test_a_face_is_found_where_it_is_drawn_in_a_large_photo_too() -> None:
+    for scale in (1, 8):
+        photo = np.full((300 * scale, 400 * scale, 3), 128, np.uint8)
+        boxes = ((20, 40, 120, 160), (220, 60, 320, 180))
+        faces = [replace(made_up().face, box=tuple(float(v * scale) for v in box)) for box in boxes]
+        drawn = draw_faces(photo, faces)
+        shown = drawn.shape[1] / 400
+        assert [face_at(photo, faces, x * shown, 100 * shown) for x in (70, 270, 170)] == [0, 1, None]
