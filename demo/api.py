@@ -110,7 +110,7 @@ class Calls:
         number, folder = self._results.new()
         try:
             for done in self._studio.room.invert(folder, crop, preset, request, lambda: False):
-                progress((done.step, done.total), desc=texts.STAGES.get(done.stage))
+                progress((done.step, done.total), desc=texts.ENGLISH.STAGES.get(done.stage))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -180,7 +180,7 @@ class Calls:
             write_still(portrait, paths["png"], background=background, side=size)
         if films:
             for done in self._studio.room.films(portrait, background, films, size):
-                progress((done.step, done.total), desc=texts.STAGES["video"])
+                progress((done.step, done.total), desc=texts.ENGLISH.STAGES["video"])
         if "glb" in wanted:
             write_mesh(portrait, paths["glb"])
         if kind == "zip":
@@ -227,14 +227,14 @@ def plain_errors(work: Callable[..., Any]) -> Callable[..., Any]:
             raise
         except Exception:
             log.exception("%s failed", work.__name__)
-            raise gr.Error(texts.BROKEN, print_exception=False) from None
+            raise gr.Error(texts.ENGLISH.BROKEN, print_exception=False) from None
     return call
 
 
 def _read_once(photo: str | None) -> np.ndarray:
     """The photo's pixels; the upload itself is deleted."""
     if not photo:
-        raise RequestError(texts.NO_PHOTO)
+        raise RequestError(texts.ENGLISH.NO_PHOTO)
     try:
         return read_photo(photo)
     finally:

@@ -14,13 +14,12 @@ from PIL import Image
 
 from symgan_core.errors import SymganError
 from symgan_core.export import expression_frames, orbit_frames
-from symgan_core.faces import Face, crop_advice, draw_check, draw_faces, load_provider
+from symgan_core.faces import Face, crop_hints, draw_check, draw_faces, load_provider
 from symgan_core.generator import load_generator
 from symgan_core.inversion import PhotoRequest, Portrait3D, start_inversion
 from symgan_core.portrait.editing import Direction, list_directions
 from symgan_core.portrait.editing.directions import EXPRESSION
 
-from . import texts
 from .gallery import Example, list_examples
 from .looking import Looking, fitting
 from .photos import PhotoDesk
@@ -28,6 +27,7 @@ from .settings import Settings
 from .share import SERVED, Share, ShareStore, copy_there
 from .shown import Checked, Shown, bar, link_for, message, without_paths
 from .store import EXAMPLE, ResultStore, VisitorLeft
+from .texts import ENGLISH, Texts
 from .work import FRAMES, film_into
 from .zero import Room
 
@@ -82,58 +82,60 @@ class Studio(Looking):
 
     # -- making a portrait ------------------------------------------------------------------------------------------
 
-    def check(self, photo: str | None, request: PhotoRequest, session: str) -> Checked:
+    def check(self, photo: str | None, request: PhotoRequest, session: str, said: Texts = ENGLISH) -> Checked:
         """Which faces there are, and how the chosen one will be cut out and posed. An upload moves into the visitor's folder."""
         try:
             self.store.touch(session)  # before the work: who leaves meanwhile gets no new folder
             own = self.store.own_photo(session, photo)
             (picture, faces), (number, crop) = self.photos.faces(own), self.photos.crop(own, request)
             yaw, pitch = crop.camera.yaw_pitch()
-            advice = " ".join([_which(faces, number) or texts.FACE_FOUND, *crop_advice(crop)])
+            hints = (said.ADVICE[name].format(value=value) for name, value in crop_hints(crop))
+            advice = " ".join([_which(faces, number, said) or said.FACE_FOUND, *hints])
             boxes = draw_faces(picture, faces, number) if len(faces) > 1 else None
             return Checked(message(advice), self._picture(session, "boxes", boxes), self._picture(session, "check", draw_check(crop)),
                            (round(yaw), round(pitch)))
         except SymganError as error:
-            return Checked(message(without_paths(str(error)), "error"), failed=True)
+            return Checked(message(_told(error, said), "error"), failed=True)
         except Exception:
             log.exception("checking failed")
-            return Checked(message(texts.BROKEN, "error"), failed=True)
+            return Checked(message(said.BROKEN, "error"), failed=True)
 
-    def invert(self, photo: str | None, preset: str, request: PhotoRequest, session: str) -> Iterator[Shown]:
+    def invert(self, photo: str | None, preset: str, request: PhotoRequest, session: str,
+               said: Texts = ENGLISH) -> Iterator[Shown]:
         """Photo to portrait, a picture every few steps. Errors end the stream with their one line; it just ends if the visitor leaves."""
         stop = self.stops[session] = threading.Event()
-        begin = time.monotonic()
         try:
-            yield from self._invert(photo, preset, request, session, stop, begin)
+            yield from self._invert(photo, preset, request, session, said, stop)
         except VisitorLeft:
             log.info("a visitor left while his photo was worked on")
         except SymganError as error:
-            said = without_paths(str(error))
-            yield Shown(message(said, "error"), failed=said)
+            told = _told(error, said)
+            yield Shown(message(told, "error"), failed=told)
         except Exception:
             log.exception("inversion failed")
-            yield Shown(message(texts.BROKEN, "error"), failed=texts.BROKEN)
+            yield Shown(message(said.BROKEN, "error"), failed=said.BROKEN)
         finally:
             self.stops.pop(session, None)
 
-    def _invert(self, photo: str | None, preset: str, request: PhotoRequest, session: str, stop: threading.Event,
-                begin: float) -> Iterator[Shown]:
-        yield Shown(bar(texts.LOOKING, 0, 1))
+    def _invert(self, photo: str | None, preset: str, request: PhotoRequest, session: str, said: Texts,
+                stop: threading.Event) -> Iterator[Shown]:
+        begin = time.monotonic()
+        yield Shown(bar(said.LOOKING, 0, 1))
         own = self.store.own_photo(session, photo)
         (_, faces), (number, crop) = self.photos.faces(own), self.photos.crop(own, request)
-        note, shares = _which(faces, number), {}
+        note, shares = _which(faces, number, said), {}
         with self.store.new_folder(session) as folder:
             for done in self.room.invert(folder, crop, preset, request, stop.is_set):
                 self.store.expect(folder)
                 if done.stage == "done":
                     shares = done.origins
                 else:
-                    yield Shown(bar(texts.STAGES[done.stage], done.step, done.total, note),
+                    yield Shown(bar(said.STAGES[done.stage], done.step, done.total, note),
                                 preview=done.preview)
             portrait_id = self.store.keep(session, folder)
-        note = f"{note} {texts.ORIGINS.format(**shares)}".strip()
-        text = (texts.STOPPED if stop.is_set() else texts.DONE).format(seconds=time.monotonic() - begin)
-        yield self._opened(f"{text} {note}", portrait_id, ("orbit.mp4", "portrait.safetensors", "report.json"))
+        note = f"{note} {said.ORIGINS.format(**shares)}".strip()
+        text = (said.STOPPED if stop.is_set() else said.DONE).format(seconds=time.monotonic() - begin)
+        yield self._opened(f"{text} {note}", portrait_id, ("orbit.mp4", "portrait.safetensors", "report.json"), said)
 
     def stop(self, session: str) -> None:
         """Ask a running inversion to end at its next step."""
@@ -142,18 +144,19 @@ class Studio(Looking):
 
     # -- opening a finished one -------------------------------------------------------------------------------------
 
-    def open_example(self, index: int, session: str) -> Shown:
+    def open_example(self, index: int, session: str, said: Texts = ENGLISH) -> Shown:
         """The portrait of the gallery with this number, at once."""
         example = self.examples[index]
         self.store.touch(session)
-        return self._opened(example.title, EXAMPLE + example.name, ("orbit.mp4", "portrait.safetensors"))
+        title = said.EXAMPLES.get(example.name, example.title)
+        return self._opened(title, EXAMPLE + example.name, ("orbit.mp4", "portrait.safetensors"), said)
 
-    def open_example_named(self, name: str, session: str) -> Shown | None:
+    def open_example_named(self, name: str, session: str, said: Texts = ENGLISH) -> Shown | None:
         """The portrait of the gallery with this name, or None if there is none."""
         names = [example.name for example in self.examples]
-        return self.open_example(names.index(name), session) if name in names else None
+        return self.open_example(names.index(name), session, said) if name in names else None
 
-    def open_share(self, share_id: str, session: str) -> Shown | None:
+    def open_share(self, share_id: str, session: str, said: Texts = ENGLISH) -> Shown | None:
         """A shared portrait, or None if the link leads nowhere."""
         folder = self.shares.find(share_id)
         if folder is None:
@@ -161,12 +164,12 @@ class Studio(Looking):
         with self.store.new_folder(session) as own:  # the page serves files of visitors alone, and never a share's token
             copy_there(folder, own, SERVED)
             portrait_id = self.store.keep(session, own)
-        return self._opened("", portrait_id, ())
+        return self._opened("", portrait_id, (), said)
 
-    def _opened(self, text: str, portrait_id: str, downloads: tuple[str, ...]) -> Shown:
+    def _opened(self, text: str, portrait_id: str, downloads: tuple[str, ...], said: Texts) -> Shown:
         folder = self.store.folder_of(portrait_id)
         if folder is None:
-            return Shown(message(texts.EXPIRED, "error"), failed=texts.EXPIRED)
+            return Shown(message(said.EXPIRED, "error"), failed=said.EXPIRED)
         return Shown(message(text, "done") if text else "", video=_there(folder, "orbit.mp4"), portrait_id=portrait_id,
                      files=[str(folder / name) for name in downloads] or None, strip=_there(folder, "strip.webp"),
                      coarse=_there(folder, "coarse.webp"))
@@ -182,35 +185,37 @@ class Studio(Looking):
         portrait = self.portrait(portrait_id)
         return {d.name: portrait.edits.get(d.name, 0.0) if portrait else 0.0 for d in self.directions}
 
-    def refilm(self, session: str, portrait_id: str | None, background: str, strengths: Mapping[str, float]) -> Iterator[Shown]:
+    def refilm(self, session: str, portrait_id: str | None, background: str, strengths: Mapping[str, float],
+               said: Texts = ENGLISH) -> Iterator[Shown]:
         """A new video with the edits of the sliders."""
         portrait = self.with_edits(portrait_id, strengths)
         if portrait is None:
-            yield Shown(message(texts.EXPIRED, "error"), failed=texts.EXPIRED)
+            yield Shown(message(said.EXPIRED, "error"), failed=said.EXPIRED)
             return
-        yield from self._film(session, orbit_frames(portrait, FRAMES, fitting(portrait, background)), "orbit.mp4", FRAMES)
+        yield from self._film(session, orbit_frames(portrait, FRAMES, fitting(portrait, background)), "orbit.mp4", FRAMES, said)
 
-    def film_expression(self, session: str, portrait_id: str | None, background: str, strengths: Mapping[str, float]) -> Iterator[Shown]:
+    def film_expression(self, session: str, portrait_id: str | None, background: str, strengths: Mapping[str, float],
+                        said: Texts = ENGLISH) -> Iterator[Shown]:
         """A video in which the face takes on the expression of the sliders and lets go of it; what the other sliders do stays."""
         grouped = any(d.group == EXPRESSION for d in self.directions)
         moving = {d.name: strengths.get(d.name, 0.0) for d in self.directions if not grouped or d.group == EXPRESSION}
         portrait = self.with_edits(portrait_id, {name: s for name, s in strengths.items() if name not in moving})
         if portrait is None or not any(moving.values()):
-            said = texts.EXPIRED if portrait is None else texts.NO_EXPRESSION
-            yield Shown(message(said, "error"), failed=said)
+            told = said.EXPIRED if portrait is None else said.NO_EXPRESSION
+            yield Shown(message(told, "error"), failed=told)
             return
         pictures = expression_frames(portrait, moving, EXPRESSION_FRAMES, fitting(portrait, background))
-        yield from self._film(session, pictures, "expression.mp4", EXPRESSION_FRAMES)
+        yield from self._film(session, pictures, "expression.mp4", EXPRESSION_FRAMES, said)
 
-    def _film(self, session: str, pictures: Iterable[np.ndarray], name: str, total: int) -> Iterator[Shown]:
+    def _film(self, session: str, pictures: Iterable[np.ndarray], name: str, total: int, said: Texts) -> Iterator[Shown]:
         try:
             with self.store.new_folder(session) as folder:
                 for done in film_into(folder, pictures, name):
                     self.store.expect(folder)
-                    yield Shown(bar(texts.STAGES["video"], done.step, total))
+                    yield Shown(bar(said.STAGES["video"], done.step, total))
         except VisitorLeft:
             return
-        yield Shown(message(texts.FILMED, "done"), video=_there(folder, name), files=[str(folder / name)],
+        yield Shown(message(said.FILMED, "done"), video=_there(folder, name), files=[str(folder / name)],
                     strip=_there(folder, "strip.webp"), coarse=_there(folder, "coarse.webp"))
 
     def share(self, session: str, portrait_id: str | None, strengths: Mapping[str, float], days: int | None = None) -> Share | None:
@@ -277,6 +282,11 @@ def _there(folder: Path, name: str) -> str | None:
     return str(folder / name) if (folder / name).is_file() else None
 
 
-def _which(faces: list[Face], number: int) -> str:
+def _told(error: SymganError, said: Texts) -> str:
+    """An error's line; the core's are English."""
+    return said.PHOTO_GONE if error.seen == ENGLISH.PHOTO_GONE else without_paths(str(error))
+
+
+def _which(faces: list[Face], number: int, said: Texts) -> str:
     """Which of several faces it is."""
-    return texts.FACES_FOUND.format(count=len(faces), number=number + 1) if len(faces) > 1 else ""
+    return said.FACES_FOUND.format(count=len(faces), number=number + 1) if len(faces) > 1 else ""

@@ -23,7 +23,7 @@ class Sharing:
         self.links = gr.BrowserState([], storage_key="symgan-links", secret="symgan-links")
         with gr.Column(elem_classes="sg-share") as self.row:
             with gr.Row(elem_classes="sg-buttons"):
-                self.days = gr.Dropdown([(texts.DAYS[days], days) for days in (1, 7, 30)], value=7, label=texts.EXPIRY, elem_id="days",
+                self.days = gr.Dropdown([(texts.DAYS[str(days)], days) for days in (1, 7, 30)], value=7, label=texts.EXPIRY, elem_id="days",
                                         min_width=120)
                 self.make = gr.Button(texts.SHARE, elem_id="share", min_width=120)
             self.link = gr.Textbox(label=texts.LINK, visible=False, interactive=False, buttons=["copy"], elem_id="link",
@@ -36,17 +36,18 @@ class Sharing:
         """Store the head as it is now; the address, and the longer list."""
         made = self.studio.share(request.session_hash or "", number, self._edits.named(values), int(days))
         if made is None:
-            raise gr.Error(texts.EXPIRED if number else texts.NOTHING_TO_SHARE, print_exception=False)
+            said = texts.of(request)
+            raise gr.Error(said.EXPIRED if number else said.NOTHING_TO_SHARE, title=said.FAULT, print_exception=False)
         address = link_for(str(request.headers.get("referer") or request.request.base_url), made.id)
         links = [*links, [made.id, made.token, address]][-REMEMBERED:]
         return {self.link: gr.update(value=address, visible=True), self.links: links} | self._listed(links)
 
-    def delete(self, address: str | None, links: list[list[str]]) -> dict[Any, Any]:
+    def delete(self, request: gr.Request, address: str | None, links: list[list[str]]) -> dict[Any, Any]:
         """Delete the chosen link, with its own token."""
         for share_id, token, known in links:
             if known == address:
                 self.studio.delete_link(share_id, token)
-                gr.Info(texts.UNSHARED)
+                gr.Info(texts.of(request).UNSHARED, title=texts.of(request).INFO)
         links = [one for one in links if one[2] != address]
         return {self.links: links, self.link: gr.update(value="", visible=False)} | self._listed(links)
 

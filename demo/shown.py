@@ -49,8 +49,8 @@ def bar(text: str, step: int, total: int, note: str = "") -> str:
 
 
 def message(text: str, kind: str = "idle") -> str:
-    """One line as HTML; all text is escaped."""
-    return f'<div class="sg-status sg-{kind}" role="status">{html.escape(text)}</div>'
+    """One line as HTML; all text is escaped, but for quotes: a label is known by its own, and they do no harm between tags."""
+    return f'<div class="sg-status sg-{kind}" role="status">{html.escape(text, quote=False)}</div>'
 
 
 def without_paths(text: str) -> str:

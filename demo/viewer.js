@@ -42,7 +42,7 @@ function draw(force) {
   drawn = name;
   canvas.dataset.frame = name;
   canvas.setAttribute("aria-valuenow", Math.round(yaw));
-  canvas.setAttribute("aria-valuetext", `${Math.round(yaw)} degrees`);
+  canvas.setAttribute("aria-valuetext", `${Math.round(yaw)}°`);
 }
 
 function step(now) {
@@ -113,8 +113,18 @@ canvas.addEventListener("keydown", event => {
   ask();
 });
 
+function speak(said) {
+  document.documentElement.lang = said.language;
+  document.title = said.title;
+  element.querySelector(".sv").setAttribute("aria-label", said.stage);
+  canvas.setAttribute("aria-label", said.turn);
+  photo.alt = said.photo;
+  hint.textContent = said.hint;
+}
+
 function show(value) {
   if (!value) return;
+  if (value.said) speak(value.said);
   if (value.photo !== undefined) photo.hidden = !(photo.src = value.photo ? value.photo.url || value.photo : "") || !value.compare;
   if (value.strip) {  // another head, or the same one edited
     const other = !head || head.id !== value.id;

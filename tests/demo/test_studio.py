@@ -62,7 +62,7 @@ def test_what_is_gone_is_said(studio: Studio) -> None:
     assert studio.view("s", "gone", 0, 0, 1, "white", {}) is None and studio.share("s", "gone", {}, 7) is None
     assert studio.portrait("gone") is None and studio.portrait(None) is None and studio.folder_of("gone") is None
     for film in (studio.refilm, studio.film_expression):
-        assert texts.EXPIRED in list(film("s", "gone", "white", {"smile": 1.0}))[-1].status
+        assert texts.ENGLISH.EXPIRED in list(film("s", "gone", "white", {"smile": 1.0}))[-1].status
     assert not any(studio.strengths("gone").values()) and not any(studio.strengths(None).values())
 
 
@@ -115,7 +115,7 @@ def test_an_expression_is_filmed_over_the_other_edits(studio: Studio, monkeypatc
     assert asked == [({"age": 1.0}, {"smile": 2.0, "wink": -1.0}, "#1f2430")] and "width:100" in before.status
     assert Path(last.video).read_text().count("frame") == 72 and last.files == [last.video] and "sg-done" in last.status
     nothing = list(studio.film_expression("s", number, "white", {"age": 1.0}))
-    assert len(nothing) == 1 and texts.NO_EXPRESSION in nothing[0].status and nothing[0].video is None
+    assert len(nothing) == 1 and texts.ENGLISH.NO_EXPRESSION in nothing[0].status and nothing[0].video is None
     # Directions of another generator are in no group: all of them are filmed.
     monkeypatch.setattr(studio, "directions", tuple(replace(d, group="") for d in DIRECTIONS))
     list(studio.film_expression("s", number, "white", {"age": 1.0}))
@@ -129,16 +129,19 @@ def test_sliders_stand_in_groups_with_buttons_that_set_some_of_them(studio: Stud
     assert list(block.sliders) == [d.name for d in DIRECTIONS]
     assert [(s.minimum, s.maximum, s.value) for s in block.sliders.values()] == [(-d.limit, d.limit, 0) for d in DIRECTIONS]
     said = {s.button.value: s.strengths for s in block.setters}
-    assert list(said) == [*texts.EXPRESSIONS.values(), "Reset expression", "Reset shape", "Reset hair", "Reset colour and light"]
+    resets = [texts.RESETS[key] for key in ("expression", "shape", "hair", "colour-and-light")]
+    assert list(said) == [*texts.EXPRESSIONS.values(), *resets]
+    assert block.sliders["jaw"].label == texts.DIRECTIONS["jaw"]["label"] and block.sliders["jaw"].info == texts.DIRECTIONS["jaw"]["hint"]
     expression = {d.name: 0 for d in DIRECTIONS if d.group == "Expression"}
-    assert said["Reset expression"] == said["Neutral"] == expression
-    assert said["Surprise"] == expression | PRESETS["surprise"] and said["Surprise"].keys() == expression.keys()
+    assert said[resets[0]] == said[texts.EXPRESSIONS["neutral"]] == expression
+    surprise = said[texts.EXPRESSIONS["surprise"]]
+    assert surprise == expression | PRESETS["surprise"] and surprise.keys() == expression.keys()
     values = [float(i) for i in range(len(DIRECTIONS))]
     assert block.named(values) == {d.name: v for d, v in zip(DIRECTIONS, values, strict=True)}
     assert block.at({"jaw": 1.0}) == {block.sliders["jaw"]: 1.0}
     with gr.Blocks():  # of a generator whose directions have no names of their own
         plain = edit_block([Direction(f"component_{i}", f"Component {i}", "", 2.0) for i in range(3)])
-    assert [s.button.value for s in plain.setters] == ["Reset components"] and len(plain.sliders) == 3
+    assert [s.button.value for s in plain.setters] == [texts.RESETS["components"]] and len(plain.sliders) == 3
 
 
 def test_the_page_builds(studio: Studio) -> None:
@@ -156,7 +159,7 @@ def test_a_photo_is_checked_before_time_is_spent(studio: Studio, astronaut: np.n
     assert turned.pose == (40, 5) and np.abs(np.array(Image.open(turned.crop)).astype(int) - crop).mean() > 5
     assert studio.check(str(path), PhotoRequest(0, 100.0, 0.0), "s").failed
     gone = studio.check(str(tmp_path / "none.png"), PhotoRequest(0), "s")
-    assert gone.failed and texts.PHOTO_GONE in gone.status and "/" not in gone.status.replace("</", "")
+    assert gone.failed and texts.ENGLISH.PHOTO_GONE in gone.status and "/" not in gone.status.replace("</", "")
 
 
 @pytest.mark.parametrize("kind", ["none", "text", "nobody"])
