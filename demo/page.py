@@ -169,7 +169,7 @@ class Page:
         path = self.studio.mesh(request.session_hash or "", number, self.edits.named(values))
         if path is None:
             said = texts.of(request)
-            raise gr.Error(said.EXPIRED if number else said.NOTHING_TO_SHARE, title=said.FAULT, print_exception=False)
+            raise gr.Error(said.EXPIRED if number else said.NOTHING_TO_SHARE, print_exception=False)
         return str(path)
 
     def film(self, work: str, request: gr.Request, number: str | None, background: str, *values: float) -> Iterator[dict[Any, Any]]:
@@ -181,7 +181,7 @@ class Page:
         """Photo to 3D portrait: live stages on the stage itself, then the head."""
         said = texts.of(request)
         if not photo:
-            raise gr.Error(said.NO_PHOTO, title=said.FAULT, print_exception=False)
+            raise gr.Error(said.NO_PHOTO, print_exception=False)
         yield {self.status: bar(said.LOOKING, 0, 1)}
         failed = None
         for shown in self.studio.invert(photo, preset, self.upload.asked(*wanted), request.session_hash or "", said):

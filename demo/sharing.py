@@ -37,7 +37,7 @@ class Sharing:
         made = self.studio.share(request.session_hash or "", number, self._edits.named(values), int(days))
         if made is None:
             said = texts.of(request)
-            raise gr.Error(said.EXPIRED if number else said.NOTHING_TO_SHARE, title=said.FAULT, print_exception=False)
+            raise gr.Error(said.EXPIRED if number else said.NOTHING_TO_SHARE, print_exception=False)
         address = link_for(str(request.headers.get("referer") or request.request.base_url), made.id)
         links = [*links, [made.id, made.token, address]][-REMEMBERED:]
         return {self.link: gr.update(value=address, visible=True), self.links: links} | self._listed(links)

@@ -29,9 +29,9 @@ class Upload:
         gr.Markdown(texts.PRIVACY_SPACE if studio.settings.space else texts.PRIVACY, elem_classes="sg-privacy")
         with gr.Row(elem_classes="sg-buttons"):
             self.preset = gr.Dropdown([(label, key) for key, label in texts.PRESETS.items()], value="fast", label=texts.PRESET,
-                                      show_label=False, elem_id="preset", min_width=110, scale=1)
-            self.go = gr.Button(texts.GO, variant="primary", elem_id="go", min_width=140, scale=2)
-            self.stop = gr.Button(texts.STOP, variant="stop", elem_id="stop", min_width=140, scale=2)
+                                      show_label=False, elem_id="preset", min_width=110, scale=2)
+            self.go = gr.Button(texts.GO, variant="primary", elem_id="go", min_width=140, scale=3)
+            self.stop = gr.Button(texts.STOP, variant="stop", elem_id="stop", min_width=140, scale=3)
         shown = {"show_label": False, "interactive": False, "visible": False, "height": 220, "buttons": []}
         self.boxes = gr.Image(label=texts.BOXES, elem_id="boxes", **shown)
         self.check = gr.Image(label=texts.CHECK, elem_id="check", **shown)

@@ -36,7 +36,8 @@ def viewer(elem_id: str) -> gr.HTML:
 
 def spoken(said: texts.Texts) -> dict[str, Any]:
     """The texts of the viewer, and the document's language and title: what Gradio does not translate."""
-    return {"said": {"language": said.language, "title": f"{texts.TITLE}: {said.TAGLINE}", "stage": said.STAGE, "turn": said.TURN_BY_KEYS,
+    tag = "zh-CN" if said.language == "zh" else said.language  # its file is in simplified characters
+    return {"said": {"language": tag, "title": f"{texts.TITLE}: {said.TAGLINE}", "stage": said.STAGE, "turn": said.TURN_BY_KEYS,
                      "photo": said.PHOTO, "hint": said.HINT}}
 
 
