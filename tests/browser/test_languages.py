@@ -20,7 +20,7 @@ def test_all_that_is_said_is_in_the_language_of_the_browser(browser, server: Ser
     turning(page)
     said = json.loads((texts.FOLDER / f"{locale[:2]}.json").read_text(encoding="utf-8"))
     page.locator("#status", has_text=said["EMPTY"]).wait_for(timeout=30_000)
-    page.locator(".sg-footer", has_text=said["FOOTER"].split("[")[0]).wait_for(timeout=30_000)
+    page.locator(".prose.sg-footer", has_text=said["FOOTER"].split("[")[0]).wait_for(timeout=30_000)
     assert page.title() == f"symgan: {said['TAGLINE']}" and page.evaluate("document.documentElement.lang") == locale[:2]
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert page.inner_text(".sg-head p") == said["TAGLINE"] and page.inner_text(".sg-privacy").strip() == said["PRIVACY"]
