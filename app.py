@@ -19,7 +19,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 with contextlib.suppress(ImportError):  # on a Space it is there; it has to be imported before torch
     import spaces  # noqa: F401
 
-from demo import Settings, Studio, build, read_settings
+from demo import Settings, Studio, build, read_settings, texts
 from demo.page import CSS, MEND, theme
 from demo.routes import app_options
 from demo.zero import on_zero_gpu
@@ -49,7 +49,7 @@ def main() -> None:
     page.launch(
         server_name=settings.host, server_port=settings.port, max_file_size=settings.max_upload, show_error=False,
         allowed_paths=[str(settings.work), "examples"], css_paths=[CSS], run_history=False, footer_links=[], mcp_server=True,
-        theme=theme(), js=MEND.read_text(), app_kwargs=app_options(studio),
+        theme=theme(), i18n=texts.I18N, js=MEND.read_text(), app_kwargs=app_options(studio),
         ssr_mode=False)  # a Space may ask for Node's rendering, which would not have the tags for messengers
 
 

@@ -30,7 +30,7 @@ from .exports import KINDS, LARGEST, check_export, export_into
 from .handlers import Studio
 from .pace import stages_of
 from .queues import HEAVY_QUEUE, LIGHT_QUEUE
-from .shown import time_left, without_paths
+from .shown import waiting, without_paths
 from .store import EXAMPLE
 from .work import FRAMES
 
@@ -68,7 +68,7 @@ class Calls:
         with self._new() as (visitor, folder):
             with self._in_turn(stages_of(preset), progress):
                 for done in self._studio.room.invert(folder, crop, preset, request, lambda: False):
-                    progress((done.step, done.total), desc=texts.STAGES.get(done.stage))
+                    progress((done.step, done.total), desc=texts.ENGLISH.STAGES.get(done.stage))
             (folder / "input.webp").unlink(missing_ok=True)  # the page shows it beside the head; a program has its photo
             number = self._store.keep(visitor, folder)
         report = json.loads((folder / "report.json").read_text()) | {
@@ -131,7 +131,7 @@ class Calls:
         check_export(kind, size, background)
         with self._new() as (_, folder), self._in_turn({"video": FRAMES}, progress):
             for done in export_into(folder, portrait, self._studio.room, kind, size, background):
-                progress((done.step, done.total), desc=texts.STAGES["video"])
+                progress((done.step, done.total), desc=texts.ENGLISH.STAGES["video"])
         return str(folder / f"head.{kind}")
 
     @contextmanager
@@ -139,7 +139,7 @@ class Calls:
         """Heavy work of so many units (``pace.stages_of``), when it is its turn."""
         with self._studio.line.stand(self._studio.pace.seconds(units)) as place:
             for ahead, seconds in place.wait():
-                progress((0, 1), desc=texts.WAITING.format(place=ahead, left=time_left(seconds)))
+                progress((0, 1), desc=waiting(ahead, seconds))
             yield
 
     @contextmanager
@@ -200,14 +200,14 @@ def plain_errors(work: Callable[..., Any]) -> Callable[..., Any]:
             raise
         except Exception:
             log.exception("%s failed", work.__name__)
-            raise gr.Error(texts.BROKEN, print_exception=False) from None
+            raise gr.Error(texts.ENGLISH.BROKEN, print_exception=False) from None
     return call
 
 
 def _read_once(photo: str | None) -> np.ndarray:
     """The photo's pixels; the upload itself is deleted."""
     if not photo:
-        raise RequestError(texts.NO_PHOTO)
+        raise RequestError(texts.ENGLISH.NO_PHOTO)
     try:
         return read_photo(photo)
     finally:

@@ -11,7 +11,11 @@ from . import texts
 from .edits import EditBlock
 from .exports import LARGEST
 from .handlers import Studio
+from .making import Wanted
 from .queues import HEAVY, LIGHT
+
+SIZES = (512, 384, 256)
+"""Pixels a side of films and pictures."""
 
 
 class Downloads:
@@ -23,10 +27,10 @@ class Downloads:
             with gr.Row(elem_classes="sg-buttons"):
                 self.kind = gr.Dropdown([(label, key) for key, label in texts.KINDS.items()], value="mp4", label=texts.KIND,
                                         elem_id="kind", min_width=120)
-                self.size = gr.Dropdown([(label, key) for key, label in texts.SIZES.items()], value=LARGEST, label=texts.SIZE,
+                self.size = gr.Dropdown([(f"{size} × {size}", size) for size in SIZES], value=LARGEST, label=texts.SIZE,
                                         elem_id="size", min_width=110)
-                self.background = gr.Dropdown([(label, key) for key, label in texts.FILE_BACKGROUNDS.items()], value="white",
-                                              label=texts.BACKGROUND, elem_id="file-background", min_width=130)
+                backgrounds = [*((label, key) for key, label in texts.BACKGROUNDS.items()), (texts.TRANSPARENT, "transparent")]
+                self.background = gr.Dropdown(backgrounds, value="white", label=texts.BACKGROUND, elem_id="file-background", min_width=130)
             self.make = gr.Button(texts.MAKE_FILE, size="sm", elem_id="make-file")
             self.files = gr.File(show_label=False, label=texts.DOWNLOADS, file_count="multiple", interactive=False, visible=False,
                                  elem_id="files")
@@ -35,8 +39,8 @@ class Downloads:
     def write(self, request: gr.Request, number: str | None, pose: tuple[float, float], kind: str, size: int, background: str,
               *values: float) -> Iterator[dict[Any, Any]]:
         """The head as a file, which is offered; ``made`` is its path if it is a mesh."""
-        session, strengths = request.session_hash or "", self._edits.named(values)
-        for shown in self.studio.export(session, number, (kind, int(size), background), pose, strengths):
+        session, wanted = request.session_hash or "", Wanted(kind, int(size), background, tuple(pose))
+        for shown in self.studio.export(session, number, wanted, self._edits.named(values), texts.of(request)):
             out: dict[Any, Any] = {self.status: shown.status}
             if shown.failed:
                 raise gr.Error(shown.failed, print_exception=False)

@@ -43,15 +43,15 @@ def edit_block(directions: Sequence[Direction]) -> EditBlock:
     made: dict[str, gr.Slider] = {}
     setters: list[Setter] = []
     for group in groups:
-        title, key = group or texts.COMPONENTS, (group or "components").lower().replace(" ", "-")
+        key = (group or "components").lower().replace(" ", "-")
         own = [d for d in directions if d.group == group]
         zeros = {d.name: 0.0 for d in own}
-        with gr.Accordion(title, open=group == groups[0], elem_id=f"group-{key}"):
+        with gr.Accordion(texts.GROUPS[key], open=group == groups[0], elem_id=f"group-{key}"):
             if group == EXPRESSION:
                 setters += _expressions(zeros)
             with gr.Row():
                 made |= {d.name: _slider(d) for d in own}
-            reset = gr.Button(texts.RESET_GROUP.format(group=title.lower()), size="sm", elem_id=f"reset-{key}", elem_classes="sg-reset")
+            reset = gr.Button(texts.RESETS[key], size="sm", elem_id=f"reset-{key}", elem_classes="sg-reset")
             setters.append(Setter(reset, zeros))
     return EditBlock({d.name: made[d.name] for d in directions}, setters)
 
@@ -63,5 +63,6 @@ def _expressions(zeros: dict[str, float]) -> list[Setter]:
 
 
 def _slider(direction: Direction) -> gr.Slider:
-    return gr.Slider(-direction.limit, direction.limit, 0, step=0.1, label=direction.label, info=direction.hint or None, min_width=200,
+    said = texts.DIRECTIONS.get(direction.name) or {"label": direction.label, "hint": direction.hint}  # a generator may have its own
+    return gr.Slider(-direction.limit, direction.limit, 0, step=0.1, label=said["label"], info=said["hint"] or None, min_width=200,
                      elem_id=f"edit-{direction.name}")

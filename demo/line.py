@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from symgan_core.errors import SymganError
 
-from . import texts
+from .texts import ENGLISH
 
 LOOK_EVERY = 1.0
 """Seconds between two reports to somebody who waits."""
@@ -51,7 +51,7 @@ class Line:
         place = Place(self, seconds)
         with self._moved:
             if len(self._places) >= self.length:
-                raise LineFull(texts.LINE_FULL, texts.LINE_FULL_HELP)
+                raise LineFull(ENGLISH.LINE_FULL, ENGLISH.LINE_FULL_HELP)
             self._places.append(place)
         try:
             yield place

@@ -18,7 +18,7 @@ from .looking import COLOUR, ORIGINS, PHOTO
 from .queues import ALWAYS, HEAVY, LIGHT
 from .sharing import Sharing
 from .upload import Upload
-from .viewer import head_value, middle, photo_value, still_value, strip_value, viewer
+from .viewer import head_value, middle, photo_value, spoken, still_value, strip_value, viewer
 
 CSS = Path(__file__).with_name("page.css")
 MEND = Path(__file__).with_name("mend.js")
@@ -54,7 +54,7 @@ def theme() -> gr.themes.Base:
 
 def build(studio: Studio) -> gr.Blocks:
     """The whole page, ready to be queued and launched."""
-    with gr.Blocks(title=f"{texts.TITLE}: {texts.TAGLINE}", analytics_enabled=False, fill_width=True) as blocks:
+    with gr.Blocks(title=f"{texts.TITLE}: {texts.ENGLISH.TAGLINE}", analytics_enabled=False, fill_width=True) as blocks:
         Page(studio).connect(blocks)
         add_api(studio)
     return blocks
@@ -75,14 +75,16 @@ class Page:
             with gr.Column(scale=4, min_width=300, elem_classes="sg-make") as self.making:
                 self.upload = Upload(studio)
                 gr.Markdown(f"**{texts.GALLERY}**", elem_classes="sg-quiet")
-                pictures = [(str(example.photo), example.title) for example in studio.examples]
-                self.gallery = gr.Gallery(pictures, show_label=False, columns=4, height="auto", allow_preview=False, elem_id="gallery",
-                                          object_fit="cover", buttons=[])
+                self.gallery = gr.Gallery(self._pictures(texts.ENGLISH), show_label=False, columns=4, height="auto", allow_preview=False,
+                                          elem_id="gallery", object_fit="cover", buttons=[])
                 self.upload.options()
             with gr.Column(scale=4, min_width=300, elem_classes="sg-edit"):
                 self._editing()
-        provider = texts.PROVIDER.format(name=studio.provider.name, generator=studio.generator.config.name)
-        gr.Markdown(f"{texts.FOOTER} {provider}", elem_classes="sg-footer")
+        self.footer = gr.Markdown(texts.FOOTER, elem_classes="sg-footer")
+
+    def _pictures(self, said: texts.Texts) -> list[tuple[str, str]]:
+        """The gallery, with names as they are written in a language."""
+        return [(str(example.photo), said.EXAMPLES.get(example.name, example.title)) for example in self.studio.examples]
 
     def _stage(self) -> None:
         self.viewer = viewer("viewer")
@@ -127,7 +129,7 @@ class Page:
             return self._picture(request, number, pose, background, mode, values)
         photo = self.studio.photo_of(number)
         if photo is None:
-            gr.Info(texts.NO_PHOTO_HERE)
+            gr.Info(texts.of(request).NO_PHOTO_HERE, title=texts.of(request).NOTE)
             return gr.skip()
         return photo_value(photo)
 
@@ -143,7 +145,7 @@ class Page:
         picture = self.studio.view(request.session_hash or "", number, *pose, background, strengths, mode)
         if picture is None:
             if number:
-                gr.Warning(texts.EXPIRED)
+                gr.Warning(texts.of(request).EXPIRED, title=texts.of(request).NOTE)
             return gr.skip()
         other = mode != COLOUR or background != "white" or self.studio.edited(number, strengths)
         return still_value(picture, *pose, stale=None if keep else other, stop=not keep, legend=mode == ORIGINS)
@@ -169,37 +171,49 @@ class Page:
 
     def open_example(self, event: gr.SelectData, request: gr.Request) -> dict[Any, Any]:
         """A portrait of the gallery."""
-        return self.updates(self.studio.open_example(event.index, request.session_hash or ""))
+        return self.updates(self.studio.open_example(event.index, request.session_hash or "", texts.of(request)))
 
     def film(self, work: str, request: gr.Request, number: str | None, background: str, *values: float) -> Iterator[dict[Any, Any]]:
         """A film of the head as the sliders have it: ``work`` is a method of the studio."""
-        making = getattr(self.studio, work)(request.session_hash or "", number, background, self.edits.named(values))
+        making = getattr(self.studio, work)(request.session_hash or "", number, background, self.edits.named(values), texts.of(request))
         yield from map(self.updates, making)
 
     def run(self, request: gr.Request, photo: str | None, preset: str, *wanted: Any) -> Iterator[dict[Any, Any]]:
         """Photo to 3D portrait: live stages on the stage itself, then the head."""
+        said = texts.of(request)
         if not photo:
-            raise gr.Error(texts.NO_PHOTO, print_exception=False)
-        yield {self.status: bar(texts.LOOKING, 0, 1)}
+            raise gr.Error(said.NO_PHOTO, print_exception=False)
+        yield {self.status: bar(said.LOOKING, 0)}
         failed = None
-        for shown in self.studio.invert(photo, preset, self.upload.asked(*wanted), request.session_hash or ""):
+        for shown in self.studio.invert(photo, preset, self.upload.asked(*wanted), request.session_hash or "", said):
             failed = shown.failed or failed
             yield self.updates(shown)
         if failed:
-            gr.Warning(failed)
+            gr.Warning(failed, title=said.FAULT)
 
     def arrive(self, request: gr.Request) -> dict[Any, Any]:
-        """A shared head, an example by name, or the first of the gallery: something turns before anything is clicked."""
+        """A shared head, an example by name, or the first of the gallery: something turns before anything is clicked. What Gradio does not
+        translate in the browser comes along in the visitor's language."""
+        said = texts.of(request)
+        out = self._arrived(request, said)
+        out[self.viewer] = out.get(self.viewer, {}) | spoken(said)
+        provider = said.PROVIDER.format(name=self.studio.provider.name, generator=self.studio.generator.config.name)
+        out[self.footer] = f"{said.FOOTER} {provider}"
+        if said.EXAMPLES != texts.ENGLISH.EXAMPLES:
+            out[self.gallery] = self._pictures(said)
+        return out
+
+    def _arrived(self, request: gr.Request, said: texts.Texts) -> dict[Any, Any]:
         session, query = request.session_hash or "", request.query_params
         if share_id := query.get("r"):
-            shown = self.studio.open_share(share_id, session)
+            shown = self.studio.open_share(share_id, session, said)
             if shown is None:
-                return self.updates(self.studio.open_example(0, session)) | {self.status: message(texts.LINK_GONE, "error")}
-            home = f'<h2>{texts.SHARED_TITLE}</h2><p><a href="./" target="_self">{texts.MAKE_YOURS}</a></p>'
+                return self.updates(self.studio.open_example(0, session, said)) | {self.status: message(said.LINK_GONE, "error")}
+            home = f'<h2>{said.SHARED_TITLE}</h2><p><a href="./" target="_self">{said.MAKE_YOURS}</a></p>'
             return self.updates(shown) | {self.making: gr.update(visible=False), self.shared_note: gr.update(value=home, visible=True),
                                           self.sharing.row: gr.update(visible=False)}
-        named = self.studio.open_example_named(query.get("example", ""), session)
-        return self.updates(named or self.studio.open_example(0, session)) | {self.status: message(texts.EMPTY)}
+        named = self.studio.open_example_named(query.get("example", ""), session, said)
+        return self.updates(named or self.studio.open_example(0, session, said)) | {self.status: message(said.EMPTY)}
 
     # -- events --------------------------------------------------------------------------------------------------------
 
@@ -237,7 +251,8 @@ class Page:
             button.click(partial(self.film, work), [self.portrait, self.background, *sliders], stage, **HEAVY)
         self.sharing.connect(self.status, self.portrait, self.edits)
         self.downloads.connect(self.status, self.portrait, self.pose, self.edits)
-        arrived = blocks.load(self.arrive, None, [*stage, self.making, self.shared_note, self.sharing.row], **LIGHT)
+        arrived = blocks.load(self.arrive, None, [*stage, self.making, self.shared_note, self.sharing.row, self.footer, self.gallery],
+                              **LIGHT)
         arrived.then(self.begin, self.portrait, begun, **LIGHT)
 
     def halt(self, request: gr.Request) -> str:

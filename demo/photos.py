@@ -82,5 +82,5 @@ class PhotoDesk:
 def _file(photo: str) -> _File:
     path = Path(photo)
     if not path.is_file():
-        raise PhotoError(texts.PHOTO_GONE)
+        raise PhotoError(texts.ENGLISH.PHOTO_GONE)
     return _File(photo, path.stat().st_mtime_ns)

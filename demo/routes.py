@@ -101,7 +101,7 @@ class Cards:
         share_id = request.query_params.get("r")
         title = self.studio.shares.title_of(share_id)
         if title is None:
-            return Card(f"{texts.TITLE}: {texts.TAGLINE}", texts.CARD, f"{root}/", f"{root}/share/gallery.jpg")
+            return Card(f"{texts.TITLE}: {texts.ENGLISH.TAGLINE}", texts.ENGLISH.CARD, f"{root}/", f"{root}/share/gallery.jpg")
         there = self.studio.shares.preview_of(share_id) is not None
         picture = f"{root}/share/{quote(share_id)}.jpg" if there else f"{root}/share/gallery.jpg"
-        return Card(title, texts.SHARE_CARD, f"{root}/?r={quote(share_id)}", picture, private=True)
+        return Card(title, texts.ENGLISH.SHARE_CARD, f"{root}/?r={quote(share_id)}", picture, private=True)

@@ -91,7 +91,7 @@ class ShareStore:
 
     def title_of(self, share_id: str | None) -> str | None:
         """What messengers call a share; None without one."""
-        return None if self.find(share_id) is None else texts.SHARE_TITLE
+        return None if self.find(share_id) is None else texts.ENGLISH.SHARE_TITLE
 
     def delete(self, share_id: str | None, token: str | None) -> bool:
         """Delete with the token given when it was made; says whether it was."""

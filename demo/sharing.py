@@ -25,7 +25,7 @@ class Sharing:
         self.links = gr.BrowserState([], storage_key="symgan-links", secret="symgan-links")
         with gr.Column(elem_classes="sg-share") as self.row:
             with gr.Row(elem_classes="sg-buttons"):
-                self.days = gr.Dropdown([(texts.DAYS[days], days) for days in (1, 7, 30)], value=7, label=texts.EXPIRY, elem_id="days",
+                self.days = gr.Dropdown([(texts.DAYS[str(days)], days) for days in (1, 7, 30)], value=7, label=texts.EXPIRY, elem_id="days",
                                         min_width=120)
                 self.make = gr.Button(texts.SHARE, elem_id="share", min_width=120)
             self.link = gr.Textbox(label=texts.LINK, visible=False, interactive=False, buttons=["copy"], elem_id="link",
@@ -37,23 +37,23 @@ class Sharing:
     def create(self, request: gr.Request, number: str | None, days: int, links: list[list[str]],
                *values: float) -> Iterator[dict[Any, Any]]:
         """Store the head as it is now, an edited one with a film of its own; the address, and the longer list."""
-        made = None
-        for made in self.studio.share(request.session_hash or "", number, self._edits.named(values), int(days)):
+        made, said = None, texts.of(request)
+        for made in self.studio.share(request.session_hash or "", number, self._edits.named(values), int(days), said):
             if isinstance(made, Shown):
                 yield {self.status: made.status}
         if not isinstance(made, Share):
-            raise gr.Error((made and made.failed) or (texts.EXPIRED if number else texts.NOTHING_TO_SHARE), print_exception=False)
+            raise gr.Error((made and made.failed) or (said.EXPIRED if number else said.NOTHING_TO_SHARE), print_exception=False)
         address = link_for(str(request.headers.get("referer") or request.request.base_url), made.id)
         links = [*links, [made.id, made.token, address]][-REMEMBERED:]
-        said = {self.status: message(texts.LINK_READY, "done")}
-        yield said | {self.link: gr.update(value=address, visible=True), self.links: links} | self._listed(links)
+        ready = {self.status: message(said.LINK_READY, "done")}
+        yield ready | {self.link: gr.update(value=address, visible=True), self.links: links} | self._listed(links)
 
-    def delete(self, address: str | None, links: list[list[str]]) -> dict[Any, Any]:
+    def delete(self, request: gr.Request, address: str | None, links: list[list[str]]) -> dict[Any, Any]:
         """Delete the chosen link, with its own token."""
         for share_id, token, known in links:
             if known == address:
                 self.studio.delete_link(share_id, token)
-                gr.Info(texts.UNSHARED)
+                gr.Info(texts.of(request).UNSHARED, title=texts.of(request).INFO)
         links = [one for one in links if one[2] != address]
         return {self.links: links, self.link: gr.update(value="", visible=False)} | self._listed(links)
 

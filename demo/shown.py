@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import texts
+from symgan_core.errors import SymganError
+from symgan_core.faces import Face
+
+from .line import LineFull
+from .texts import ENGLISH, Texts
 
 _PATH = re.compile(r"'[^']*[/\\]([^'/\\]+)'")
 
@@ -43,23 +47,44 @@ class Checked:
     failed: bool = False
 
 
-def bar(text: str, step: int, total: int, note: str = "") -> str:
-    """A progress bar as HTML."""
-    share = 100 * step / max(total, 1)
+def bar(text: str, share: float, note: str = "") -> str:
+    """A progress bar as HTML, at a ``share`` in [0, 1]."""
     return (f'<div class="sg-status" role="status"><span>{html.escape(text)}</span><span class="sg-note">{html.escape(note)}</span>'
-            f'<div class="sg-track"><div class="sg-fill" style="width:{share:.1f}%"></div></div></div>')
+            f'<div class="sg-track"><div class="sg-fill" style="width:{100 * share:.1f}%"></div></div></div>')
 
 
-def time_left(seconds: float) -> str:
+def time_left(seconds: float, said: Texts = ENGLISH) -> str:
     """A time that is left, rounded as far as it can be known."""
     if seconds > 100:
-        return texts.MINUTES_LEFT.format(minutes=seconds / 60)
-    return texts.TIME_LEFT.format(seconds=max(5 * round(seconds / 5), 5) if seconds > 10 else max(round(seconds), 1))
+        return said.MINUTES_LEFT.format(minutes=seconds / 60)
+    return said.TIME_LEFT.format(seconds=max(5 * round(seconds / 5), 5) if seconds > 10 else max(round(seconds), 1))
+
+
+def waiting(ahead: int, seconds: float, said: Texts = ENGLISH) -> str:
+    """What somebody is told who waits in the line: how many are before him, and the seconds until his turn."""
+    return said.WAITING.format(place=ahead, left=time_left(seconds, said))
+
+
+def which_face(faces: list[Face], number: int, said: Texts) -> str:
+    """Which of several faces it is."""
+    return said.FACES_FOUND.format(count=len(faces), number=number + 1) if len(faces) > 1 else ""
+
+
+def told(error: SymganError, said: Texts) -> str:
+    """An error's line; the core's are English."""
+    if isinstance(error, LineFull):
+        return f"{said.LINE_FULL} {said.LINE_FULL_HELP}"
+    return said.PHOTO_GONE if error.seen == ENGLISH.PHOTO_GONE else without_paths(str(error))
+
+
+def refused(error: SymganError, said: Texts) -> Shown:
+    """An error, to be shown."""
+    return Shown(message(told(error, said), "error"), failed=told(error, said))
 
 
 def message(text: str, kind: str = "idle") -> str:
-    """One line as HTML; all text is escaped."""
-    return f'<div class="sg-status sg-{kind}" role="status">{html.escape(text)}</div>'
+    """One line as HTML; all text is escaped, but for quotes: a label is known by its own, and they do no harm between tags."""
+    return f'<div class="sg-status sg-{kind}" role="status">{html.escape(text, quote=False)}</div>'
 
 
 def without_paths(text: str) -> str:

@@ -1,95 +1,94 @@
-"""Every sentence that the user sees."""
+"""Every sentence that the user sees. They lie in ``languages``, one file a language; English is the reference, and what a file lacks.
 
+``texts.GO`` is for a component that is being built: Gradio translates it in the browser, with what ``I18N`` tells it. ``of(request).DONE``
+is a sentence in the language of a visitor's request, for what handlers make; ``ENGLISH.DONE`` is for programs.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+FOLDER = Path(__file__).with_name("languages")
+LANGUAGES = sorted(path.stem for path in FOLDER.glob("*.json"))
 TITLE = "symgan"
-TAGLINE = "One photo of a face in. A head that can be turned out."
-PRIVACY = "Your photo stays on this machine, and is deleted when you leave this page or after 30 idle minutes."
-PRIVACY_SPACE = "Your photo is sent to this Space alone, and is deleted there when you leave this page or after 30 idle minutes."
-FORGET = "Delete my data now"
-FORGOTTEN = "Your photo and all that was made of it are deleted."
-PHOTO = "Your photo"
-DROP = "Drop a portrait here, paste it, or click"
-GALLERY = "Or try one of these"
-GO = "Turn my head"
-STOP = "Stop, keep what is there"
-STOPPING = "Stopping: the best so far is kept …"
-OPTIONS = "Options: face, pose, crop"
-BOXES = "Faces found"
-CHECK = "What will be used"
-PRESET = "How much work"
-PRESETS = {"fast": "Fast", "balanced": "Balanced", "best": "Best quality"}
-FACE = "Which face (1 = largest)"
-OWN_POSE = "I know the pose"
-YAW_INFO = "degrees; to the right: the person's left side"
-PHOTO_YAW, PHOTO_PITCH = "Yaw of the photo", "Pitch of the photo"
-PHOTO_ROLL, PHOTO_ZOOM, PHOTO_RIGHT, PHOTO_DOWN = "Turn the crop", "Zoom the crop", "Shift right", "Shift down"
-MODE = "What is shown"
-MODES = {"colour": "Head", "photo": "Photo", "depth": "Depth", "origins": "Origins"}
-LEGEND = {"seen": "In the photo", "mirrored": "From its mirror image", "invented": "Made up"}
-MESH = "3D model"
-UNDO = "Undo"
-STAGE = "The head"
-TURN_BY_KEYS = "Turn the head with the arrow keys"
-HINT = "Drag to turn"
-BACKGROUND = "Background"
-BACKGROUNDS = {"white": "White", "#1f2430": "Dark", "blurred": "The photo's, blurred"}
-EDIT = "Change the face"
-EXPRESSIONS = {"neutral": "Neutral", "smile": "Smile", "surprise": "Surprise", "frown": "Frown", "wink": "Wink"}
-COMPONENTS = "Components"
-RESET = "Reset all"
-RESET_GROUP = "Reset {group}"
-NEW_VIDEO = "Make a video of this face"
-NEW_EXPRESSION = "Film this expression"
-SHARE = "Make a link"
-SHARE_NOTE = (
-    "Opens the 3D head with its sliders for anyone who has it. It holds the head as your photo shows it, and nothing else of the photo."
-)
-EXPIRY = "Deleted after"
-DAYS = {1: "1 day", 7: "7 days", 30: "30 days"}
-MY_LINKS = "My links"
-LINK = "Link"
-LINK_READY = "The link is ready."
-UNSHARE = "Delete the link"
-UNSHARED = "The link is deleted."
-DOWNLOADS = "Downloads"
-KIND = "What"
-KINDS = {"mp4": "Video (MP4)", "gif": "Video (GIF)", "webp": "Video (WebP)", "png": "Picture (PNG)", "glb": "3D model (GLB)",
-         "zip": "All of them (ZIP)"}
-SIZE = "Size"
-SIZES = {512: "512 pixels", 384: "384 pixels", 256: "256 pixels"}
-FILE_BACKGROUNDS = BACKGROUNDS | {"transparent": "Transparent (picture)"}
-MAKE_FILE = "Make the file"
-FILE_READY = "The file is ready."
-EMPTY = "Drag the head, or give it a photo of your own."
-LOOKING = "Looking for the face"
-STAGES = {"guess": "A first look", "pivot": "Finding the face in 3D", "tuning": "Learning the details", "video": "Filming"}
-EXPORTING = "Making the file"
-TIME_LEFT = "about {seconds:.0f} s left"
-MINUTES_LEFT = "about {minutes:.0f} min left"
-WAITING = "Waiting for the computer: place {place} in the line, {left}"
-LINE_FULL = "Too many people are waiting already."
-LINE_FULL_HELP = "Try again in a few minutes."
-DONE = "Done in {seconds:.0f} s. Drag the head to turn it."
-ORIGINS = "Of the turned head, {seen:.0%} is seen in the photo, {mirrored:.0%} is taken from its mirror image, {invented:.0%} is made up."
-FILMED = "The new video is ready."
-NO_EXPRESSION = "Choose an expression first, or move one of its sliders."
-STOPPED_WAITING = "Stopped before it began. Your photo is still here."
-STOPPED = "Stopped after {seconds:.0f} s; this is the best so far."
-FACE_FOUND = "Face found. Check crop, points and pose, or start."
-FACES_FOUND = "{count} faces found; number {number} is chosen. Click on another to take it."
-NOTHING_TO_SHARE = "Make or open a portrait first."
-NO_PHOTO_HERE = "The photo of this head is not here: links hold the head alone."
-NO_PHOTO = "Choose a photo first."
-PHOTO_GONE = "There is no photo here any more. Choose it again."
-LINK_GONE = "This link does not lead to a portrait any more. It may have been deleted, or it has expired."
-SHARE_TITLE = "A 3D head, made from one photo"
-SHARE_CARD = "Open it and turn it by hand."
-CARD = "A 3D head from a single photo: turn it, change its face, keep it as a video or a mesh."
-SHARED_TITLE = "Somebody shared this head with you"
-MAKE_YOURS = "Make your own"
-BROKEN = "Something went wrong on our side. Your photo is still here: try again."
-EXPIRED = "This portrait is no longer here. Run it again, or open it from the gallery."
-FOOTER = (
-    "Method: [SPI](https://arxiv.org/abs/2211.16927) (CVPR 2023) on a tri-plane generator trained on synthetic heads from CC0 assets. "
-    "Use photos of people who agree. Apache-2.0."
-)
-PROVIDER = "Faces: {name}. Generator: {generator}."
+
+
+class Texts:
+    """All sentences of one language, as attributes by their keys."""
+
+    def __init__(self, language: str):
+        self.language = language
+        self.said = _filled(_read("en"), _read(language))
+
+    def __getattr__(self, key: str) -> Any:
+        if key in self.__dict__.get("said", {}):
+            return self.said[key]
+        raise AttributeError(f"there is no text '{key}' in {FOLDER / 'en.json'}")
+
+
+def language(accepted: str) -> str:
+    """The language for an Accept-Language header: the visitor's first choice if the page speaks it, or English.
+
+    Only the first choice counts, as it does in the browser, where Gradio translates what handlers do not make: a page in two languages
+    would be worse than one in English. It knows Chinese as zh-CN and zh-TW.
+    """
+    wanted = max(_choices(accepted), key=lambda choice: choice[1], default=("en", 1.0))[0].lower()
+    base = wanted.split("-")[0]
+    return base if base in LANGUAGES and (base != "zh" or wanted in ("zh-cn", "zh-tw")) else "en"
+
+
+def of(request: gr.Request) -> Texts:
+    """The sentences for a visitor, by the languages that his browser asks for."""
+    return SPOKEN[language(request.headers.get("accept-language", ""))]
+
+
+def _choices(accepted: str) -> list[tuple[str, float]]:
+    """Language tags of an Accept-Language header with their weights, without those that are refused or cannot be read."""
+    choices = []
+    for part in accepted.split(","):
+        tag, _, weight = part.partition(";")
+        name, _, number = weight.partition("=")
+        try:
+            share = float(number) if name.strip().lower() == "q" else 1.0
+        except ValueError:
+            continue
+        if tag.strip() and 0 < share <= 1:
+            choices.append((tag.strip(), share))
+    return choices
+
+
+def _read(language: str) -> dict[str, Any]:
+    return json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+
+
+def _filled(reference: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    return {key: _filled(text, own.get(key, {})) if isinstance(text, dict) else own.get(key, text) for key, text in reference.items()}
+
+
+def _flat(said: dict[str, Any], before: str = "") -> dict[str, str]:
+    """Texts by the keys under which the browser knows them: "GO", "PRESETS.fast"."""
+    out: dict[str, str] = {}
+    for key, text in said.items():
+        out |= _flat(text, f"{before}{key}.") if isinstance(text, dict) else {before + key: text}
+    return out
+
+
+def _labels(said: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """The same texts as references, which the browser replaces: one at most in each string that a component is given."""
+    return {key: _labels(text, f"{before}{key}.") if isinstance(text, dict) else str(I18N(before + key)) for key, text in said.items()}
+
+
+SPOKEN = {language: Texts(language) for language in LANGUAGES}
+ENGLISH = SPOKEN["en"]
+I18N = gr.I18n(**{language: _flat(spoken.said) for language, spoken in SPOKEN.items()})
+_LABELS = _labels(ENGLISH.said)
+
+
+def __getattr__(key: str) -> Any:
+    if key in _LABELS:
+        return _LABELS[key]
+    raise AttributeError(f"there is no text '{key}' in {FOLDER / 'en.json'}")

@@ -29,9 +29,9 @@ class Upload:
         gr.Markdown(texts.PRIVACY_SPACE if studio.settings.space else texts.PRIVACY, elem_classes="sg-privacy")
         with gr.Row(elem_classes="sg-buttons"):
             self.preset = gr.Dropdown([(label, key) for key, label in texts.PRESETS.items()], value="fast", label=texts.PRESET,
-                                      show_label=False, elem_id="preset", min_width=110, scale=1)
-            self.go = gr.Button(texts.GO, variant="primary", elem_id="go", min_width=140, scale=2)
-            self.stop = gr.Button(texts.STOP, variant="stop", elem_id="stop", min_width=140, scale=2)
+                                      show_label=False, elem_id="preset", min_width=110, scale=2)
+            self.go = gr.Button(texts.GO, variant="primary", elem_id="go", min_width=140, scale=3)
+            self.stop = gr.Button(texts.STOP, variant="stop", elem_id="stop", min_width=140, scale=3)
         shown = {"show_label": False, "interactive": False, "visible": False, "height": 220, "buttons": []}
         self.boxes = gr.Image(label=texts.BOXES, alt_text=texts.BOXES, elem_id="boxes", **shown)
         self.check = gr.Image(label=texts.CHECK, alt_text=texts.CHECK, elem_id="check", **shown)
@@ -68,13 +68,15 @@ class Upload:
         """A new photo, or another face of it: everything as it was found."""
         if not photo:
             return {self.boxes: gr.update(visible=False), self.check: gr.update(visible=False)}
-        seen = self.studio.check(photo, PhotoRequest(int(number or 1) - 1), request.session_hash or "")
+        seen = self.studio.check(photo, PhotoRequest(int(number or 1) - 1), request.session_hash or "", texts.of(request))
         fresh = {self.own_pose: False, self.roll: 0, self.zoom: 1, self.right: 0, self.down: 0}
         return self._seen(seen) | fresh | {self.yaw: seen.pose[0], self.pitch: seen.pose[1]}
 
     def nudge(self, photo: str | None, request: gr.Request, *values: Any) -> dict[Any, Any]:
         """The same face, cut out or posed otherwise."""
-        return self._seen(self.studio.check(photo, self.asked(*values), request.session_hash or "")) if photo else {self.check: gr.update()}
+        if not photo:
+            return {self.check: gr.update()}
+        return self._seen(self.studio.check(photo, self.asked(*values), request.session_hash or "", texts.of(request)))
 
     def choose(self, event: gr.SelectData, photo: str | None, request: gr.Request) -> Any:
         """The face that was clicked on."""
@@ -84,7 +86,7 @@ class Upload:
     def delete(self, request: gr.Request) -> dict[Any, Any]:
         """Everything of this visitor leaves the disk."""
         self.studio.forget(request.session_hash or "")
-        return {self.photo: None, self.status: message(texts.FORGOTTEN, "done"), self.boxes: gr.update(visible=False),
+        return {self.photo: None, self.status: message(texts.of(request).FORGOTTEN, "done"), self.boxes: gr.update(visible=False),
                 self.check: gr.update(visible=False)}
 
     def _seen(self, seen: Checked) -> dict[Any, Any]:

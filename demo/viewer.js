@@ -43,7 +43,7 @@ function draw(force) {
   drawn = name;
   canvas.dataset.frame = name;
   canvas.setAttribute("aria-valuenow", Math.round(yaw));
-  canvas.setAttribute("aria-valuetext", `${Math.round(yaw)} degrees`);
+  canvas.setAttribute("aria-valuetext", `${Math.round(yaw)}°`);
 }
 
 function step(now) {
@@ -114,8 +114,24 @@ canvas.addEventListener("keydown", event => {
   ask();
 });
 
+function speak(said) {
+  document.documentElement.lang = said.language;
+  document.title = said.title;
+  element.querySelector(".sv").setAttribute("aria-label", said.stage);
+  canvas.setAttribute("aria-label", said.turn);
+  photo.alt = said.photo;
+  hint.textContent = said.hint;
+  legend.replaceChildren(...Object.entries(said.legend).map(([name, text]) => {
+    const entry = document.createElement("li");
+    entry.className = `sv-${name}`;
+    entry.textContent = text;
+    return entry;
+  }));
+}
+
 function show(value) {
   if (!value) return;
+  if (value.said) speak(value.said);
   photo.hidden = !value.photo;
   if (value.photo) photo.src = value.photo;
   if (value.strip) {  // another head, or the same one edited

@@ -18,23 +18,28 @@ from . import texts
 from .work import FRAMES
 
 FOLDER = Path(__file__).parent
-TEMPLATE = """<div class="sv" role="group" aria-label="{group}">
-<canvas class="sv-canvas" width="512" height="512" tabindex="0" role="slider" aria-orientation="horizontal" aria-label="{turn}"
+TEMPLATE = """<div class="sv" role="group">
+<canvas class="sv-canvas" width="512" height="512" tabindex="0" role="slider" aria-orientation="horizontal"
  aria-valuemin="-50" aria-valuemax="50" aria-valuenow="0"></canvas>
-<img class="sv-photo" alt="{photo}" hidden>
-<div class="sv-hint" hidden>{hint}</div>
-<ul class="sv-legend" hidden>{legend}</ul>
+<img class="sv-photo" alt="" hidden>
+<div class="sv-hint" hidden></div>
+<ul class="sv-legend" hidden></ul>
 </div>"""
 _count = itertools.count(1)
 
 
 def viewer(elem_id: str) -> gr.HTML:
     """A component whose value is what ``head_value``, ``strip_value`` or ``still_value`` give. Its events: ``turn`` (the head rests at
-    yaw and pitch) and ``strip`` (an edited head has rested for a while)."""
-    template = TEMPLATE.format(group=texts.STAGE, turn=texts.TURN_BY_KEYS, photo=texts.PHOTO, hint=texts.HINT,
-                               legend="".join(f'<li class="sv-{name}">{text}</li>' for name, text in texts.LEGEND.items()))
-    return gr.HTML(None, html_template=template, css_template=(FOLDER / "viewer.css").read_text(),
+    yaw and pitch) and ``strip`` (an edited head has rested for a while). Its texts come with a value, from ``spoken``."""
+    return gr.HTML(None, html_template=TEMPLATE, css_template=(FOLDER / "viewer.css").read_text(),
                    js_on_load=(FOLDER / "viewer.js").read_text(), apply_default_css=False, elem_id=elem_id)
+
+
+def spoken(said: texts.Texts) -> dict[str, Any]:
+    """The texts of the viewer, and the document's language and title: what Gradio does not translate."""
+    tag = "zh-CN" if said.language == "zh" else said.language  # its file is in simplified characters
+    return {"said": {"language": tag, "title": f"{texts.TITLE}: {said.TAGLINE}", "stage": said.STAGE, "turn": said.TURN_BY_KEYS,
+                     "photo": said.PHOTO, "hint": said.HINT, "legend": said.LEGEND}}
 
 
 def head_value(head_id: str, strip: str | Path, coarse: str | Path | None = None, stale: bool = False) -> dict[str, Any]:

@@ -17,25 +17,39 @@ ONE_SIDED = 0.75
 """Logarithm of the brightness of one half of the face over the other's."""
 FAR_TURNED = 45.0
 STEEP = 25.0
+SENTENCES = {
+    "turned": "The face is turned away by {value:.0f} degrees: the far side will be a guess.",
+    "above": "The face is seen from above by {value:.0f} degrees: a level photo works better.",
+    "below": "The face is seen from below by {value:.0f} degrees: a level photo works better.",
+    "small": "The head is only {value:.0f} pixels wide: fine detail will be missing.",
+    "blurred": "The face is blurred: so will the result be.",
+    "cut_off": "Part of the head lies outside the photo and will be made up.",
+    "one_sided": "The light comes strongly from one side: the dark side shows little."}
+"""English ones for the names of ``crop_hints``."""
 
 
 def crop_advice(crop: FaceCrop) -> list[str]:
     """Sentences for the user, most important first; none for a good photo."""
+    return [SENTENCES[name].format(value=value) for name, value in crop_hints(crop)]
+
+
+def crop_hints(crop: FaceCrop) -> list[tuple[str, float]]:
+    """What makes a photo hard, most important first: a name of ``SENTENCES`` and the number that the sentence tells."""
     side = float(np.hypot(*crop.frame[:2]))
     yaw, pitch = crop.camera.yaw_pitch()
-    out = []
+    out: list[tuple[str, float]] = []
     if abs(yaw) > FAR_TURNED:
-        out.append(f"The face is turned away by {abs(yaw):.0f} degrees: the far side will be a guess.")
+        out.append(("turned", abs(yaw)))
     if abs(pitch) > STEEP:
-        out.append(f"The face is seen from {'above' if pitch > 0 else 'below'} by {abs(pitch):.0f} degrees: a level photo works better.")
+        out.append(("above" if pitch > 0 else "below", abs(pitch)))
     if side < SMALL:
-        out.append(f"The head is only {side:.0f} pixels wide: fine detail will be missing.")
-    elif sharpness(crop) < BLURRED:
-        out.append("The face is blurred: so will the result be.")
-    if crop.inside.mean() < 1 - CUT_OFF:
-        out.append("Part of the head lies outside the photo and will be made up.")
-    if abs(side_light(crop)) > ONE_SIDED:
-        out.append("The light comes strongly from one side: the dark side shows little.")
+        out.append(("small", side))
+    elif (sharp := sharpness(crop)) < BLURRED:
+        out.append(("blurred", sharp))
+    if (inside := float(crop.inside.mean())) < 1 - CUT_OFF:
+        out.append(("cut_off", inside))
+    if abs(light := side_light(crop)) > ONE_SIDED:
+        out.append(("one_sided", light))
     return out
 
 

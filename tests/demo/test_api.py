@@ -143,7 +143,7 @@ def test_faults_of_ours_show_nothing(caplog) -> None:
 
     with pytest.raises(gr.Error) as caught:
         plain_errors(broken)()
-    assert caught.value.message == texts.BROKEN and "secret" in caplog.text
+    assert caught.value.message == texts.ENGLISH.BROKEN and "secret" in caplog.text
     with pytest.raises(gr.Error, match="There is no file 'me.png'. Check the path."):
         plain_errors(refused)()
     assert without_paths("'x.mov' is not a film's name.") == "'x.mov' is not a film's name."

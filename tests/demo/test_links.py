@@ -55,7 +55,8 @@ def meta(client: httpx.Client, address: str, **headers: str) -> dict[str, str]:
 
 def test_a_link_has_a_title_and_a_picture_for_messengers(client: httpx.Client, studio: Studio, made: Share) -> None:
     card = meta(client, f"/?r={made.id}", host="heads.example")
-    assert card["og:title"] == card["twitter:title"] == texts.SHARE_TITLE and card["og:description"] and card["og:type"] == "website"
+    assert card["og:title"] == card["twitter:title"] == texts.ENGLISH.SHARE_TITLE
+    assert card["og:description"] and card["og:type"] == "website"
     assert card["og:image"] == card["twitter:image"] == f"http://heads.example/share/{made.id}.jpg"
     assert card["twitter:card"] == "summary_large_image" and card["robots"] == "noindex"
     answer = client.get(f"/share/{made.id}.jpg")
@@ -81,7 +82,7 @@ def test_no_picture_of_anything_else(client: httpx.Client, bad: str) -> None:
 def test_the_page_itself_has_a_card(client: httpx.Client) -> None:
     for query in ("", "?r=", "?r=%22%3E%3Cscript%3E", "?example=ada", "?__theme=dark"):
         card = meta(client, f"/{query}", host="heads.example")
-        assert card["og:title"] == f"{texts.TITLE}: {texts.TAGLINE}" and card["og:image"] == "http://heads.example/share/gallery.jpg"
+        assert card["og:title"] == f"{texts.TITLE}: {texts.ENGLISH.TAGLINE}" and card["og:image"] == "http://heads.example/share/gallery.jpg"
         assert "robots" not in card
     picture = Image.open(io.BytesIO(client.get("/share/gallery.jpg").content))
     assert picture.size == (1200, 600) and len(picture.resize((8, 8)).getcolors()) > 16

@@ -138,5 +138,5 @@ def test_gallery_is_complete() -> None:
 
 
 def test_texts_in_html_are_escaped() -> None:
-    assert "<b>" not in message("<b>x</b>") and "<b>" not in bar("<b>", 1, 2)
+    assert "<b>" not in message("<b>x</b>") and "<b>" not in bar("<b>", 0.5)
     assert link_for("http://host/?r=old", "abc") == "http://host/?r=abc"

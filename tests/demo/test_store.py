@@ -225,7 +225,7 @@ def test_after_forgetting_no_byte_of_a_photo_is_left(studio: Studio, photo: byte
     studio.forget("a")
     assert not files(studio.settings.work) and len(studio.photos._found) == len(studio.photos._cut) == 0
     assert studio.portrait(last.portrait_id) is None and studio.check(path, PhotoRequest(0), "a").failed
-    assert texts.PHOTO_GONE in list(studio.invert(path, "fast", PhotoRequest(0), "a"))[-1].status
+    assert texts.ENGLISH.PHOTO_GONE in list(studio.invert(path, "fast", PhotoRequest(0), "a"))[-1].status
 
 
 def test_who_leaves_meanwhile_leaves_nothing(studio: Studio, photo: bytes, monkeypatch) -> None:

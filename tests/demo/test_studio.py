@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo import build, handlers, texts, work
+from demo import build, handlers, making, texts, work
 from demo.edits import edit_block
 from demo.handlers import Studio
+from demo.making import Wanted
 from demo.settings import Settings
 from symgan_core.inversion import METHODS, PhotoRequest
 from symgan_core.portrait.editing import DIRECTIONS, PRESETS, Direction
@@ -52,16 +53,16 @@ def test_depth_and_origins_are_views_of_their_own(studio: Studio) -> None:
 
 def test_files_are_made_as_the_head_stands_there(studio: Studio) -> None:
     number = studio.open_example(0, "s").portrait_id
-    *_, last = studio.export("s", number, ("png", 128, "transparent"), (20.0, 5.0), {"smile": 1.0})
+    *_, last = studio.export("s", number, Wanted("png", 128, "transparent", (20.0, 5.0)), {"smile": 1.0})
     with Image.open(last.files[0]) as picture:
         assert picture.size == (128, 128) and picture.mode == "RGBA"
     assert [Path(path).name for path in last.files] == ["head.png", "orbit.mp4", "portrait.safetensors", "report.json"]
     refused = ((("mp4", 512, "transparent"), "transparent"), (("exe", 512, "white"), "no kind"), (("png", 9999, "white"), "range"))
     for wanted, said in refused:
-        *_, last = studio.export("s", number, wanted, (0.0, 0.0), {})
+        *_, last = studio.export("s", number, Wanted(*wanted), {})
         assert said in last.failed and last.files is None
-    *_, last = studio.export("s", "gone", ("png", 128, "white"), (0.0, 0.0), {})
-    assert last.failed == texts.EXPIRED
+    *_, last = studio.export("s", "gone", Wanted("png", 128), {})
+    assert last.failed == texts.ENGLISH.EXPIRED
 
 
 def test_who_waits_is_told_his_place_and_may_stop(studio: Studio, astronaut, tmp_path) -> None:
@@ -72,7 +73,7 @@ def test_who_waits_is_told_his_place_and_may_stop(studio: Studio, astronaut, tmp
         assert "place 1 " in first and "about 90 s left" in first
         studio.stop("later")
         rest = list(waiting)
-        assert len(rest) == 1 and texts.STOPPED_WAITING in rest[0].status and len(studio.line) == 1
+        assert len(rest) == 1 and texts.ENGLISH.STOPPED_WAITING in rest[0].status and len(studio.line) == 1
     assert len(studio.line) == 0
 
 
@@ -97,7 +98,7 @@ def test_what_is_gone_is_said(studio: Studio) -> None:
     assert studio.view("s", "gone", 0, 0, "white", {}) is None and not list(studio.share("s", "gone", {}, 7))
     assert studio.portrait("gone") is None and studio.portrait(None) is None and studio.folder_of("gone") is None
     for film in (studio.refilm, studio.film_expression):
-        assert texts.EXPIRED in list(film("s", "gone", "white", {"smile": 1.0}))[-1].status
+        assert texts.ENGLISH.EXPIRED in list(film("s", "gone", "white", {"smile": 1.0}))[-1].status
     assert not any(studio.strengths("gone").values()) and not any(studio.strengths(None).values())
 
 
@@ -112,7 +113,7 @@ def test_a_share_opens_after_a_restart(studio: Studio) -> None:
 
 
 def test_a_share_of_an_edited_head_opens_with_its_sliders(studio: Studio, monkeypatch) -> None:
-    monkeypatch.setattr(handlers, "orbit_frames", lambda portrait, count: [portrait.edits])
+    monkeypatch.setattr(making, "orbit_frames", lambda portrait, count: [portrait.edits])
     for name in ("write_video", "write_strip"):
         monkeypatch.setattr(work, name, write_video)
     plain, edits = studio.open_example(0, "s").portrait_id, {"smile": 1.5, "face_width": -1.0}
@@ -143,7 +144,7 @@ def test_an_expression_is_filmed_over_the_other_edits(studio: Studio, monkeypatc
         asked.append((portrait.edits, {name: s for name, s in strengths.items() if s}, background))
         return iter([f"frame {i}" for i in range(count)])
 
-    monkeypatch.setattr(handlers, "expression_frames", frames)
+    monkeypatch.setattr(making, "expression_frames", frames)
     monkeypatch.setattr(work, "write_video", write_video)
     number = studio.open_example(0, "s").portrait_id
     *_, before, last = studio.film_expression("s", number, "#1f2430", studio.strengths(number) | {"age": 1.0, "smile": 2.0, "wink": -1.0})
@@ -151,7 +152,7 @@ def test_an_expression_is_filmed_over_the_other_edits(studio: Studio, monkeypatc
     assert Path(last.video).read_text().count("frame") == 72 and "sg-done" in last.status
     assert last.files[0] == last.video and len(last.files) == 4
     nothing = list(studio.film_expression("s", number, "white", {"age": 1.0}))
-    assert len(nothing) == 1 and texts.NO_EXPRESSION in nothing[0].status and nothing[0].video is None
+    assert len(nothing) == 1 and texts.ENGLISH.NO_EXPRESSION in nothing[0].status and nothing[0].video is None
     # Directions of another generator are in no group: all of them are filmed.
     monkeypatch.setattr(studio, "directions", tuple(replace(d, group="") for d in DIRECTIONS))
     list(studio.film_expression("s", number, "white", {"age": 1.0}))
@@ -165,16 +166,19 @@ def test_sliders_stand_in_groups_with_buttons_that_set_some_of_them(studio: Stud
     assert list(block.sliders) == [d.name for d in DIRECTIONS]
     assert [(s.minimum, s.maximum, s.value) for s in block.sliders.values()] == [(-d.limit, d.limit, 0) for d in DIRECTIONS]
     said = {s.button.value: s.strengths for s in block.setters}
-    assert list(said) == [*texts.EXPRESSIONS.values(), "Reset expression", "Reset shape", "Reset hair", "Reset colour and light"]
+    resets = [texts.RESETS[key] for key in ("expression", "shape", "hair", "colour-and-light")]
+    assert list(said) == [*texts.EXPRESSIONS.values(), *resets]
+    assert block.sliders["jaw"].label == texts.DIRECTIONS["jaw"]["label"] and block.sliders["jaw"].info == texts.DIRECTIONS["jaw"]["hint"]
     expression = {d.name: 0 for d in DIRECTIONS if d.group == "Expression"}
-    assert said["Reset expression"] == said["Neutral"] == expression
-    assert said["Surprise"] == expression | PRESETS["surprise"] and said["Surprise"].keys() == expression.keys()
+    assert said[resets[0]] == said[texts.EXPRESSIONS["neutral"]] == expression
+    surprise = said[texts.EXPRESSIONS["surprise"]]
+    assert surprise == expression | PRESETS["surprise"] and surprise.keys() == expression.keys()
     values = [float(i) for i in range(len(DIRECTIONS))]
     assert block.named(values) == {d.name: v for d, v in zip(DIRECTIONS, values, strict=True)}
     assert block.at({"jaw": 1.0}) == {block.sliders["jaw"]: 1.0}
     with gr.Blocks():  # of a generator whose directions have no names of their own
         plain = edit_block([Direction(f"component_{i}", f"Component {i}", "", 2.0) for i in range(3)])
-    assert [s.button.value for s in plain.setters] == ["Reset components"] and len(plain.sliders) == 3
+    assert [s.button.value for s in plain.setters] == [texts.RESETS["components"]] and len(plain.sliders) == 3
 
 
 def test_the_page_builds(studio: Studio) -> None:
@@ -192,7 +196,7 @@ def test_a_photo_is_checked_before_time_is_spent(studio: Studio, astronaut: np.n
     assert turned.pose == (40, 5) and np.abs(np.array(Image.open(turned.crop)).astype(int) - crop).mean() > 5
     assert studio.check(str(path), PhotoRequest(0, 100.0, 0.0), "s").failed
     gone = studio.check(str(tmp_path / "none.png"), PhotoRequest(0), "s")
-    assert gone.failed and texts.PHOTO_GONE in gone.status and "/" not in gone.status.replace("</", "")
+    assert gone.failed and texts.ENGLISH.PHOTO_GONE in gone.status and "/" not in gone.status.replace("</", "")
 
 
 @pytest.mark.parametrize("kind", ["none", "text", "nobody"])
