@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ...generator import Synthesized
 from ...geometry import surface_normals, unproject
@@ -105,8 +106,10 @@ class Colouring:
         logits = colours.logit(FAINT)
         hair, skin, irises = self._shares(came, colours)
         hair, skin = (box_mean(x, BLUR) for x in (hair, skin))
-        wrinkles = logits - mean_within(logits, skin, WRINKLES[0])
-        places = Places(hair, skin, irises, self.maps.age_at(came, size), resized(_sideways(view, camera), size), wrinkles)
+        none = torch.zeros_like(hair)  # what no strength asks for takes no time
+        aged, wrinkles = (self.maps.age_at(came, size), self._wrinkles(logits, skin)) if strengths.get("age") else (none, none)
+        aside = resized(_sideways(view, camera), size) if strengths.get("light_side") else none
+        places = Places(hair, skin, irises, aged, aside, wrinkles)
         changed = torch.sigmoid(logits + shifts(logits, strengths, places)) - colours
         return view._replace(image=(view.image + 2 * opacity * changed).clamp(-1, 1))
 
@@ -119,6 +122,13 @@ class Colouring:
         hair, skin, irises = self._shares(points, shown)
         places = Places(hair, skin, irises, torch.zeros_like(hair), normals[None, None, :, :1], torch.zeros_like(logits))
         return torch.sigmoid(logits + shifts(logits, strengths, places))[0, :, :, 0].T
+
+    @staticmethod
+    def _wrinkles(logits: Tensor, skin: Tensor) -> Tensor:
+        """Means that wide are as good from half the pixels, and take a quarter of the time."""
+        half = logits.shape[-1] // 2
+        means = mean_within(*(F.interpolate(x, (half, half), mode="area") for x in (logits, skin)), WRINKLES[0] // 2 + 1)
+        return logits - resized(means, logits.shape[-1])
 
     def _shares(self, came: Tensor, colours: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         hair, skin = self.parts.at(came, colours).split(1, 1)
