@@ -27,7 +27,7 @@ SHIFTS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]]
     "hair_lightness": ((0.45, 0.41, 0.34), (-0.42, -0.42, -0.39)),
 }
 """Of the logits of red, green and blue for a strength of 1 towards the high and the low end."""
-STRANDS, LOCKS = 0.4, 17
+STRANDS, LOCKS = 0.2, 17
 """Hair gets lighter by this share each pixel for itself, which makes shades between strands deeper, and for the rest by what the mean of
 the hair around does: black in the depth of dark hair would stay as holes. Width in pixels, at 512, of that mean."""
 GREY = 0.28, 0.15

@@ -236,8 +236,8 @@ class MotionBasis:
         return (opening.inside(here) * (CHART / 2) + 0.5).clamp(0, 1)
 
     def _between(self, moving: Mapping[str, float], parted: Tensor) -> Tensor:
-        """``[1, 3, H, W]``: how far from each pixel of the chart between the lips, where ``parted [H, W]`` is not 0, the open mouth has what
-        is seen there."""
+        """``[1, 3, H, W]``: how far from each pixel of the chart between the lips (``parted [H, W]`` is not 0) the open mouth has what is
+        seen there."""
         lips_part = F.max_pool2d(parted[None, None], 3, 1, 1)[0, 0] > 0
         here, opened, moved = self._here[lips_part], self._opened(), self._moved(moving)
         wide, after = self._chart.opening(opened.mesh, OPENINGS[0]), self._chart.opening(moved, OPENINGS[0]).closed()
