@@ -1,7 +1,8 @@
 """A judge of the editing sliders that knows nothing of how they were made: MediaPipe's mesh, dlib's recogniser, CIELAB.
 
-``python -m training.measure_edits PORTRAIT_FOLDER... --json OUT.json [--only NAME...] [--sheet OUT.jpg]`` renders each portrait from the
-front, unedited and with each direction at both ends, and prints what moved, and whether that meets ``DEMANDS``.
+``python -m training.measure_edits PORTRAIT_FOLDER... --json OUT.json [--only NAME...] [--sheet OUT.jpg] [--mesh plain|attention]`` renders
+each portrait from the front, unedited and with each direction at both ends, and prints what moved, and whether that meets ``DEMANDS``.
+Lengths are read from the mesh that we ship (``plain``) or from MediaPipe's attention mesh (``attention_mesh.py`` says where from).
 
 Lengths are in units of the unedited view's eye distance, or changes in percent of the unedited view's; colours in Delta E. The face's own
 left and right are averaged. dlib is found where it is installed, or beside the package whose ``models`` the variable DLIB_MODELS names.
@@ -14,7 +15,7 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +23,6 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
 from skimage.color import rgb2lab
 
 from symgan_core.evaluation.recognition import descriptor, identity_distance
@@ -31,6 +31,11 @@ from symgan_core.faces.mesh import PRESENT, mean_head, mesh_square, read_mesh
 from symgan_core.geometry import project
 from symgan_core.inversion import Portrait3D, to_uint8
 
+from .attention_mesh import AttentionMesh
+from .edit_sheet import strip, write_sheet
+
+MeshReader = Callable[[np.ndarray, np.ndarray], np.ndarray | None]
+"""A uint8 picture, and the square of the face in it, to ``[468, 2]`` pixels, or None where no face is found."""
 Measures = dict[str, Any]
 Range = tuple[float, float]
 
@@ -59,8 +64,8 @@ NAMED: dict[str, tuple[tuple[str, ...], float]] = {
     "eye_opening": (("eye_opening",), 15.0), "face_width": (("face_width",), 5.0), "jaw": (("jaw_width", "chin_drop"), 5.0),
     "nose_size": (("nose_width", "nose_length"), 5.0)}
 """What each direction of shape is named after, and by how much it is to move. Of several parts the one that moved most counts."""
-BROWS_DOWN, CROSSTALK = 0.03, 0.5
-"""What brows are to sink by; largest share, of its demand, by which another named measure moves while the own one moves by all of its."""
+CROSSTALK = 0.5
+"""Largest share, of its demand, by which another named measure moves while the own one moves by all of its."""
 ANY: Range = (-np.inf, np.inf)
 
 
@@ -76,15 +81,13 @@ def at_most(x: float) -> Range:
 
 DEMANDS: dict[str, dict[str, tuple[Range, Range]]] = {
     "smile": {"smile_up_min": (ANY, at_least(0.06)), "smile_out_min": (ANY, at_least(0.06)), "smile_up_max": (at_most(-0.06), ANY)},
-    "mouth_open": {"mouth_opening": (ANY, at_least(0.12))}, "brow_raise": {"brow_height": (at_most(-BROWS_DOWN), at_least(0.05))},
+    "mouth_open": {"mouth_opening": (ANY, at_least(0.12))}, "brow_raise": {"brow_height": (at_most(-0.05), at_least(0.05))},
     **{name: {name: (at_most(-NAMED[name][1]), at_least(NAMED[name][1]))} for name in ("eye_opening", "face_width", "jaw", "nose_size")},
     **{name: {target: (at_least(15.0),) * 2, **{other: (at_most(3.0),) * 2 for other in (*REGIONS, "iris", "rest") if other != target},
               "new_edge": (at_most(4.0),) * 2} for name, target in COLOURS.items()}}
 """For each direction and measure: the range at the low and at the high end."""
 IDENTITY = dict.fromkeys(("smile", "mouth_open", "brow_raise", "eye_opening", "light_side"), 0.35) | dict.fromkeys(
     ("face_width", "jaw", "nose_size", "weight"), 0.45)
-SIDE, LABEL = 256, 150
-"""Pixels of a picture on the sheet, and of the column with the names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,14 +109,15 @@ class Row(NamedTuple):
 
 
 @torch.no_grad()
-def look(portrait: Portrait3D) -> View:
+def look(portrait: Portrait3D, read: MeshReader) -> View:
     """Render from the front and read what the judges need."""
     image = to_uint8(portrait.render(yaw=0.0).image)
     places = project(mean_head()[0][None], portrait.orbit_camera(0.0).cpu())[0][0].double().numpy() * image.shape[0]
-    return View(image, rgb2lab(image), _mesh_points(image, mesh_square(places)), descriptor(image))
+    return View(image, rgb2lab(image), read(image, mesh_square(places)), descriptor(image))
 
 
-def _mesh_points(image: np.ndarray, square: np.ndarray) -> np.ndarray | None:
+def plain_mesh(image: np.ndarray, square: np.ndarray) -> np.ndarray | None:
+    """``MeshReader`` of the mesh that we ship: the mean of a few looks."""
     picture = Pyramid(as_tensor(image))
     square = mesh_square(read_mesh(picture, square).points)
     found = [read_mesh(picture, np.concatenate([square[:2] * zoom, square[2:]]), looks=1) for zoom in ZOOMS]
@@ -188,8 +192,7 @@ def crosstalk(name: str, low_end: bool, found: Measures) -> dict[str, float]:
         return {}
     own = 1.0
     if name in NAMED and not (low_end and name == "mouth_open"):
-        wanted = BROWS_DOWN if low_end and name == "brow_raise" else NAMED[name][1]
-        own = max(abs(_named(name, found)) / wanted, 1e-3)
+        own = max(abs(_named(name, found)) / NAMED[name][1], 1e-3)
     others = {other: found["jaw_width"] if (name, other) == ("mouth_open", "jaw") else _named(other, found) for other in NAMED}
     return {other: abs(value) / NAMED[other][1] / own for other, value in others.items() if other != name}
 
@@ -244,32 +247,22 @@ def print_table(name: str, ends: dict[str, dict[str, Measures]]) -> bool | None:
     return all(map(all, verdicts))
 
 
-def measure_portrait(folder: Path, only: list[str] | None, strips: dict[str, list[np.ndarray]]) -> dict[str, dict[str, Measures]]:
-    """``{direction: {"low", "high"}}`` of a portrait; its pictures uint8 ``[SIDE, 3 * SIDE, 3]`` (low, unedited, high) go to ``strips``."""
+def measure_portrait(folder: Path, only: list[str] | None, strips: dict[str, list[np.ndarray]],
+                     read: MeshReader = plain_mesh) -> dict[str, dict[str, Measures]]:
+    """``{direction: {"low", "high"}}`` of a portrait; its pictures (low, unedited, high) go to ``strips``."""
     from symgan_core.portrait.editing import list_directions
 
     portrait, found = Portrait3D.load(folder, "cpu"), {}
-    plain = look(portrait)
+    plain = look(portrait, read)
     regions = regions_of(plain)
     for direction in list_directions(portrait.generator):
         if only and direction.name not in only:
             continue
-        low, high = (look(portrait.edit({direction.name: sign * direction.limit})) for sign in (-1, 1))
+        low, high = (look(portrait.edit({direction.name: sign * direction.limit}), read) for sign in (-1, 1))
         found[direction.name] = {end: judge(plain, view, regions, direction.name, end == "low")
                                  for end, view in (("low", low), ("high", high))}
-        small = [cv2.resize(view.image, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for view in (low, plain, high)]
-        strips.setdefault(direction.name, []).append(np.concatenate(small, 1))
+        strips.setdefault(direction.name, []).append(strip([view.image for view in (low, plain, high)]))
     return found
-
-
-def write_sheet(path: Path, strips: dict[str, list[np.ndarray]]) -> None:
-    """A JPEG: a row a direction, its name on the left, then low, unedited and high of each portrait."""
-    rows = []
-    for name, pictures in strips.items():
-        label = Image.new("RGB", (LABEL, SIDE), "white")
-        ImageDraw.Draw(label).text((8, SIDE // 2), name, fill="black", font_size=18)
-        rows.append(np.concatenate([np.asarray(label), *pictures], 1))
-    Image.fromarray(np.concatenate(rows)).save(path, quality=88)
 
 
 def main() -> None:
@@ -279,12 +272,15 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--only", nargs="+", metavar="NAME")
     parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--mesh", choices=("plain", "attention"), default="plain")
     args = parser.parse_args()
     if "DLIB_MODELS" in os.environ:
         sys.path.append(str(Path(os.environ["DLIB_MODELS"]).resolve().parents[1]))
     results, strips = {}, {}
+    attention = AttentionMesh() if args.mesh == "attention" else None
+    read = plain_mesh if attention is None else lambda image, _: attention(image)
     for folder in args.folders:
-        results[str(folder)] = measure_portrait(folder, args.only, strips)
+        results[str(folder)] = measure_portrait(folder, args.only, strips, read)
         args.json.write_text(json.dumps(results, indent=1) + "\n")
         gc.collect()  # a portrait and its detail hold on to each other
     names = list(next(iter(results.values())))
@@ -292,6 +288,8 @@ def main() -> None:
     missing = [name for name in dict.fromkeys((*DEMANDS, *IDENTITY)) if name not in names and (not args.only or name in args.only)]
     print("\n" + "\n".join(f"{name:15} {'missing' if name in missing else {None: '-', True: 'PASS', False: 'FAIL'}[verdicts[name]]}"
                            for name in (*names, *missing)))
+    if attention:
+        attention.close()
     if args.sheet:
         write_sheet(args.sheet, strips)
 

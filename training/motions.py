@@ -42,6 +42,14 @@ MIDDLE = (0.03, 0.12)
 """World units from the middle of the face: nearer than the first stays, farther than the second moves wholly."""
 CHIN, LOWER_EDGE, NOSE_TIP = 152, 17, 4
 """Points of the mesh: below the chin, below the lower lip, on the nose."""
+BROW_BANDS = (((70, 63, 105, 66, 107), (46, 53, 52, 65, 55), (71, 68, 104, 69, 108)),
+              ((300, 293, 334, 296, 336), (276, 283, 282, 295, 285), (301, 298, 333, 299, 337)))
+"""Points of the mesh from outside in: upper and lower rim of a brow, and the forehead above it."""
+BROW_BEND, BROW_SINK, ABOVE = 0.75, 0.93, 0.7
+"""Of a brow that is lowered: the share that is kept of what each part of it does beside their mean, and of the mean; and how far the
+forehead above follows. The pack presses brows together, to half their width at the nose, and a person becomes another."""
+GLABELLA = {9: 0.8, 8: 0.64, 151: 0.48, 168: 0.24}
+"""Points between the brows sink at least such a share of what their inner ends do."""
 NECK = 0.12
 """World units below the chin over which motions fade: shoulders stay."""
 FOLLOW = 0.6
@@ -78,7 +86,7 @@ class Ends:
     """What the high and the low end of a direction add to a head, as weights of targets. ``aligned``: the bodies that it goes between
     differ in height, so heads are laid over each other first. Without a low end it is the high one's mirror image.
     ``outer``: the middle of the face, from eye to eye, stays. ``above``, ``below``: only what is above the mouth moves, or below the
-    nose."""
+    nose. ``brows``: at the low end brows sink in one piece."""
 
     high: Weights
     low: Weights
@@ -86,6 +94,7 @@ class Ends:
     outer: bool = False
     above: bool = False
     below: bool = False
+    brows: bool = False
 
 
 def opposite(*parts: tuple[float, str]) -> Ends:
@@ -105,7 +114,7 @@ ENDS: dict[str, Ends] = {
     "smile": Ends(total((0.85, unit("mouth-corner-puller")), (0.7, unit("mouth-retraction")), (0.2, {"mouth/mouth-scale-horiz-incr": 1})),
                   total((1.2, unit("mouth-depression")), (0.1, unit("mouth-retraction")))),
     "mouth_open": Ends(total((0.5, unit("mouth-open")), (0.45, unit("mouth-corner-puller"))), unit("mouth-open", weight=-1.0)),
-    "brow_raise": Ends(total((1.5, BROWS_UP)), total((0.9, BROWS_DOWN), (-0.9, BROWS_UP))),
+    "brow_raise": Ends(total((1.5, BROWS_UP)), total((0.9, BROWS_DOWN), (-0.9, BROWS_UP)), brows=True),
     "eye_opening": Ends(unit("eye-left-opened-up", "eye-right-opened-up", weight=1.3), unit("eye-left-slit", "eye-right-slit")),
     "wink": Ends(unit("eye-left-closure"), {}),
     "face_width": replace(opposite((0.6, "head/head-scale-horiz")), outer=True, above=True),
@@ -236,6 +245,22 @@ def _rounded(moved: Array) -> Array:
     return np.where(least, moved, round_)
 
 
+def _in_one_piece(moved: Array) -> Array:
+    """The motion ``[K, 3]`` of brows that sink, with upper and lower rims that move alike (``BROW_BEND``)."""
+    moved = moved.copy()
+    for upper, lower, forehead in BROW_BANDS:
+        parts = (moved[list(upper)] + moved[list(lower)]) / 2
+        mean = parts.mean(0)
+        band = BROW_SINK * (mean + BROW_BEND * (parts - mean))
+        band[:, 0] = BROW_SINK * parts[:, 0] / 2
+        moved[list(upper)] = moved[list(lower)] = band
+        moved[list(forehead), 1] = np.maximum(moved[list(forehead), 1], ABOVE * band[:, 1])
+    inner = np.mean([moved[upper[-1], 1] for upper, *_ in BROW_BANDS])
+    for number, share in GLABELLA.items():
+        moved[number, 1] = min(moved[number, 1], share * inner)
+    return moved
+
+
 def _step(x: Array, low: float, high: float) -> Array:
     """0 below ``low``, 1 above ``high``, a cubic between them."""
     share = np.clip((x - low) / (high - low), 0, 1)
@@ -262,6 +287,7 @@ def motions(names: Iterable[str]) -> dict[str, torch.Tensor]:
             low = surface.mirrored(high)
         else:  # both halves of the face alike
             high, low = ((moved + surface.mirrored(moved)) / 2 for moved in (high, low))
+        low = _in_one_piece(low) if ends.brows else low
         out |= {f"{name}.high": high, f"{name}.low": low}
     return {name: torch.from_numpy(value).to(torch.float16) for name, value in out.items()}
 

@@ -7,7 +7,6 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ...generator import Synthesized, TriPlaneGenerator
 from ...generator.gated import MovedPlanes, Planes
@@ -17,6 +16,7 @@ from ...geometry.volume import box_points
 from .chart import FaceChart, face_chart
 from .colours import COLOURS, Colouring
 from .face_maps import face_maps
+from .fields import at
 from .fit import FaceSurface, face_surface, shipped_motions
 from .hair import DIRECTIONS as HAIR
 from .hair import hair_field, hair_share
@@ -25,6 +25,8 @@ from .parts import head_parts
 
 AROUND = (-100, -50, 50, 100, 180)
 """Yaws, degrees, of the views beside the frontal one in which a head's hair and skin are read."""
+STILL = 1e-5
+"""World units: where a head moves less, its density stays as it is."""
 
 
 class Editor:
@@ -97,9 +99,11 @@ class Editor:
             return self._planes, self._grid
         planes = MovedPlanes(self._planes, motion, None if motion.between is None else self._opened[0])
         half, size = self._generator.config.box_warp / 2, self._grid.shape[-1]
-        grid = F.grid_sample(self._grid, motion.pull_back_box(size)[None] / half, padding_mode="border", align_corners=True)
+        shift, points = motion.box_shift(size), box_points(size, 2 * half, self._grid.device)
+        grid, moves = self._grid.clone(), shift.abs().amax(0) > STILL
+        grid[0, 0, moves] = at(self._grid, (points[moves] + shift[:, moves].T) / half)[:, 0]
         if planes.inside is not None:
-            points = box_points(size, 2 * half, self._grid.device).reshape(1, -1, 3)
+            points = points.reshape(1, -1, 3)
             between = motion.from_inside(points)[0, :, 0] > 0
             grid.flatten()[between] = self._generator.query(planes, points[:, between])[0][0]
         return planes, grid

@@ -36,7 +36,7 @@ class FaceMaps:
 
     def age_at(self, points: Tensor, size: int) -> Tensor:
         """``[1, 1, size, size]`` of ``aged`` at ``points [1, h, w, 3]``."""
-        found = self.chart.at(torch.cat([self.uv, self.chart.inner], 1), points).permute(0, 3, 1, 2)
+        found = self.chart.at(torch.cat([self.uv, self.chart.inner], 1), points).permute(0, 3, 1, 2).contiguous()
         uv, inner = resized(found, size).split((2, 1), 1)
         return sample_image(self.aged, uv.permute(0, 2, 3, 1)) * inner
 
@@ -44,7 +44,7 @@ class FaceMaps:
         """``[1, 3, h, w]`` at ``points [1, h, w, 3]`` near the face."""
         found = self.chart.at(torch.cat([self.maps, self.chart.places[None, None, ..., 2]], 1), points)
         near = smooth_step(points[..., 2:] - found[..., 3:], -DEPTHS[0], -DEPTHS[1])
-        return (found[..., :3] * near).permute(0, 3, 1, 2)
+        return (found[..., :3] * near).permute(0, 3, 1, 2).contiguous()
 
 
 @torch.no_grad()

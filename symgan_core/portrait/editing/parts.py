@@ -52,7 +52,7 @@ class Parts:
     def at(self, points: Tensor, colours: Tensor) -> Tensor:
         """``[1, 2, H, W]``: shares of hair and skin at ``points [1, h, w, 3]``, of the size of ``colours [1, 3, H, W]`` in [0, 1]."""
         prior = at(self.volume, points / self.half_box)[0].permute(2, 0, 1)[None]
-        prior = resized(prior.clamp(1e-4, 1), colours.shape[-1])
+        prior = resized(prior.clamp(1e-4, 1).contiguous(), colours.shape[-1])  # channel by channel, all that follows is faster
         seen = _features(colours)
         odds = torch.zeros_like(prior)
         for number, known in enumerate(self.colours):
