@@ -140,7 +140,7 @@ def test_photo_depth_origins_and_mesh_are_shown(page) -> None:
     choose(page, "kind", "GLB")
     page.click("#make-file")
     page.wait_for_selector("#mesh canvas", timeout=180_000)
-    page.locator("#files", has_text="head.glb").wait_for(timeout=30_000)
+    page.locator("#files", has_text=".glb").wait_for(timeout=30_000)
 
 
 def test_stop_keeps_the_best_so_far(page, astronaut, tmp_path) -> None:
