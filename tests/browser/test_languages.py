@@ -27,12 +27,13 @@ def test_all_that_is_said_is_in_the_language_of_the_browser(browser, server: Ser
     assert said["DROP"] in page.inner_text("#photo") and page.inner_text(".sv-hint") == said["HINT"]
     for element, key in (("go", "GO"), ("undo", "UNDO"), ("reset-all", "RESET"), ("share", "SHARE"), ("refilm", "NEW_VIDEO")):
         assert page.inner_text(f"#{element}") == said[key]
-    assert page.input_value("#preset input") == said["PRESETS"]["fast"] and page.inner_text("#compare").strip() == said["COMPARE"]
+    assert page.input_value("#preset input") == said["PRESETS"]["fast"] and said["MODES"]["origins"] in page.inner_text("#mode")
     assert page.inner_text("#expression-wink") == said["EXPRESSIONS"]["wink"]
     assert page.inner_text("#reset-expression") == said["RESETS"]["expression"]
     for text in said["DIRECTIONS"]["smile"].values():
         assert text in page.inner_text("#edit-smile")
     assert page.locator(".sv-canvas").get_attribute("aria-label") == said["TURN_BY_KEYS"]
+    assert page.locator(".sv-legend").text_content() == "".join(said["LEGEND"].values())
     assert "__i18n__" not in page.inner_text("body")
     page.locator("#gallery button", has_text=said["EXAMPLES"]["noor"]).click()
     page.locator("#status .sg-done", has_text=said["EXAMPLES"]["noor"]).wait_for(timeout=30_000)
