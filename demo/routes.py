@@ -84,12 +84,13 @@ class Cards:
             if message.get("more_body"):
                 return
             body = b"".join(parts)
-            headers = dict(start["headers"])
-            if start["status"] == 200 and headers.get(b"content-type", b"").startswith(b"text/html"):
+            headers = list(start["headers"])
+            if start["status"] == 200 and dict(headers).get(b"content-type", b"").startswith(b"text/html"):
                 card = await run_in_threadpool(self.card, Request(scope))
                 body = with_card(body.decode(), card).encode()
-                headers[b"content-length"] = str(len(body)).encode()
-            await send(start | {"headers": list(headers.items())})
+                headers = [(name, value) for name, value in headers if name != b"content-length"]
+                headers.append((b"content-length", str(len(body)).encode()))
+            await send(start | {"headers": headers})
             await send({"type": "http.response.body", "body": body})
 
         await self.app(scope, receive, rewritten)

@@ -62,7 +62,7 @@ def new_frame(page, old: str, timeout: float = 60) -> str:
 
 def still(page, old: str = "", timeout: float = 60) -> str:
     """Wait for a fresh picture from the server."""
-    fresh = "old => { const f = document.querySelector('.sv-canvas').dataset.frame || ''; return f.startsWith('still') && f !== old }"
+    fresh = "old => { const f = document.querySelector('.sv-canvas')?.dataset.frame || ''; return f.startsWith('still') && f !== old }"
     page.wait_for_function(fresh, arg=old, timeout=timeout * 1000)
     return frame(page)
 

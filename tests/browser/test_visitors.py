@@ -6,7 +6,7 @@ from PIL import Image
 
 from demo.gallery import list_examples
 
-from .driving import Server, at_rest, frame, slide, still, turning
+from .driving import Server, at_rest, frame, slide, still
 
 STAGE = """() => { const c = document.querySelector('.sv-canvas'); const o = new OffscreenCanvas(64, 64).getContext('2d');
 o.drawImage(c, 0, 0, 64, 64); return [...o.getImageData(0, 0, 64, 64).data]; }"""
@@ -28,9 +28,10 @@ def test_eight_visitors_at_once_keep_their_own_heads(browser, server: Server) ->
     assert len(examples) == 8
     pages = []
     for example in examples:
-        page = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-US").new_page()
+        # Without motion: eight heads that turn are more than one machine can draw.
+        page = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-US", reduced_motion="reduce").new_page()
         page.goto(server.url)
-        turning(page)
+        still(page, timeout=180)
         page.set_input_files("#photo input[type=file]", str(example.photo))
         pages.append(page)
     for page in pages:
@@ -55,8 +56,7 @@ def test_eight_visitors_at_once_keep_their_own_heads(browser, server: Server) ->
         page.click("#mode >> text=Photo")
         page.wait_for_selector(".sv-photo:not([hidden])", timeout=60_000)
         page.click("#mode >> text=Head")
-        turning_or_still = frame(page)
-        assert turning_or_still, "an empty stage"
+        assert frame(page), "an empty stage"
         at_rest(page)
         apart = [np.abs(stage(page) - photo)[16:48, 16:48].mean() for photo in photos]
         assert int(np.argmin(apart)) == number, f"visitor {number} sees the head of visitor {int(np.argmin(apart))}"
