@@ -99,6 +99,11 @@ class CodeReader(nn.Module):
     ``mean`` and ``scale`` standardise what goes in (``_in``) and what comes out.
     """
 
+    mean_in: Tensor
+    scale_in: Tensor
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, hidden: int = 160):
         super().__init__()
         self.net = nn.Sequential(nn.Linear(FEATURES, hidden), nn.GELU(), nn.Dropout(0.2), nn.Linear(hidden, W_DIM))
@@ -211,7 +216,7 @@ def read_twice(network: CloseNetwork, crops: Tensor) -> tuple[CloseReading, Tens
         other.angles * other.angles.new_tensor([-1, 1]),
         other.frame * other.frame.new_tensor([1, -1, -1, 1]) + other.frame.new_tensor([0, 0, 1, 0]), other.regions.flip(3))
     sure = heat[:, JAW:].flatten(2).softmax(-1).amax(-1).mean(1)
-    return CloseReading(*((a + b) / 2 for a, b in zip(plain, back, strict=True))), sum(sure.chunk(2)) / 2
+    return CloseReading(*((a + b) / 2 for a, b in zip(plain, back, strict=True))), sure.unflatten(0, (2, -1)).mean(0)
 
 
 @torch.no_grad()
@@ -223,8 +228,8 @@ def glances(image: Tensor | Pyramid, squares: Tensor) -> list[Closeup]:
         reading, sure = read_twice(network, crops)
         points, frames = points_to_photo(reading.points, part), compose_frames(part, reading.frame)
         codes, visible, kinds = network.code(describe(crops, reading)), torch.sigmoid(reading.visible), reading.regions.softmax(1)
-        seen += [Closeup(points[n].numpy(), visible[n].numpy(), *map(float, reading.angles[n]), frames[n].numpy(), kinds[n], part[n],
-                         codes[n], float(sure[n])) for n in range(len(part))]
+        seen += [Closeup(points[n].numpy(), visible[n].numpy(), yaw, pitch, frames[n].numpy(), kinds[n], part[n], codes[n], float(sure[n]))
+                 for n, (yaw, pitch) in enumerate(reading.angles.tolist())]
     return seen
 
 

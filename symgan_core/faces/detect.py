@@ -57,7 +57,7 @@ class BuiltinFaces:
         faces = read_faces(photo, torch.tensor(squares, dtype=torch.float32) / scale)
         if _surest(faces) > CONVINCING:
             return faces
-        grid = torch.tensor(grid_squares(*small.shape[:2], LARGE), dtype=torch.float32) / scale
+        grid = torch.tensor(grid_squares(small.shape[0], small.shape[1], LARGE), dtype=torch.float32) / scale
         for turn in TURNS:
             others = read_faces(photo, turned(grid, turn))
             faces = others if _surest(others) > _surest(faces) + MARGIN else faces
