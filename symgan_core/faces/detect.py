@@ -176,7 +176,7 @@ def _read_around(image: Pyramid, squares: Tensor) -> list[tuple[Tensor, float]]:
 def _read(image: Pyramid, squares: Tensor) -> FaceReading:
     """What the first network says of squares ``[N, 4]``."""
     network = load_face_network()
-    readings = [network(cut_squares(image, part, INPUT)) for part in squares.split(BATCH)]
+    readings = [network.without_mask(cut_squares(image, part, INPUT)) for part in squares.split(BATCH)]
     return FaceReading(*(torch.cat(parts) for parts in zip(*readings, strict=True)))
 
 
