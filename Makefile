@@ -41,7 +41,8 @@ $(BIN)/python:
 # torch and torchvision are chosen together, so that their builds match; pip then leaves them alone.
 $(VENV)/.torch: requirements.txt | $(BIN)/python
 	grep '^torch' requirements.txt > $(VENV)/torch.txt
-	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet --retries 1 --extra-index-url $(TORCH_INDEX) -r $(VENV)/torch.txt)
+	$(if $(TORCH_INDEX),@echo "PyTorch from $(TORCH_INDEX); make TORCH_INDEX= takes PyPI's")
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install -qq --retries 1 --extra-index-url $(TORCH_INDEX) -r $(VENV)/torch.txt)
 	touch $@
 
 $(VENV)/.demo: requirements.txt pyproject.toml $(VENV)/.torch
