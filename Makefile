@@ -1,44 +1,57 @@
-# make demo · make test · make test-all · make invert PHOTO=me.jpg · make bench · make lint
+# make demo · make test · make test-all · make invert PHOTO=me.jpg · make bench · make lint · make wheel
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
 
-.PHONY: demo test test-all invert bench lint clean
+# On Linux, PyPI's PyTorch brings 3 GB of CUDA. Without an NVIDIA driver it comes from PyTorch's CPU index, or from PyPI where that does not
+# answer. TORCH_INDEX=URL names another index (such as https://download.pytorch.org/whl/cu130); TORCH_INDEX= takes what pip is set up for.
+CUDA := $(or $(shell command -v nvidia-smi 2>/dev/null),$(wildcard /proc/driver/nvidia/version))
+TORCH_INDEX ?= $(if $(CUDA),,$(if $(filter Linux,$(shell uname -s)),https://download.pytorch.org/whl/cpu))
+
+.PHONY: demo test test-all invert bench lint wheel clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python app.py
 
-test: $(VENV)/.dev
-	$(BIN)/ruff check .
+test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(PYTEST_ARGS)
 
-test-all: $(VENV)/.dev
-	$(BIN)/ruff check .
+test-all: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 invert: $(VENV)/.demo
 	@test -n "$(PHOTO)" || { echo "Say which photo: make invert PHOTO=me.jpg" >&2; exit 2; }
-	$(BIN)/python -m symgan_core invert "$(PHOTO)" --out "$(OUT)"
+	$(BIN)/symgan invert "$(PHOTO)" --out "$(OUT)"
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+wheel: $(VENV)/.demo
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-# One resolver run takes torch, torchvision and lpips together, so that their builds match.
-$(VENV)/.demo: requirements.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -r requirements.txt
+# torch and torchvision are chosen together, so that their builds match; pip then leaves them alone.
+$(VENV)/.torch: requirements.txt | $(BIN)/python
+	grep '^torch' requirements.txt > $(VENV)/torch.txt
+	$(if $(TORCH_INDEX),@echo "PyTorch from $(TORCH_INDEX); make TORCH_INDEX= takes PyPI's")
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install -qq --retries 1 --extra-index-url $(TORCH_INDEX) -r $(VENV)/torch.txt)
 	touch $@
 
-$(VENV)/.dev: requirements.txt requirements-dev.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+$(VENV)/.demo: requirements.txt pyproject.toml $(VENV)/.torch
+	$(BIN)/python -m pip install --quiet -e '.[demo]'
+	touch $@
+
+$(VENV)/.dev: requirements.txt pyproject.toml $(VENV)/.torch
+	$(BIN)/python -m pip install --quiet -e '.[demo,train,dev]'
 	touch $@ $(VENV)/.demo
 
 clean:
-	rm -rf $(VENV) out .pytest_cache .ruff_cache
+	rm -rf $(VENV) out dist build symgan.egg-info .pytest_cache .ruff_cache

@@ -20,6 +20,7 @@ with contextlib.suppress(ImportError):  # on a Space it is there; it has to be i
     import spaces  # noqa: F401
 
 from demo import Settings, Studio, build, read_settings, texts
+from demo.gallery import EXAMPLES
 from demo.page import CSS, MEND, theme
 from demo.routes import app_options
 from demo.zero import on_zero_gpu
@@ -48,7 +49,7 @@ def main() -> None:
     page = build(studio).queue(max_size=settings.queue_size, default_concurrency_limit=2)
     page.launch(
         server_name=settings.host, server_port=settings.port, max_file_size=settings.max_upload, show_error=False,
-        allowed_paths=[str(settings.work), "examples"], css_paths=[CSS], run_history=False, footer_links=[], mcp_server=True,
+        allowed_paths=[str(settings.work), str(EXAMPLES)], css_paths=[CSS], run_history=False, footer_links=[], mcp_server=True,
         theme=theme(), i18n=texts.I18N, js=MEND.read_text(), app_kwargs=app_options(studio),
         ssr_mode=False)  # a Space may ask for Node's rendering, which would not have the tags for messengers
 

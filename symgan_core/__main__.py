@@ -1,16 +1,24 @@
-"""``python -m symgan_core``."""
+"""``python -m symgan_core``, and the installed command ``symgan``."""
+
+from __future__ import annotations
 
 import os
 import sys
 
-# Before torch is imported. GNU's OpenMP: a thread that waits spins for some ten microseconds, then sleeps. Without spinning, each parallel
-# step pays for waking the others; with more of it, all goes ten times slower beside another busy process. "passive" would forbid spinning
-# where a process has more threads than there are cores, as the page's has. Other systems' OpenMP would spin for ever if "active".
-os.environ.setdefault("OMP_WAIT_POLICY", "active" if sys.platform == "linux" else "passive")
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-
-from .cli import main
+from .cli import main as run_command
 from .memory import keep_freed_memory
 
-keep_freed_memory()
-raise SystemExit(main())
+
+def main() -> int:
+    """Set the process up for torch, which must not be imported before, and run one command; returns the exit code."""
+    # GNU's OpenMP: a thread that waits spins for some ten microseconds, then sleeps. Without spinning, each parallel step pays for waking
+    # the others; with more of it, all goes ten times slower beside another busy process. "passive" would forbid spinning where a process
+    # has more threads than there are cores, as the page's has. Other systems' OpenMP would spin for ever if "active".
+    os.environ.setdefault("OMP_WAIT_POLICY", "active" if sys.platform == "linux" else "passive")
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    keep_freed_memory()
+    return run_command()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -19,7 +19,8 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The fixed commands of the design."""
-    parser = _Parser(prog="python -m symgan_core", description="One photo of a face in, a head that can be turned out.")
+    program = "symgan" if Path(sys.argv[0]).stem == "symgan" else "python -m symgan_core"
+    parser = _Parser(prog=program, description="One photo of a face in, a head that can be turned out.")
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
 
     invert = commands.add_parser("invert", help="photo to 3D portrait")

@@ -1,9 +1,11 @@
-"""The command line as a user calls it: exit codes, one line on stderr, the files it promises."""
+"""The command line as a user calls it, installed from a wheel: exit codes, one line on stderr, the files it promises."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import imageio.v2 as imageio
@@ -19,11 +21,6 @@ from symgan_core.inversion import Portrait3D
 from symgan_core.portrait.editing import PRESETS
 
 ROOT = Path(__file__).parents[1]
-
-
-def run(*args: object) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "symgan_core", *map(str, args)], capture_output=True, text=True, cwd=ROOT,
-                          env=os.environ | {"PYTHONWARNINGS": "ignore"})
 
 
 def rendered(folder: Path, path: Path, *words: str) -> np.ndarray:
@@ -45,12 +42,52 @@ def astronaut_png(astronaut: np.ndarray, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def inverted(astronaut_png: Path, tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("inverted") / "out"
-    result = run("invert", astronaut_png, "--out", out, "--preset", "fast", "--json")
+def wheel(tmp_path_factory) -> Path:
+    """Built without a network, out of a copy: a build leaves folders behind."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    shutil.copytree(ROOT / "symgan_core", source / "symgan_core", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, source / name)
+    subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", out,
+                    source], check=True)
+    return next(out.glob("symgan-*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory) -> Path:
+    """A folder with the wheel alone in it; what it depends on is this interpreter's."""
+    folder = tmp_path_factory.mktemp("installed")
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", folder, wheel], check=True)
+    return folder
+
+
+def run(installed: Path, *args: object, cwd: Path) -> subprocess.CompletedProcess:
+    return subprocess.run([installed / "bin" / "symgan", *map(str, args)], capture_output=True, text=True, cwd=cwd,
+                          env=os.environ | {"PYTHONWARNINGS": "ignore", "PYTHONPATH": str(installed)})
+
+
+@pytest.fixture(scope="module")
+def inverted(installed: Path, astronaut_png: Path, tmp_path_factory) -> Path:
+    elsewhere = tmp_path_factory.mktemp("inverted")
+    result = run(installed, "invert", astronaut_png, "--out", "out", "--preset", "fast", "--json", cwd=elsewhere)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout.strip().splitlines()[-1])["method"] == "spi"
-    return out
+    return elsewhere / "out"
+
+
+def test_the_wheel_holds_the_core_and_its_weights_alone(wheel: Path) -> None:
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "symgan_core").rglob("*") if path.is_file()}
+    assert held == {name for name in files if "__pycache__" not in name}
+    assert wheel.stat().st_size < 100e6  # PyPI's bound
+
+
+def test_the_installed_command_is_called_symgan(installed: Path, tmp_path: Path) -> None:
+    assert run(installed, "--help", cwd=tmp_path).stdout.startswith("usage: symgan ")
+    code = "import symgan_core; print(symgan_core.__file__)"
+    used = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True,
+                          env=os.environ | {"PYTHONPATH": str(installed)}).stdout
+    assert Path(used.strip()).is_relative_to(installed)
 
 
 def test_invert_writes_all_files(inverted: Path) -> None:

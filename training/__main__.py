@@ -41,7 +41,7 @@ def main() -> None:
         if name == "train":
             command.add_argument("--adversarial", action="store_true", help="the adversarial phase: a critic of patches joins now")
             command.add_argument("--start", type=Path, help="a generator file to go on from, e.g. the shipped one; --run may be empty")
-            command.add_argument("--record", action="store_true", help="record a step as a CUDA graph (training/RUNS.md); on a GPU alone")
+            command.add_argument("--record", action="store_true", help="record a step as a CUDA graph (docs/training.md); on a GPU alone")
             command.add_argument("--batch", type=int, help="people a step, one patch each; a GPU has room for more")
             command.add_argument("--rate", type=float, help="the first learning rate; less than usual after --start")
             command.add_argument("--warp", type=Path, help="a file of `align`: where features lie, for a run that begins")

@@ -120,5 +120,5 @@ def nudged(frame: np.ndarray, roll: float = 0.0, zoom: float = 1.0, shift: tuple
 
 def to_crop(points: np.ndarray, frame: np.ndarray, resolution: int) -> np.ndarray:
     """Photo pixels ``[P, 2]`` to crop pixels."""
-    points, frame = (torch.as_tensor(np.asarray(x, np.float64))[None] for x in (points, frame))
-    return points_in_squares(points, frame)[0].numpy() * resolution
+    places, square = (torch.as_tensor(np.asarray(x, np.float64))[None] for x in (points, frame))
+    return points_in_squares(places, square)[0].numpy() * resolution

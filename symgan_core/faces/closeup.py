@@ -78,8 +78,9 @@ class CloseNetwork(nn.Module):
     def forward(self, x: Tensor) -> CloseReading:
         return self.read(x)[0]
 
-    def read(self, x: Tensor) -> tuple[CloseReading, Tensor]:
-        """The reading, and where each point may be ``[B, 68, 32, 32]`` (logits; ``places_of``)."""
+    def read(self, x: Tensor, regions: bool = True) -> tuple[CloseReading, Tensor]:
+        """The reading, and where each point may be ``[B, 68, 32, 32]`` (logits; ``places_of``). Without ``regions``, whose layers are a
+        tenth of the work, they are ``[B, 12, 0, 0]``."""
         levels = []
         for block in self.down:
             x = block(x)
@@ -90,7 +91,9 @@ class CloseNetwork(nn.Module):
         for level, across, up in zip((levels[3], levels[2], levels[1]), self.across, self.up, strict=True):
             x = up(F.interpolate(x, scale_factor=2, mode="nearest")) + across(level)
         heat = self.places(self.fine(x))
-        return CloseReading(places_of(heat), visible, angles * 45, frame * 0.5 + frame.new_tensor([1, 0, 0.5, 0.5]), self.kinds(x)), heat
+        frame = frame * 0.5 + frame.new_tensor([1, 0, 0.5, 0.5])
+        kinds = self.kinds(x) if regions else x.new_empty(len(x), len(REGIONS), 0, 0)
+        return CloseReading(places_of(heat), visible, angles * 45, frame, kinds), heat
 
 
 class CodeReader(nn.Module):
@@ -98,6 +101,11 @@ class CodeReader(nn.Module):
 
     ``mean`` and ``scale`` standardise what goes in (``_in``) and what comes out.
     """
+
+    mean_in: Tensor
+    scale_in: Tensor
+    mean: Tensor
+    scale: Tensor
 
     def __init__(self, hidden: int = 160):
         super().__init__()
@@ -201,17 +209,17 @@ class Closeup:
         return (np.arange(size) > size * (float(points_in_squares(points, square)[0, point, 1]) + more))[:, None]
 
 
-def read_twice(network: CloseNetwork, crops: Tensor) -> tuple[CloseReading, Tensor]:
+def read_twice(network: CloseNetwork, crops: Tensor, regions: bool = True) -> tuple[CloseReading, Tensor]:
     """The mean of what the network says of crops ``[B, 3, 128, 128]`` and of their mirror images, turned back; and how sure it is ``[B]``:
-    the mean chance at the peaks of its maps of eyes, brows, nose and mouth."""
-    reading, heat = network.read(torch.cat([crops, crops.flip(3)]))
+    the mean chance at the peaks of its maps of eyes, brows, nose and mouth. ``regions``: as ``CloseNetwork.read``."""
+    reading, heat = network.read(torch.cat([crops, crops.flip(3)]), regions)
     plain, other = (CloseReading(*x) for x in zip(*(part.chunk(2) for part in reading), strict=True))
     back = CloseReading(
         torch.stack([1 - other.points[..., 0], other.points[..., 1]], -1)[:, MIRRORED], other.visible[:, MIRRORED],
         other.angles * other.angles.new_tensor([-1, 1]),
         other.frame * other.frame.new_tensor([1, -1, -1, 1]) + other.frame.new_tensor([0, 0, 1, 0]), other.regions.flip(3))
     sure = heat[:, JAW:].flatten(2).softmax(-1).amax(-1).mean(1)
-    return CloseReading(*((a + b) / 2 for a, b in zip(plain, back, strict=True))), sum(sure.chunk(2)) / 2
+    return CloseReading(*((a + b) / 2 for a, b in zip(plain, back, strict=True))), sure.unflatten(0, (2, -1)).mean(0)
 
 
 @torch.no_grad()
@@ -223,8 +231,8 @@ def glances(image: Tensor | Pyramid, squares: Tensor) -> list[Closeup]:
         reading, sure = read_twice(network, crops)
         points, frames = points_to_photo(reading.points, part), compose_frames(part, reading.frame)
         codes, visible, kinds = network.code(describe(crops, reading)), torch.sigmoid(reading.visible), reading.regions.softmax(1)
-        seen += [Closeup(points[n].numpy(), visible[n].numpy(), *map(float, reading.angles[n]), frames[n].numpy(), kinds[n], part[n],
-                         codes[n], float(sure[n])) for n in range(len(part))]
+        seen += [Closeup(points[n].numpy(), visible[n].numpy(), yaw, pitch, frames[n].numpy(), kinds[n], part[n], codes[n], float(sure[n]))
+                 for n, (yaw, pitch) in enumerate(reading.angles.tolist())]
     return seen
 
 
@@ -233,7 +241,7 @@ def from_nearer(image: Tensor | Pyramid, close: Closeup) -> Closeup:
     """Its face read once more from nearer, for its points and pose, and its features once more for their points."""
     square, points = close.square[None], torch.from_numpy(close.landmarks)[None]
     face = compose_frames(square, face_squares(points_in_squares(points, square)))
-    reading, _ = read_twice(load_close_network(), cut_squares(image, face, INPUT))
+    reading, _ = read_twice(load_close_network(), cut_squares(image, face, INPUT), regions=False)
     found = finer_points(image, points_to_photo(reading.points, face)[0])
     yaw, pitch = ((one + float(other)) / 2 for one, other in zip((close.yaw, close.pitch), reading.angles[0], strict=True))
     return replace(close, landmarks=found.numpy(), visible=torch.sigmoid(reading.visible[0]).numpy(), yaw=yaw, pitch=pitch)

@@ -57,7 +57,7 @@ class BuiltinFaces:
         faces = read_faces(photo, torch.tensor(squares, dtype=torch.float32) / scale)
         if _surest(faces) > CONVINCING:
             return faces
-        grid = torch.tensor(grid_squares(*small.shape[:2], LARGE), dtype=torch.float32) / scale
+        grid = torch.tensor(grid_squares(small.shape[0], small.shape[1], LARGE), dtype=torch.float32) / scale
         for turn in TURNS:
             others = read_faces(photo, turned(grid, turn))
             faces = others if _surest(others) > _surest(faces) + MARGIN else faces
@@ -176,7 +176,7 @@ def _read_around(image: Pyramid, squares: Tensor) -> list[tuple[Tensor, float]]:
 def _read(image: Pyramid, squares: Tensor) -> FaceReading:
     """What the first network says of squares ``[N, 4]``."""
     network = load_face_network()
-    readings = [network(cut_squares(image, part, INPUT)) for part in squares.split(BATCH)]
+    readings = [network.without_mask(cut_squares(image, part, INPUT)) for part in squares.split(BATCH)]
     return FaceReading(*(torch.cat(parts) for parts in zip(*readings, strict=True)))
 
 

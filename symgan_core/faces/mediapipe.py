@@ -1,7 +1,7 @@
 """The provider ``mediapipe``, the default: MediaPipe's networks find faces, for they know real ones; our second look reads them.
 
 The detector proposes, the mesh judges, and the head whose points lie as the mesh does says where to look. Points and pose are those of the
-second look: beside hand marks they are nearer than the mesh's (``training/RUNS.md``).
+second look: beside hand marks they are nearer than the mesh's (``docs/training.md``).
 """
 
 from __future__ import annotations

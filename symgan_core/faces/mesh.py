@@ -63,9 +63,9 @@ class Mesh:
 
 def read_mesh(image: Tensor | Pyramid, square: np.ndarray, looks: int = LOOKS) -> Mesh:
     """The mesh of the face in a square ``[4]`` (a, b, x, y) of a picture ``[1, 3, H, W]`` in [-1, 1]."""
-    for _ in range(looks):
-        mesh = _read(image, square)
-        square = mesh_square(mesh.points)
+    mesh = _read(image, square)
+    for _ in range(looks - 1):
+        mesh = _read(image, mesh_square(mesh.points))
     return mesh
 
 
@@ -109,13 +109,14 @@ def fitted_head(points: np.ndarray) -> tuple[np.ndarray, float, float]:
         off = torch.view_as_real((target - scale * seen - centre) * weights.sqrt() / scale.abs()).flatten()
         return off.numpy(), torch.view_as_real(torch.stack([scale, centre])).flatten().numpy()
 
+    off, square = left(angles)
     for _ in range(STEPS):
-        off, square = left(angles)
         slope = np.stack([left(angles + step)[0] - off for step in np.eye(2)], 1)
         move = -np.linalg.lstsq(slope, off, rcond=None)[0].clip(-LONGEST, LONGEST)
         if np.abs(move).max() < CLOSE:
             break
         angles = (angles + move).clip(-FARTHEST, FARTHEST)
+        off, square = left(angles)
     return square, float(angles[0]), float(angles[1])
 
 

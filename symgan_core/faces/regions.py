@@ -39,7 +39,7 @@ def head_mask(crop: np.ndarray, coarse: np.ndarray, landmarks: np.ndarray | None
     if (labels == cv2.GC_FGD).any() or (labels == cv2.GC_PR_FGD).any():
         cv2.setRNGSeed(0)
         models = np.zeros((1, 65)), np.zeros((1, 65))
-        cv2.grabCut(np.ascontiguousarray(crop[..., ::-1]), labels, None, *models, iterations, cv2.GC_INIT_WITH_MASK)
+        cv2.grabCut(np.ascontiguousarray(crop[..., ::-1]), labels, (0, 0, 0, 0), *models, iterations, cv2.GC_INIT_WITH_MASK)
     head = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     head = cv2.morphologyEx(head, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     head = cv2.morphologyEx(head, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))

@@ -45,4 +45,4 @@ def load_session(path: Path) -> InferenceSession:
 
 def run(path: Path, picture: Tensor) -> list[np.ndarray]:
     """Outputs of the network of ``path`` for one ``picture [1, 3, S, S]``."""
-    return load_session(path).run(None, {"picture": picture.contiguous().numpy()})
+    return [np.asarray(output) for output in load_session(path).run(None, {"picture": picture.contiguous().numpy()})]

@@ -63,8 +63,8 @@ class Camera:
         Args:
             yaw, pitch: degrees, floats or ``[B]``; differentiable. ``|pitch| < 90``.
         """
-        yaw, pitch = torch.broadcast_tensors(*(torch.as_tensor(a, dtype=torch.float32).reshape(-1) for a in (yaw, pitch)))
-        yaw, pitch = torch.deg2rad(yaw), torch.deg2rad(pitch)
+        angles = torch.broadcast_tensors(*(torch.as_tensor(a, dtype=torch.float32).reshape(-1) for a in (yaw, pitch)))
+        yaw, pitch = torch.deg2rad(torch.stack(angles)).unbind()
         outward = torch.stack([yaw.sin() * pitch.cos(), pitch.sin(), yaw.cos() * pitch.cos()], -1)
         forward = -outward
         right = torch.stack([yaw.cos(), torch.zeros_like(yaw), -yaw.sin()], -1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,6 +23,14 @@ def box_mean(x: Tensor, width: int) -> Tensor:
 def mean_within(x: Tensor, mask: Tensor, width: int) -> Tensor:
     """The same over what of each square lies in ``mask [1, 1, H, W]``; where that is next to nothing, next to nothing."""
     return box_mean(x * mask, width) / box_mean(mask, width).clamp(min=LEAST_SHARE)
+
+
+@overload
+def eroded(mask: Tensor, pixels: int = 3) -> Tensor: ...
+
+
+@overload
+def eroded(mask: Tensor | None, pixels: int = 3) -> Tensor | None: ...
 
 
 def eroded(mask: Tensor | None, pixels: int = 3) -> Tensor | None:

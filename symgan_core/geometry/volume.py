@@ -74,8 +74,8 @@ def march_both(a: Samples, b: Samples, depth_range: tuple[Tensor, Tensor] | None
     depths, order = depths.sort(-1)
     weights = interval_weights(sigma.gather(-1, order), depths)
     shares = torch.empty_like(sigma).scatter(-1, order, _of_samples(weights)).split([a[0].shape[-1], b[0].shape[-1]], -1)
-    collected = sum(torch.einsum("bcms,bms->bcm", part[1], share) for part, share in zip((a, b), shares, strict=True))
-    return _composite(weights, depths, collected, depth_range, white_back)
+    from_a, from_b = (torch.einsum("bcms,bms->bcm", part[1], share) for part, share in zip((a, b), shares, strict=True))
+    return _composite(weights, depths, from_a + from_b, depth_range, white_back)
 
 
 def _of_samples(weights: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ def _model_file() -> Path | None:
 def _load_model(file: Path) -> Any:
     from insightface.model_zoo import get_model
 
-    model = get_model(str(file), providers=["CPUExecutionProvider"])
+    model: Any = get_model(str(file), providers=["CPUExecutionProvider"])
     model.prepare(ctx_id=-1)
     return model
 

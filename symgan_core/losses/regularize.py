@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -36,8 +38,8 @@ class _Variation(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: torch.autograd.function.FunctionCtx, outer: Tensor) -> Tensor:
-        return ctx.saved_tensors[0] * outer
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        return ctx.saved_tensors[0] * grad_outputs[0]
 
 
 def total_variation(x: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ class DetailPicture:
 
     def to(self, device: torch.device) -> DetailPicture:
         """The same on another device."""
-        return DetailPicture(*(x.to(device) for x in (self.image, self.mask, self.trust, self.camera)), self.fine)
+        return DetailPicture(self.image.to(device), self.mask.to(device), self.trust.to(device), self.camera.to(device), self.fine)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import RequestError
 from ..generator import Synthesized, TriPlaneGenerator
-from ..generator.gated import GatedPlanes, Planes
+from ..generator.gated import GatedPlanes, MovedPlanes, Planes
 from ..generator.model import EMPTY
 from ..geometry import Camera
 from ..geometry.volume import without_crumbs
@@ -99,9 +99,9 @@ class Portrait3D:
 
     def _pull_back(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """World points ``[..., 3]`` of this head to where they were before it was edited, and how far they were seen then, ``[..., 1]``."""
-        seen = torch.ones_like(points[..., :1])
+        seen, source = torch.ones_like(points[..., :1]), self.unedited or self
         if not self.edits:
-            return self.generator.pull_back(points, self.unedited.ws[:, 0], self.ws[:, 0]), seen
+            return self.generator.pull_back(points, source.ws[:, 0], self.ws[:, 0]), seen
         if self._motion is None:
             return points, seen
         return self._motion.pull_back(points), seen - self._motion.from_inside(points)
@@ -112,23 +112,24 @@ class Portrait3D:
         planes = self.planes()
         colours = torch.cat([self.generator.query(planes, part)[1][0, :3].T for part in points[None].split(POINTS, 1)])
         came, seen = (points, torch.ones_like(points[:, :1])) if self.unedited is None else self._pull_back(points)
+        source = self.unedited or self
         if self.pictures:
-            colours = colours + seen * (self.unedited or self).detail().at_points(came, normals) / 2
+            colours = colours + seen * source.detail().at_points(came, normals) / 2
         colours = colours.clamp(0, 1)
-        return self.unedited.editor().coloured_points(colours, came, normals, self.edits) if self.edits else colours
+        return source.editor().coloured_points(colours, came, normals, self.edits) if self.edits else colours
 
     @torch.no_grad()
     def planes(self) -> Planes:
         """``[1, 3, C, H, W]``, ``GatedPlanes`` or ``MovedPlanes``, computed once and kept."""
         if self._planes is None and self.edits:
-            editor = self.unedited.editor()
+            editor = (self.unedited or self).editor()
             self._motion = editor.motion(self.edits)
             self._planes, self._grid = editor.moved(self._motion)
         elif self._planes is None:
             planes = self.generator.planes(self.ws)
             if self.planes_offset is not None:
-                gated = self.gate is not None
-                planes = GatedPlanes(planes, self.planes_offset, self.gate) if gated else planes + self.planes_offset
+                offset, gate = self.planes_offset, self.gate
+                planes = planes + offset if gate is None else GatedPlanes(planes, offset, gate)
             self._planes = planes
             grid = self.generator.density_grid(planes)
             self._grid = None if grid is None else without_crumbs(grid, MATTER, EMPTY)
@@ -141,9 +142,15 @@ class Portrait3D:
         return self._detail
 
     def editor(self) -> Editor:
-        """What edits this head, made once and kept."""
+        """What edits this head in its own space, made once and kept.
+
+        Raises:
+            ValueError: it is an edited head, or its generator has no density grid.
+        """
         if self._editor is None:
             planes = self.planes()
+            if isinstance(planes, MovedPlanes) or self._grid is None:
+                raise ValueError("edits begin with an unedited head of a generator with a density grid")
             self._editor = Editor(self.generator, self.ws, planes, self._grid, self.render)
         return self._editor
 

@@ -34,7 +34,7 @@ class Server:
         env = ours | {"GRADIO_SERVER_PORT": str(self.port), "SYMGAN_SHARES": str(self.folder / "shares"),
                             "SYMGAN_WORK": str(self.folder / "work"), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"} | self.variables
         log = (self.folder / "server.log").open("a")
-        self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log, stderr=log)
+        self.process = subprocess.Popen([sys.executable, ROOT / "app.py"], cwd=self.folder, env=env, stdout=log, stderr=log)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         for _ in range(240):
             assert self.process.poll() is None, (self.folder / "server.log").read_text()

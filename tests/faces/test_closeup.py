@@ -9,10 +9,11 @@ import torch
 from PIL import Image
 
 from symgan_core.faces import as_tensor, choose_face, look_closer, read_photo
-from symgan_core.faces.closeup import INPUT, REGIONS, WEIGHTS, CloseNetwork, glances, load_close_network
+from symgan_core.faces.closeup import INPUT, REGIONS, WEIGHTS, CloseNetwork, glances, load_close_network, read_twice
 from symgan_core.faces.detect import BuiltinFaces, Face
 from symgan_core.faces.frames import Pyramid, compose_frames, cut_squares, relative_frame
 from symgan_core.faces.maps import MIRRORED
+from symgan_core.faces.network import load_face_network
 from symgan_core.weights import read_shipped
 
 
@@ -117,3 +118,13 @@ def test_a_mirrored_picture_is_read_as_the_mirror_image(astronaut: np.ndarray, f
     assert other.yaw == pytest.approx(-close.yaw, abs=0.05) and other.pitch == pytest.approx(close.pitch, abs=0.05)
     assert torch.allclose(other.regions.flip(2), close.regions, atol=1e-3)
     assert other.frame == pytest.approx(np.array([1, -1, -1, 1]) * close.frame + [0, 0, 512, 0], abs=0.1)
+
+
+@torch.no_grad()
+def test_layers_that_are_left_out_change_nothing_else() -> None:
+    squares, crops = torch.rand(2, 3, 96, 96) * 2 - 1, torch.rand(1, 3, INPUT, INPUT) * 2 - 1
+    whole, part = load_face_network()(squares), load_face_network().without_mask(squares)
+    assert all(torch.equal(a, b) for a, b in zip(whole[:4], part[:4], strict=True)) and part.mask.numel() == 0 < whole.mask.numel()
+    (whole, sure), (part, as_sure) = (read_twice(load_close_network(), crops, regions) for regions in (True, False))
+    assert all(torch.equal(a, b) for a, b in zip(whole[:4], part[:4], strict=True)) and torch.equal(sure, as_sure)
+    assert part.regions.numel() == 0 < whole.regions.numel()

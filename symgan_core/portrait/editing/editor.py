@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...generator import Synthesized, TriPlaneGenerator
-from ...generator.gated import MovedPlanes, Planes
+from ...generator.gated import GatedPlanes, MovedPlanes, Planes
 from ...generator.traits import traits_of
 from ...geometry import Camera
 from ...geometry.volume import box_points
@@ -37,7 +37,8 @@ class Editor:
         view: what a camera ``[1, 25]`` sees of it, with detail.
     """
 
-    def __init__(self, generator: TriPlaneGenerator, ws: Tensor, planes: Planes, grid: Tensor, view: Callable[[Tensor], Synthesized]):
+    def __init__(self, generator: TriPlaneGenerator, ws: Tensor, planes: Tensor | GatedPlanes, grid: Tensor,
+                 view: Callable[[Tensor], Synthesized]):
         self._generator, self._ws, self._planes, self._grid, self._view = generator, ws, planes, grid, view
 
     @cached_property
@@ -81,7 +82,10 @@ class Editor:
     @cached_property
     def _opened(self) -> tuple[Tensor, FaceSurface]:
         """Planes of the same head with an open mouth, as the generator has it, and its face."""
-        ws = traits_of(self._generator.config).mouth_opened(self._ws)
+        traits = traits_of(self._generator.config)
+        if traits is None:
+            raise ValueError("nobody knows which code of this generator opens a mouth")
+        ws = traits.mouth_opened(self._ws)
         planes, front = self._generator.planes(ws), self._generator.frontal_camera()
         return planes, face_surface(self._generator.view(planes, ws, front), front)
 

@@ -94,7 +94,7 @@ class Motion:
 
     def inside_mouth(self, points: Tensor) -> Tensor:
         """``points [..., 3]`` between the lips to where the open mouth has them."""
-        return points + self.face.at(self.between, points)
+        return points if self.between is None else points + self.face.at(self.between, points)
 
     @cached_property
     def _least_depth(self) -> float:
@@ -179,7 +179,8 @@ class MotionBasis:
         moved = [opening.closed() for opening in moved]
         above = self._above(here, moved)
         sides = ((lower, above[..., 0] < 1), (upper, above[..., 0] > 0))
-        came = torch.lerp(*(self._came(field, here, where & self._wanted) for field, where in sides), above)
+        from_lower, from_upper = (self._came(field, here, where & self._wanted) for field, where in sides)
+        came = torch.lerp(from_lower, from_upper, above)
         parted, steps = torch.zeros_like(here[..., 0]), mesh - self._face.mesh
         for number, (before, after) in enumerate(zip(openings, moved, strict=True)):
             if number and steps[[n for rim in OPENINGS[number] for n in rim]].abs().max() < STILL:
@@ -194,7 +195,7 @@ class MotionBasis:
             if number == 0:
                 below = torch.ones_like(below) if before.gap() * self._half < PARTED else smooth_step(below * self._half, -RIM, 0.0)
                 parted[:, columns] = below * self._soft(after, places)
-        deeper = torch.lerp(*(at(field[:, 2:], came) for field in (lower, upper)), above)
+        deeper = torch.lerp(at(lower[:, 2:], came), at(upper[:, 2:], came), above)
         depth = at(self._places[..., 2][None, None], came) + deeper
         return torch.cat([(came - here) * self._half, -deeper], -1), depth, parted
 
