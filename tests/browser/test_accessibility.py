@@ -6,7 +6,10 @@ from axe_playwright_python.sync_playwright import Axe
 from .driving import Server, at, both_sizes, open_group, turning, upload
 
 WIDTHS = [(320, 700), (390, 844), (768, 1024), (1024, 768), (1440, 900), (1920, 1080)]
-themes = pytest.mark.parametrize("theme", ["light", "dark"])
+slow = pytest.mark.slow
+themes = pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=slow)])
+LOOKS = [((1440, 900), "light"), ((390, 844), "dark"), pytest.param((1440, 900), "dark", marks=slow),
+         pytest.param((390, 844), "light", marks=slow)]
 
 SHIFTS = """new Promise(done => {
   if (!PerformanceObserver.supportedEntryTypes.includes('layout-shift')) return done(NaN);
@@ -73,8 +76,7 @@ def open_all(page) -> None:
         button.click()
 
 
-@both_sizes
-@themes
+@pytest.mark.parametrize(("page", "theme"), LOOKS, indirect=["page"])
 def test_axe_finds_nothing_serious(page, server: Server, astronaut, tmp_path, theme) -> None:
     reload(page, server, theme)
     found = findings(page, "start")

@@ -11,7 +11,7 @@ from .driving import Server, turning
 SIZES = {"de-DE": (390, 844), "ja-JP": (1440, 900)}
 
 
-@pytest.mark.parametrize("locale", SIZES)
+@pytest.mark.parametrize("locale", ["de-DE", pytest.param("ja-JP", marks=pytest.mark.slow)])
 def test_all_that_is_said_is_in_the_language_of_the_browser(browser, server: Server, locale: str) -> None:
     width, height = SIZES[locale]
     context = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
