@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+PREVIEW_EVERY = 5
+"""Steps between pictures in the event stream."""
+
 
 @dataclass(frozen=True, eq=False)
 class Event:
