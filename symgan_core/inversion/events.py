@@ -1,4 +1,4 @@
-"""What long work tells: the page, the progress bar and the tests read the same records."""
+"""What long work reports: the page, the progress bar and the tests read the same records."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Inversion:
         stage = PivotStage(self._state, self.target, method, self._perceptual, rng)
         pivot = self._timed("pivot", find_pivot(stage))
         if self._guessed:
-            shown = yield from self._timed("guess", self._first_looks(stage))
+            shown = yield from self._timed("guess", self._first_previews(stage))
             # After a head that is painted the code alone would look like a step back.
             yield from turning(pivot, *shown) if self._paints else pivot
         else:
@@ -80,8 +80,8 @@ class Inversion:
         for part in self.method.pivot.prepare:
             part.apply(stage)
 
-    def _first_looks(self, stage: PivotStage) -> Generator[Event, None, tuple[State, Tensor]]:
-        """The head as it is guessed, for somebody waits for it, and then with the photo's face; returns the latter and its planes."""
+    def _first_previews(self, stage: PivotStage) -> Generator[Event, None, tuple[State, Tensor]]:
+        """The head as the encoder has it, shown at once, and then with the photo's face; returns the latter and its planes."""
         generator, state = self._state.generator, self._state
         yield Event("guess", 1, 2, {}, views_from(THREE_SIDES, state, generator.planes(state.ws)))
         self._prepare(stage)

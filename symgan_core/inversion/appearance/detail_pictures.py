@@ -73,7 +73,7 @@ def _photo(view: Synthesized, target: Target) -> DetailPicture:
 
 
 def _inner(target: Target) -> Tensor:
-    """``[1, 1, H, W]`` in {0, 1}: the head that the photo tells of, without its rim."""
+    """``[1, 1, H, W]`` in {0, 1}: supervised pixels of the head, without its rim."""
     return eroded((target.supervised_mask > 0.9).float(), RIM)
 
 

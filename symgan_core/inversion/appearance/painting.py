@@ -97,15 +97,16 @@ def backproject_colors(generator: TriPlaneGenerator, planes: Tensor, target: Tar
     """
     if not takes_colours(generator, target):
         return
-    _agree(generator, planes, _wanted(generator, planes, target, warping, grid), offset.levels)
+    _agree(generator, planes, _surface_targets(generator, planes, target, warping, grid), offset.levels)
 
 
-def _wanted(generator: TriPlaneGenerator, planes: Tensor, target: Target, warping: PhotoWarp, grid: Tensor | None) -> SurfaceTargets:
+def _surface_targets(generator: TriPlaneGenerator, planes: Tensor, target: Target, warping: PhotoWarp,
+                     grid: Tensor | None) -> SurfaceTargets:
     """What the photo shows in the photo's colours, and what else is seen from all around as it is."""
     size, place, camera = generator.config.draft_resolution, generator.config, target.camera
     front = generator.render(planes, camera, size, grid=grid)
-    photo, told = (F.interpolate(x, (size, size), mode="area") for x in (target.image, eroded(target.supervised_mask)))
-    shown = well_seen(((told > 0.9) & (front.opacity > 0.9)).float(), front.depth, camera, warping.grazing)
+    photo, supervised = (F.interpolate(x, (size, size), mode="area") for x in (target.image, eroded(target.supervised_mask)))
+    shown = well_seen(((supervised > 0.9) & (front.opacity > 0.9)).float(), front.depth, camera, warping.grazing)
     parts = [SurfaceTargets.of_view(camera, front.depth, photo, eroded(shown, EDGE) * facing(front.depth, camera))]
     known = well_seen(target.supervised_mask, front.depth, camera, warping.grazing)
     for yaw in AROUND:
@@ -130,8 +131,8 @@ def _agree(generator: TriPlaneGenerator, planes: Tensor, wanted: SurfaceTargets,
             features = sample_planes(planes, wanted.points[None], generator.projections, generator.config.box_warp)[0]
             now, slopes = decoder.logits_and_slopes(features)
             before = now[:, :1] if before is None else before
-            off = torch.cat([before - now[:, :1], (wanted.logits - now[:, 1:]).clamp(-STEP, STEP)], 1)
-            step = torch.linalg.solve(slopes @ slopes.mT + RIDGE * torch.eye(4, device=off.device), off[..., None])
+            residual = torch.cat([before - now[:, :1], (wanted.logits - now[:, 1:]).clamp(-STEP, STEP)], 1)
+            step = torch.linalg.solve(slopes @ slopes.mT + RIDGE * torch.eye(4, device=residual.device), residual[..., None])
             change = _gathered(places, (step.mT @ slopes)[:, 0], each, share * wanted.weights, level)
             level += change
             planes = planes + enlarged(change, planes.shape)

@@ -46,16 +46,16 @@ ROUNDS = 6
 HAIR, SKIN, CLOTHES = ("hair",), ("skin", "nose", "ears", "neck"), ("clothing",)
 CLASSES = HAIR, SKIN, CLOTHES
 SURE = 0.6
-"""Least probability of such stuff."""
+"""Least probability of such a class."""
 SHADE = 0.15
 """Of the logarithm of brightness: what no photo shows may be so much darker or lighter than what it shows."""
 LITTLE = 0.01
 """A smaller share of the picture is too little to say anything."""
 SPAN = (0.1, 0.9)
-"""Quantiles of a stuff's brightness between which the line of its colours is read."""
+"""Quantiles of a class's brightness between which the line of its colours is read."""
 LEVEL = 0.02
 """Pull of that line to keeping their ratios from light to shade, as a share of the pixels'."""
-ONE_INK, INK_SIDE = 0.011, 64
+MONOCHROME, TONE_SIDE = 0.011, 64
 """A photo is in shades of one colour if its colours, as means over squares of so many to a side, are less than this away from such (root
 mean square, of 1). JPEG files of grey photos have 0, toned ones 0.01; pale people in dark clothes 0.017."""
 FLAT = 0.02
@@ -112,8 +112,8 @@ def layer_change(inputs: Tensor, change: Tensor, others: Tensor, plain: Tensor) 
 class ClassColors:
     """The colours of a photo's hair, skin or clothing, from shade to light: their logarithms are ``line [2, 3]`` over that of their mean.
 
-    ``regions`` are those of the second look that show it; beyond ``span [2]``, what is darker or lighter has the ratios of the line's end.
-    ``bright`` is the mean logarithm of its brightness in the photo.
+    ``regions`` are those of the refinement network that show it; beyond ``span [2]``, what is darker or lighter has the ratios of the
+    line's end. ``bright`` is the mean logarithm of its brightness in the photo.
     """
 
     regions: tuple[str, ...]
@@ -122,7 +122,7 @@ class ClassColors:
     bright: float
 
     def brighter(self, colours: Tensor, share: Tensor) -> float:
-        """How many times brighter ``colours [N, 3]`` in [0, 1], of which ``share [N, 1]`` are of this stuff, have to be to be as bright as
+        """How many times brighter ``colours [N, 3]`` in [0, 1], of which ``share [N, 1]`` are of this class, have to be to be as bright as
         the photo's in the mean, but for ``SHADE``. What no photo shows has what the first code had: dark hair behind grey."""
         there = share[:, 0] > SURE
         if there.float().mean() < LITTLE:
@@ -164,9 +164,9 @@ def fit_tone_curve(target: Target) -> tuple[Tensor, Tensor] | None:
     """
     if target.mask is None:
         return None
-    image, mask = (F.interpolate(x, (INK_SIDE,) * 2, mode="area") for x in (target.image / 2 + 0.5, target.mask))
+    image, mask = (F.interpolate(x, (TONE_SIDE,) * 2, mode="area") for x in (target.image / 2 + 0.5, target.mask))
     colours = image[0][:, mask[0, 0] > 0.95].T
-    if len(colours) < LITTLE * INK_SIDE**2:
+    if len(colours) < LITTLE * TONE_SIDE**2:
         return None
     logits = colours.logit(DARKEST)
     shade = logits.mean(1, keepdim=True)
@@ -177,13 +177,13 @@ def fit_tone_curve(target: Target) -> tuple[Tensor, Tensor] | None:
     gain = ((shade - middle) * (logits - mean)).mean(0) / spread
     bias = mean - gain * middle
     away = (bias + gain * shade).sigmoid() - colours.clamp(DARKEST, 1 - DARKEST)
-    return (bias, gain) if away.abs().amax(1).square().mean().sqrt() < ONE_INK else None
+    return (bias, gain) if away.abs().amax(1).square().mean().sqrt() < MONOCHROME else None
 
 
 @torch.no_grad()
-def adapt_palette(generator: TriPlaneGenerator, planes: Tensor, target: Target, stuffs: Sequence[ClassColors] = (),
+def adapt_palette(generator: TriPlaneGenerator, planes: Tensor, target: Target, classes: Sequence[ClassColors] = (),
                           grid: Tensor | None = None) -> TriPlaneGenerator:
-    """A copy whose decoder paints the head of ``planes [1, 3, C, H, W]`` in the photo's palette, its stuffs in their colours.
+    """A copy whose decoder paints the head of ``planes [1, 3, C, H, W]`` in the photo's palette, its classes in their colours.
 
     The generator itself where there is no mask, where next to nothing is seen, or where its colours go through a super-resolution.
     ``grid``: the planes' density.
@@ -207,15 +207,15 @@ def adapt_palette(generator: TriPlaneGenerator, planes: Tensor, target: Target, 
         solid = (opacity > 0.9)[0, 0]
         logits = colours[0][:, solid].T.logit(DARKEST)
         mapped = wanted = logits * gain + bias
-        for stuff, share in zip(stuffs, shares_of(colours * 2 - 1, *(s.regions for s in stuffs)), strict=True):
+        for kind, share in zip(classes, shares_of(colours * 2 - 1, *(s.regions for s in classes)), strict=True):
             share = share[0][:, solid].T
-            wanted = torch.lerp(wanted, stuff.like(mapped.sigmoid(), stuff.brighter(mapped.sigmoid(), share)).logit(DARKEST), share)
+            wanted = torch.lerp(wanted, kind.like(mapped.sigmoid(), kind.brighter(mapped.sigmoid(), share)).logit(DARKEST), share)
         others.append(hidden[0][:, solid].T)
         plain.append(wanted - logits)
     tinted = generator.copy_with_trainable(["decoder"])
     tinted.decoder.add_to_colours(*layer_change(inputs, aim - source, torch.cat(others), torch.cat(plain)))
-    if ink := fit_tone_curve(target):
-        tinted.decoder.make_monochrome(*ink)
+    if tone := fit_tone_curve(target):
+        tinted.decoder.make_monochrome(*tone)
     return tinted
 
 

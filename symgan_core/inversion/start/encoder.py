@@ -1,4 +1,4 @@
-"""Where stage 1 begins: the code that the encoder reads off the photo, once it has made up its mind."""
+"""Where stage 1 begins: the code that the encoder reads off the photo, with one haircut instead of several at once."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class EncoderStart:
 
 @torch.no_grad()
 def guess_code(target: Target, generator: TriPlaneGenerator) -> Tensor | None:
-    """``[w_dim]``: what the second look (``faces.look_closer``) takes the photo for; None where it speaks of another generator."""
+    """``[w_dim]``: what the encoder (``faces.look_closer``) takes the photo for; None where it speaks of another generator."""
     traits = traits_of(generator.config)
     if traits is None:
         return None
@@ -56,7 +56,7 @@ def resolve_attributes(w: Tensor, regions: Tensor, target: Target, generator: Tr
     """``w [w_dim]`` with one haircut instead of several at once, and without what is more likely not there than there.
 
     The encoder's answer is a mean over all that may be: half a ponytail and a quarter of glasses float beside such a head. Haircuts are
-    compared by what the second look sees in their renders: ``regions [12, S, S]`` are those of the photo.
+    compared by what the refinement network sees in their renders: ``regions [12, S, S]`` are those of the photo.
     """
     read = traits.read(w.cpu())
     found = traits.possible(read)
@@ -109,8 +109,8 @@ def without_nape_hair(ws: Tensor, traits: Traits) -> Tensor:
 
 
 def outline_differences(codes: Tensor, regions: Tensor, target: Target, generator: TriPlaneGenerator) -> Tensor:
-    """``[N]``: mean differences between what the second look sees in the heads ``codes [N, w_dim]`` and ``regions [12, S, S]``, as far as
-    it tells haircuts apart and the photo goes."""
+    """``[N]``: mean differences between what the refinement network sees in the heads ``codes [N, w_dim]`` and ``regions [12, S, S]``, as
+    far as it tells haircuts apart and the photo goes."""
     config, ws = generator.config, codes[:, None].expand(-1, generator.config.num_ws, -1)
     planes = generator.planes(ws, resolution=config.plane_resolution // PART)
     grid, cameras = generator.density_grid(planes, 2), target.camera.expand(len(codes), -1)
@@ -122,5 +122,5 @@ def outline_differences(codes: Tensor, regions: Tensor, target: Target, generato
     away = (seen - regions)[:, there].abs().mean(1)
     if target.out_of_frame is None:
         return away.mean((1, 2))
-    known = 1 - F.interpolate(target.beyond.cpu(), away.shape[1:], mode="area")[0]
+    known = 1 - F.interpolate(target.out_of_frame.cpu(), away.shape[1:], mode="area")[0]
     return (away * known).sum((1, 2)) / known.sum()

@@ -29,11 +29,11 @@ ROUNDS, STEPS = 2, 8
 OUTLIER = 0.012
 """A point that is off by more than this, in picture widths, counts less."""
 TRUST = (1e-2, 5e-3, 1e-2, 5e-3, 3e-3, 1e-2)
-"""Weight of the squared distance from the move that the second look's pose and frame ask for, beside squared distances of the points:
-either alone is wrong by half as much again as both together."""
+"""Weight of the squared distance from the camera that the refinement network's pose and frame ask for, beside squared distances of the
+points: either alone is wrong by half as much again as both together."""
 CUT_OFF = 0.1
-"""Share of the frame that lies outside of the photo, from which on the second look does not see where the frame ends, and errs by several
-percent; the mean head that is fitted to the face's mesh needs the face alone (``faces.with_fitted_head``)."""
+"""Share of the frame that lies outside of the photo, from which on the refinement network does not see where the frame ends, and errs by
+several percent; the mean head that is fitted to the face's mesh needs the face alone (``faces.with_fitted_head``)."""
 NOISE = 0.006
 """The error of a point, in picture widths; to explain one so large, a trait moves by one deviation."""
 FARTHEST = 3.5
@@ -62,7 +62,7 @@ class PoseFit(Preparation):
 
 @torch.no_grad()
 def fit_pose(generator: TriPlaneGenerator, ws: Tensor, camera: Tensor, points: FacePoints, camera_too: bool) -> tuple[Tensor, Tensor]:
-    """The move ``[6]`` of the camera, and the codes, with which the head has the points of its face where the photo has them.
+    """The change ``[6]`` of the camera, and the codes, with which the head has the points of its face where the photo has them.
 
     A wrong camera moves all points together; how they lie to each other is the face's shape and expression, and the built-in generator's
     w says how each point goes with those (``Traits.slopes``). Both are found at once, by least squares, near what was read or guessed:
@@ -71,20 +71,20 @@ def fit_pose(generator: TriPlaneGenerator, ws: Tensor, camera: Tensor, points: F
     Args:
         ws: ``[1, num_ws, w_dim]``, the same in all rows; camera: ``[1, 25]``.
         points: of the photo.
-        camera_too: False leaves it where it is (the move is zero).
+        camera_too: False leaves it where it is (the change is zero).
     """
     traits = traits_of(generator.config)
     read = read_camera_delta(points.pose, camera, points.side).to(ws) if camera_too else ws.new_zeros(6)
     trust = torch.cat([ws.new_tensor(TRUST) if camera_too else ws.new_full((6,), KNOWN), ws.new_full(points.slopes.shape[2:], NOISE**2)])
-    move, moved = read.clone(), ws
+    delta, moved = read.clone(), ws
     for _ in range(ROUNDS):
-        points.find(moved, adjusted_camera(camera, move))
+        points.find(moved, adjusted_camera(camera, delta))
         home = torch.cat([read, (ws - moved)[0, 0, points.moving]])
-        fitted = _fit(points, camera, move, home, trust)
-        move = fitted[:6] if camera_too else move
+        fitted = _fit(points, camera, delta, home, trust)
+        delta = fitted[:6] if camera_too else delta
         if traits is not None:
             moved = _within(moved[0, 0], fitted[6:], generator, traits).expand_as(ws)
-    return move, moved
+    return delta, moved
 
 
 class FacePoints:
@@ -112,26 +112,26 @@ class FacePoints:
 
     @torch.no_grad()
     def find(self, ws: Tensor, camera: Tensor) -> None:
-        """Render the head, and read its points there: ``off`` counts from here."""
+        """Render the head, and read its points there: ``residual`` counts from here."""
         out = draft(self._generator, ws, camera)
         found, seen = (x.to(ws.device) for x in _points(look_closer(out.image.clamp(-1, 1).cpu()), out.image.shape[-1]))
         self._places = sample_image(unproject(out.image_depth, camera).permute(0, 3, 1, 2), found[None, None])[0, :, 0].T
         self._weights, self._home = self._shown * seen, ws[0, 0, self.moving]
 
-    def off(self, change: Tensor, camera: Tensor) -> Tensor:
+    def residual(self, change: Tensor, camera: Tensor) -> Tensor:
         """``[P, 2]``, picture widths: how far the points are from where the photo has them, with ``change [T]`` of the moving numbers."""
         return project((self._places + self.slopes @ change)[None], camera)[0][0] - self._wanted
 
-    def weights(self, off: Tensor) -> Tensor:
-        """``[P]``: how far a point counts that is so far ``off [P, 2]``: outliers are held back (Cauchy's weights)."""
-        return self._weights / (1 + (off.detach().norm(dim=1) / OUTLIER).square())
+    def weights(self, residual: Tensor) -> Tensor:
+        """``[P]``: how far a point counts that is so far away, ``residual [P, 2]``: outliers are held back (Cauchy's weights)."""
+        return self._weights / (1 + (residual.detach().norm(dim=1) / OUTLIER).square())
 
     def difference(self, ws: Tensor, camera: Tensor) -> Tensor:
         """Mean distance of the points of ``ws [1, num_ws, w_dim]`` seen from ``camera [1, 25]``, in picture widths; distances within the
         error of a reading hardly count."""
-        off = self.off(ws[0, 0, self.moving] - self._home, camera)
-        weights = self.weights(off)
-        return (off.square().sum(1).add(NOISE**2).sqrt() * weights).sum() / weights.sum().clamp(min=1e-6)
+        residual = self.residual(ws[0, 0, self.moving] - self._home, camera)
+        weights = self.weights(residual)
+        return (residual.square().sum(1).add(NOISE**2).sqrt() * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
 def _points(close: Closeup, side: int) -> tuple[Tensor, Tensor]:
@@ -139,19 +139,19 @@ def _points(close: Closeup, side: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(close.landmarks[FACE] / side).float(), torch.from_numpy(close.visible[FACE]).float()
 
 
-def _fit(points: FacePoints, camera: Tensor, move: Tensor, home: Tensor, trust: Tensor) -> Tensor:
-    """``[6 + T]``: the move, and the change of T numbers of w, with which the points are where they are wanted: least squares, with
+def _fit(points: FacePoints, camera: Tensor, delta: Tensor, home: Tensor, trust: Tensor) -> Tensor:
+    """``[6 + T]``: the changes of the camera and of T numbers of w, with which the points are where they are wanted: least squares, with
     ``trust`` in ``home``, both ``[6 + T]``."""
-    def off(at: Tensor) -> Tensor:
-        return points.off(at[6:], adjusted_camera(camera, at[:6]))
+    def residual(at: Tensor) -> Tensor:
+        return points.residual(at[6:], adjusted_camera(camera, at[:6]))
 
-    at = torch.cat([move, move.new_zeros(len(home) - 6)])
+    at = torch.cat([delta, delta.new_zeros(len(home) - 6)])
     for _ in range(STEPS):
-        left = off(at)
-        slope = torch.autograd.functional.jacobian(off, at, vectorize=True)
+        left = residual(at)
+        slope = torch.autograd.functional.jacobian(residual, at, vectorize=True)
         pull = (points.weights(left)[:, None, None] * slope).flatten(0, 1).T
         at = at - torch.linalg.solve(pull @ slope.flatten(0, 1) + torch.diag(trust), pull @ left.flatten() + trust * (at - home))
-        at[:6] = at[:6].clamp(-2, 2)  # within its limits a move has a gradient
+        at[:6] = at[:6].clamp(-2, 2)  # within its limits a change has a gradient
     return at
 
 

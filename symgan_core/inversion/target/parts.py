@@ -33,7 +33,7 @@ class PartsShown:
 
 @torch.no_grad()
 def parts_shown(generator: TriPlaneGenerator, ws: Tensor, camera: Tensor) -> PartsShown:
-    """As the second look sees them in a draft of the head ``ws [1, num_ws, w_dim]`` from ``camera [1, 25]``."""
+    """As the refinement network sees them in a draft of the head ``ws [1, num_ws, w_dim]`` from ``camera [1, 25]``."""
     shown = draft(generator, ws, camera)
     shares = shares_of(shown.image, ("hair",), ("neck", "clothing"), SKIN)
     solid = (shown.image_opacity > 0.9).float()

@@ -23,7 +23,7 @@ GRAZING = 0.3
 TURNED_AWAY = 0.42
 """Cosine between surface and sight below which another class is not painted."""
 SHADED = 0.01
-"""Along a body the head is in its shade, or the reading of its edge is off, for so many picture widths."""
+"""Along a body the head is in its shade, or its edge is read wrong, for so many picture widths."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Target:
         mask: ``[1, 1, H, W]`` in [0, 1]: the head, or None.
         camera: ``[1, 25]``.
         white_background: the generator leaves the background empty, so that its opacity has to be the mask.
-        body: ``[1, 1, H, W]`` in [0, 1]: which of the mask is neck, shoulders or clothing, or None if nobody knows.
+        body: ``[1, 1, H, W]`` in [0, 1]: which of the mask is neck, shoulders or clothing, or None where it is not known.
         hair_candidates: ``[1, 1, H, W]`` in [0, 1]: what hangs beside face and neck, as hair does, or None.
         occluder_mask: ``[1, 1, H, W]`` in {0, 1}: where the photo shows something else than the generator's surface there: not to be
             painted on that. None: nowhere.
@@ -196,6 +196,6 @@ def fill_from_render(image: Tensor, mask: Tensor | None, drawn: Tensor, opacity:
 
 
 def to_preview(out: Synthesized, generator: TriPlaneGenerator) -> np.ndarray:
-    """uint8 ``[H, W, 3]`` of the image's full size, however coarse the look was."""
+    """uint8 ``[H, W, 3]`` of the image's full size, however coarse the render was."""
     size = (generator.config.image_resolution,) * 2
     return to_uint8(F.interpolate(out.image.detach(), size, mode="bilinear", align_corners=False))

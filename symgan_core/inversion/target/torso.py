@@ -20,7 +20,7 @@ class ClipTorso:
 
     @torch.no_grad()
     def masked(self, target: Target, state: State) -> Target:
-        """The photo without them; itself where nobody knows what of it is body."""
+        """The photo without them; itself where it is not known what of it is body."""
         if not target.has_body_mask:
             return target
         parts = parts_shown(state.generator, state.ws, state.camera)

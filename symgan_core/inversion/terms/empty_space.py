@@ -1,4 +1,4 @@
-"""Behind the head, where no photo looks: what is empty at first stays empty."""
+"""Behind the head, which no photo shows: what is empty at first stays empty."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class EmptySpace(Term):
     every: int = 3
 
     def start(self, stage: PivotStage) -> Loss | None:
-        """None where no haircut is kept: then the first code's hair is nobody's."""
+        """None where no haircut is kept."""
         if not stage.haircut_kept:
             return None
         ws = without_nape_hair(stage.state.ws, traits_of(stage.generator.config))

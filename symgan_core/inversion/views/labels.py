@@ -24,7 +24,6 @@ class Label:
     image: Tensor
     trust: Tensor
     camera: Tensor
-    mirrored: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +37,7 @@ class MirrorEvidence:
 
     @property
     def rejected_share(self) -> float | None:
-        """Share of the comparable pixels that disagree; None where nobody looked."""
+        """Share of the comparable pixels that disagree; None where no conflicts are looked for."""
         return None if self.conflict is None else float(self.conflict.sum() / self.compared.sum().clamp(min=1))
 
 
@@ -47,7 +46,7 @@ def neighbour_label(generator: TriPlaneGenerator, planes: Tensor, target: Target
                     warping: PhotoWarp, filling: Tensor | None = None, grid: Tensor | None = None) -> Label:
     """The photo as ``camera`` would see it (SPI: neighbours). ``depth [1, 1, R, R]`` is the photo's view's, ``grid`` the planes' density.
 
-    ``filling [1, 3, H, W]``: what is to be seen there where the photo sees nothing (HFGI3D); by default nobody asks.
+    ``filling [1, 3, H, W]``: what is to be seen there where the photo sees nothing (HFGI3D); by default those pixels are not trusted.
     """
     seen = generator.render(planes, camera, generator.config.draft_resolution, grid=grid)
     well = well_seen(eroded(target.supervised_mask), depth, target.camera, warping.grazing)
@@ -80,7 +79,7 @@ def mirror_label(generator: TriPlaneGenerator, planes: Tensor, target: Target, d
     image = warp.image
     if evidence.light is not None:
         image = evidence.light.relit(image, camera, seen.depth)
-    return Label(image, trust, camera, mirrored=True)
+    return Label(image, trust, camera)
 
 
 @torch.no_grad()
