@@ -26,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     invert = commands.add_parser("invert", help="photo to 3D portrait")
     invert.add_argument("photo")
     invert.add_argument("--out", required=True, type=Path, help="folder to write")
-    invert.add_argument("--method", default="spi", help="spi, pti, w_plus, w, pose_opt, hfgi3d, spi_paper")
+    invert.add_argument("--method", default="spi", help="spi, pti, w_plus, w, pose_opt, hfgi3d, spi_paper, or a .py file with one")
     invert.add_argument("--preset", default="balanced", help="fast, balanced, best")
     invert.add_argument("--generator", default="builtin", help="builtin, or a converted .safetensors file")
     invert.add_argument("--face", type=int, help="which face, 0 = largest")
@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser("evaluate", help="score methods on a multi-view file, on people with people.json, or on photos")
     evaluate.add_argument("data", type=Path, help="an .npz, a folder with people.json, a photo, or a folder of photos")
-    evaluate.add_argument("--methods", nargs="+", default=["spi", "pti", "w_plus", "w"])
+    evaluate.add_argument("--methods", nargs="+", default=["spi", "pti", "w_plus", "w"], help="names, or .py files")
     evaluate.add_argument("--preset", default="balanced")
     evaluate.add_argument("--generator", default="builtin")
     evaluate.add_argument("--limit", type=int)
@@ -103,7 +103,7 @@ def _invert(args: argparse.Namespace) -> None:
     from .generator import load_generator
     from .inversion import ORIGIN_YAWS, PhotoRequest, prepare_photo, settings, start_inversion, to_uint8
 
-    settings(args.method, args.preset)  # a wrong name is said before any work
+    method = settings(_method(args.method), args.preset)  # a wrong name is said before any work
     if args.out.exists() and not args.out.is_dir():
         raise RequestError(f"'{args.out}' is a file.", "Name a folder.")
     begin = time.monotonic()
@@ -112,7 +112,7 @@ def _invert(args: argparse.Namespace) -> None:
     request = PhotoRequest(args.face, args.yaw, args.pitch)
     provider = load_provider()
     crop = prepare_photo(photo, generator, request, provider)
-    inversion = start_inversion(crop, generator, args.method, args.preset, args.seed, request, args.generator)
+    inversion = start_inversion(crop, generator, method, args.preset, args.seed, request, args.generator)
     intake = time.monotonic() - begin
     bar = _Bar()
     for event in inversion:
@@ -126,12 +126,19 @@ def _invert(args: argparse.Namespace) -> None:
     reconstruction = to_uint8(portrait.render(portrait.camera).image)
     Image.fromarray(reconstruction).save(args.out / "reconstruction.png")
     Image.fromarray(inversion.target.input_picture(reconstruction.shape[0])).save(args.out / "input.png")
-    maps, _ = inversion.origins()
+    maps, portrait.report["origins"] = inversion.origins()
     views = [to_uint8(portrait.render(yaw=yaw).image) for yaw in ORIGIN_YAWS]
     Image.fromarray(origins_picture(views, maps)).save(args.out / "origins.png")
     portrait.save(args.out)
     bar.close()
     print(json.dumps(portrait.report) if args.json else f"Wrote {args.out / 'orbit.mp4'} and its portrait.")
+
+
+def _method(name: str) -> str:
+    """The name of a method, that of a file (``my_method.py``) being the one that it registers."""
+    from .inversion import load_method
+
+    return load_method(name) if name.endswith(".py") else name
 
 
 def _render(args: argparse.Namespace) -> None:
@@ -184,7 +191,8 @@ def _evaluate(args: argparse.Namespace) -> None:
         else:  # a log
             print(f"{method}: {name} ({done + 1} of {total})", file=sys.stderr)
 
-    result = evaluate(args.data, args.methods, generator, args.preset, args.limit, args.out, args.seeds, progress)
+    methods = [_method(name) for name in args.methods]
+    result = evaluate(args.data, methods, generator, args.preset, args.limit, args.out, args.seeds, progress)
     bar.close()
     columns = (("input", "psnr"), ("input", "lpips"), ("novel", "psnr"), ("novel", "lpips"), ("novel", "haarpsi"), ("hidden", "haarpsi"),
                ("novel", "depth_l1"), ("turned", "psnr"), ("turned", "haarpsi"), ("real", "lpips_face"), ("real", "points"),

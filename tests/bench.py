@@ -91,7 +91,7 @@ def viewing(generator: TriPlaneGenerator, ws: torch.Tensor, camera: torch.Tensor
     if generator.superresolution is not None:
         pieces["of it: super-resolution"] = lambda: generator.super_resolve(rendered, ws)
         if half_precision_pays(generator.device):
-            fast = generator.with_own(())
+            fast = generator.copy_with_trainable(())
             fast.half_precision = True
             pieces["orbit frame, half precision"] = lambda: fast.view(planes, ws, camera, grid=grid)
     return pieces

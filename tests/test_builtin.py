@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import make_target, to_uint8
-from symgan_core.inversion.guess import guess_code
+from symgan_core.inversion.start.encoder import guess_code
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from symgan_core.evaluation import depth_along_rays, picture_metrics, read_multi
 from symgan_core.generator import Synthesized, TriPlaneGenerator
 from symgan_core.geometry import Camera, warp_to_view
 from symgan_core.inversion import Target
-from symgan_core.inversion.guess import guess_code
-from symgan_core.inversion.look import AgingGrid, draft_stride, look
-from symgan_core.inversion.pivot import latent_statistics
+from symgan_core.inversion.rendering import CachedDensityGrid, Sampling, draft_stride, render_strided
+from symgan_core.inversion.start.encoder import guess_code
+from symgan_core.inversion.start.latent import latent_statistics
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def fit(generator: TriPlaneGenerator, views: Views, config: FitConfig = FitConfi
     # What all rows have in common moves on its own as well: faster where they agree.
     parts = [common.requires_grad_(), rows.requires_grad_()]
     optimizer = torch.optim.Adam(parts, config.rate, betas=(0.9, 0.99))
-    grid, stride, left = AgingGrid(generator), draft_stride(generator), []
+    grid, stride, left = CachedDensityGrid(generator), draft_stride(generator), []
     for step in range(config.steps):
         for group in optimizer.param_groups:
             group["lr"] = config.rate * min(1.0, (step + 1) / 10) * (1 - step / config.steps)
@@ -97,8 +97,8 @@ def fit(generator: TriPlaneGenerator, views: Views, config: FitConfig = FitConfi
         for _ in range(config.views):
             left = left or torch.randperm(len(views.images), generator=rng).tolist()
             one = slice(left[-1], left.pop() + 1)
-            out, (image, mask) = look(generator, planes, ws, views.cameras[one], (views.images[one], views.masks[one]), stride, rng, rng,
-                                      generator.config.draft_samples, density)
+            sampling = Sampling(stride, rng, rng, generator.config.draft_samples, density)
+            out, (image, mask) = render_strided(generator, planes, ws, views.cameras[one], (views.images[one], views.masks[one]), sampling)
             loss = loss + view_loss(out, image, mask) / config.views
         optimizer.zero_grad()
         loss.backward()

@@ -2,29 +2,71 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 
-from ..inversion import InversionConfig, settings
+from ..inversion import Method, Pivot, Tuning, settings
 
-PIVOT = {"points_weight": 0.0, "points_first": False, "mirror": False, "match_light": False, "keep_haircut": False, "void_weight": 0.0,
-         "prior_weight": 0.0}
-TUNING = {"gated": False, "clip_torso": False, "painted": False, "palette": False, "neighbours": False, "mirrored": False,
-          "conflict_filter": False, "match_light": False, "depth": False, "grazing": 0.0, "smooth_weight": 0.0, "rim": 0}
-"""The switches of stage 1 and of stage 2, and what turns each off."""
+SWITCHES = {
+    "MirroredView": {"match_light": False}, "TunedPhoto": {"edge": 0}, "OptimizePlanes": {"gate": None},
+}
+"""Parts of parts, and what turns each off."""
+KEPT = ("Photo", "TunedPhoto")
+"""Without the photo a stage has nothing to learn."""
 
 
-def ablation_variants(preset: str = "balanced", method: str = "spi") -> dict[str, InversionConfig]:
-    """Settings for ``evaluate``: the method as it is, under its own name, and without each of its parts in turn (``without-pivot.mirror``).
-    Parts that it does not have are left out. Raises RequestError for unknown names."""
-    base = settings(method, preset)
-    variants = {method: base}
-    if base.detail:
-        variants["without-detail"] = replace(base, detail=False)
-    for stage, switches in (("pivot", PIVOT), ("tuning", TUNING)):
-        part = getattr(base, stage)
-        if not part.steps:
-            continue
-        for name, off in switches.items():
-            if getattr(part, name) != off:
-                variants[f"without-{stage}.{name}"] = replace(base, **{stage: replace(part, **{name: off})})
+def ablation_variants(preset: str = "balanced", method: str = "spi") -> dict[str, Method]:
+    """Methods for ``evaluate``: the method as it is, under its own name, and without each of its parts in turn
+    (``without-pivot.mirrored_view``). Raises RequestError for unknown names."""
+    whole = settings(method, preset)
+    variants = {method: whole}
+    if whole.detail:
+        variants["without-detail"] = replace(whole, detail=False)
+    for name, warp in _warps(whole):
+        variants[f"without-{name}"] = replace(whole, warp=warp)
+    for stage in ("pivot", "tuning"):
+        if getattr(whole, stage) is not None:
+            variants |= {f"without-{stage}.{name}": replace(whole, **{stage: part}) for name, part in _without(getattr(whole, stage))}
     return variants
+
+
+def _warps(method: Method) -> Iterator[tuple[str, object]]:
+    """Of the warps of the photo: grazing, mirror, and what makes mirrored pixels better."""
+    warp = method.warp
+    if method.tuning is None:
+        return
+    if warp.grazing:
+        yield "warp.grazing", replace(warp, grazing=0.0)
+    if warp.mirror is not None:
+        yield "warp.mirror", replace(warp, mirror=None)
+        if warp.mirror.conflict_threshold is not None:
+            yield "warp.conflict_threshold", replace(warp, mirror=replace(warp.mirror, conflict_threshold=None))
+        if warp.mirror.match_light:
+            yield "warp.match_light", replace(warp, mirror=replace(warp.mirror, match_light=False))
+
+
+def _without(stage: Pivot | Tuning) -> Iterator[tuple[str, Pivot | Tuning]]:
+    """A stage without each of its masks, preparations, terms and sources of pseudo views, and with each of its switches off."""
+    for group in ("masks", "prepare", "terms"):
+        parts = getattr(stage, group, ())
+        for n, part in enumerate(parts):
+            kind = type(part).__name__
+            rest, name = (parts[:n], parts[n + 1:]), _words(kind)
+
+            def changed(other: object, group: str = group, rest: tuple = rest) -> Pivot | Tuning:
+                return replace(stage, **{group: (*rest[0], *([] if other is None else [other]), *rest[1])})
+
+            if kind not in KEPT:
+                yield name, changed(None)
+            sources = getattr(part, "sources", ())
+            for k, source in enumerate(sources):
+                yield _words(type(source).__name__), changed(replace(part, sources=sources[:k] + sources[k + 1:]))
+            for field, off in SWITCHES.get(kind, {}).items():
+                if getattr(part, field) != off:
+                    yield f"{name}.{field}", changed(replace(part, **{field: off}))
+
+
+def _words(name: str) -> str:
+    """``MirroredView`` to ``mirrored_view``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

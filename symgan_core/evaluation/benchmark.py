@@ -8,7 +8,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from ..errors import RequestError
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, unproject, warp_to_view
-from ..inversion import Inversion, InversionConfig, Portrait3D, Target, face_region, make_target, settings, to_uint8
+from ..inversion import Inversion, Method, Portrait3D, Target, face_region, make_target, settings, to_uint8
 from .likeness import score_real
 from .metrics import folded, mean, mean_metrics, picture_metrics, shading_error, spread, to_side
 from .people import LIST, Person, Sittings, is_people_set, read_people, start_person
@@ -44,7 +44,7 @@ def read_multiview(path: str | Path) -> dict[str, np.ndarray]:
         raise RequestError(f"'{path}' is not a multi-view file.", f"It must be an .npz with {', '.join(FIELDS)}.") from error
 
 
-def evaluate(data: str | Path, methods: Sequence[str] | Mapping[str, InversionConfig], generator: TriPlaneGenerator,
+def evaluate(data: str | Path, methods: Sequence[str] | Mapping[str, Method], generator: TriPlaneGenerator,
              preset: str = "balanced", limit: int | None = None, out: str | Path | None = None, seeds: Sequence[int] = (0,),
              progress: Callable[[str, str, int, int], None] | None = None) -> dict[str, Any]:
     """Score methods; the given view alone is shown to them.
@@ -98,7 +98,7 @@ def evaluate(data: str | Path, methods: Sequence[str] | Mapping[str, InversionCo
     return result
 
 
-def _configs(methods: Sequence[str] | Mapping[str, InversionConfig], preset: str) -> dict[str, InversionConfig]:
+def _configs(methods: Sequence[str] | Mapping[str, Method], preset: str) -> dict[str, Method]:
     if not isinstance(methods, Mapping):
         return {method: settings(method, preset) for method in methods}
     for name in methods:
@@ -124,7 +124,7 @@ class _Case:
     """Somebody to be inverted: how to start, how to score, and what a sheet shows as true (``Sheet.truth``)."""
 
     name: str
-    start: Callable[[InversionConfig, int], Inversion]
+    start: Callable[[Method, int], Inversion]
     """With settings and a seed."""
     score: Callable[[Portrait3D, Inversion], dict[str, Any]]
     shown: Callable[[Inversion], tuple[np.ndarray, np.ndarray, int]]
@@ -146,7 +146,7 @@ def _people(arrays: dict[str, np.ndarray], generator: TriPlaneGenerator) -> list
             pictures = [to_uint8(targets(view).image) for view in range(arrays["images"].shape[1])]  # on the methods' background
             return np.stack(pictures), arrays["cameras"][index], given
 
-        def start(config: InversionConfig, seed: int) -> Inversion:
+        def start(config: Method, seed: int) -> Inversion:
             return Inversion(targets(given), generator, config, seed)
 
         return _Case(str(arrays["names"][index]), start,
@@ -192,8 +192,8 @@ def _scores(runs: dict[int, dict[str, Any]]) -> dict[str, Any]:
             "seeds": {str(seed): {"mean": one, "each": each} for (seed, each), one in zip(runs.items(), means, strict=True)}}
 
 
-def _digest(config: InversionConfig) -> str:
-    return hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()[:16]
+def _digest(config: Method) -> str:
+    return hashlib.sha256(repr(config).encode()).hexdigest()[:16]
 
 
 def _fingerprint(files: list[Path], generator: TriPlaneGenerator) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import RequestError, SymganError
 from ..faces import FaceCrop, FaceProvider, align_frame, load_provider, look_closer, read_photo
 from ..generator import TriPlaneGenerator
-from ..inversion import Inversion, InversionConfig, prepare_photo, start_inversion, to_uint8
+from ..inversion import Inversion, Method, prepare_photo, start_inversion, to_uint8
 from .metrics import to_side
 from .recognition import descriptor
 
@@ -151,7 +151,7 @@ class Sittings:
         return self._known[path]
 
 
-def start_person(given: Sitting, generator: TriPlaneGenerator, config: InversionConfig, seed: int) -> Inversion:
+def start_person(given: Sitting, generator: TriPlaneGenerator, config: Method, seed: int) -> Inversion:
     """An inversion of the given photo."""
     return start_inversion(given.crop, generator, config, seed=seed)
 

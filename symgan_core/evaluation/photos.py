@@ -9,7 +9,7 @@ from ..errors import RequestError
 from ..faces import read_photo
 from ..generator import TriPlaneGenerator
 from ..geometry import warp_to_view
-from ..inversion import Inversion, InversionConfig, Portrait3D, prepare_photo, start_inversion
+from ..inversion import Inversion, Method, Portrait3D, prepare_photo, start_inversion
 from .metrics import mean_metrics, picture_metrics
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".bmp", ".tif", ".tiff")
@@ -25,7 +25,7 @@ def find_photos(place: Path) -> list[Path]:
     return found
 
 
-def start_photo(photo: Path, generator: TriPlaneGenerator, config: InversionConfig, seed: int) -> Inversion:
+def start_photo(photo: Path, generator: TriPlaneGenerator, config: Method, seed: int) -> Inversion:
     """An inversion of a picture file. Raises PhotoError, NoFaceFound, RequestError."""
     return start_inversion(prepare_photo(read_photo(photo), generator), generator, config, seed=seed)
 

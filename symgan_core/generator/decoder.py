@@ -193,7 +193,7 @@ class Decoder(nn.Module):
         last.bias[colours] += bias / last.bias_gain
 
     @torch.no_grad()
-    def in_one_ink(self, bias: Tensor, gain: Tensor) -> None:
+    def make_monochrome(self, bias: Tensor, gain: Tensor) -> None:
         """Have each colour's logit be ``gain [3]`` times the mean of the three, and ``bias [3]`` more."""
         last, colours = self.net[2], slice(1, 4)
         last.weight[colours] = gain[:, None] * last.weight[colours].mean(0)

@@ -78,7 +78,7 @@ class TriPlaneGenerator(nn.Module):
         """Where the weights are."""
         return self.decoder.net[0].weight.device
 
-    def with_own(self, parts: Iterable[str]) -> TriPlaneGenerator:
+    def copy_with_trainable(self, parts: Iterable[str]) -> TriPlaneGenerator:
         """A copy that has its own ``parts`` ("backbone", "decoder", "superresolution"), to be changed, and shares all other weights with
         this one: many portraits fit into memory."""
         parts, twin = set(parts), copy.copy(self)

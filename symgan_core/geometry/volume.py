@@ -151,7 +151,7 @@ def dilated(volume: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def without_crumbs(volume: Tensor, level: float, empty: float, block: int = 8) -> Tensor:
+def largest_component(volume: Tensor, level: float, empty: float, block: int = 8) -> Tensor:
     """The volume ``[1, 1, D, H, W]`` with ``empty`` for all matter (above ``level``) that does not hang together with the bulk of it.
 
     The bulk is what lies in the fullest blocks, of ``block`` cells a side. What touches it, over edges and corners too, belongs to it.

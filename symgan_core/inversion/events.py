@@ -1,10 +1,13 @@
-"""What long work tells: the page, the progress bar and the tests read the same records."""
+"""What long work reports: the page, the progress bar and the tests read the same records."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 import numpy as np
+
+PREVIEW_EVERY = 5
+"""Steps between pictures in the event stream."""
 
 
 @dataclass(frozen=True, eq=False)

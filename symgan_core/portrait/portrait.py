@@ -15,7 +15,7 @@ from ..generator import Synthesized, TriPlaneGenerator
 from ..generator.gated import GatedPlanes, MovedPlanes, Planes
 from ..generator.model import EMPTY
 from ..geometry import Camera
-from ..geometry.volume import without_crumbs
+from ..geometry.volume import largest_component
 from .detail import Detail, DetailPicture
 from .editing.doors import edited
 from .editing.editor import Editor
@@ -132,7 +132,7 @@ class Portrait3D:
                 planes = planes + offset if gate is None else GatedPlanes(planes, offset, gate)
             self._planes = planes
             grid = self.generator.density_grid(planes)
-            self._grid = None if grid is None else without_crumbs(grid, MATTER, EMPTY)
+            self._grid = None if grid is None else largest_component(grid, MATTER, EMPTY)
         return self._planes
 
     def detail(self) -> Detail:

@@ -83,7 +83,7 @@ def load_portrait(folder: Path, device: str | torch.device = "auto", base: TriPl
     if meta.get("base") != source_hash(source):  # changes of weights mean nothing on other weights
         raise CheckpointError(f"'{path.name}' belongs to another version of the generator.", "Run the inversion again.")
     changes = {name.removeprefix("delta."): change for name, change in tensors.items() if name.startswith("delta.")}
-    generator = (load_generator(source, device) if base is None else base).with_own({key.split(".")[0] for key in changes})
+    generator = (load_generator(source, device) if base is None else base).copy_with_trainable({key.split(".")[0] for key in changes})
     state = generator.state_dict()
     for key, change in changes.items():
         if key not in state or state[key].shape != change.shape:

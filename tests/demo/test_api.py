@@ -24,7 +24,7 @@ from demo.gallery import EXAMPLES
 from demo.handlers import Studio
 from demo.settings import Settings
 from symgan_core.errors import PhotoError, RequestError
-from symgan_core.inversion import config
+from symgan_core.inversion import PRESETS
 
 ENDPOINTS = ["/edit", "/export", "/invert", "/render"]
 
@@ -43,7 +43,7 @@ def page(studio: Studio) -> gr.Blocks:
 @pytest.fixture(scope="module")
 def client(page: gr.Blocks, studio: Studio, tmp_path_factory) -> Iterator[Client]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(config.PRESETS, "fast", (2, 2))
+        patch.setitem(PRESETS, "fast", (2, 2))
         patch.setattr(work, "FRAMES", 8)
         _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, show_error=False, allowed_paths=[str(studio.settings.work)],
                                     mcp_server=True, run_history=False, server_name="127.0.0.1")

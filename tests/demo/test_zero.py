@@ -15,7 +15,7 @@ from demo.zero import Room, on_zero_gpu
 from symgan_core.errors import RequestError, SymganError
 from symgan_core.faces import FaceCrop, load_provider, read_photo
 from symgan_core.generator import TriPlaneGenerator, load_generator
-from symgan_core.inversion import PhotoRequest, Portrait3D, config, crop_face
+from symgan_core.inversion import PRESETS, PhotoRequest, Portrait3D, crop_face
 
 from . import spaces_standin
 
@@ -36,7 +36,7 @@ def spaces(monkeypatch):
     module = spaces_standin.make(monkeypatch)
     monkeypatch.setitem(sys.modules, "spaces", module)
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
-    monkeypatch.setitem(config.PRESETS, "fast", (2, 2))
+    monkeypatch.setitem(PRESETS, "fast", (2, 2))
     monkeypatch.setattr(work, "FRAMES", 8)
     return module
 
@@ -90,7 +90,7 @@ def test_a_photo_goes_through_the_fork(spaces, generator: TriPlaneGenerator, cro
 
 
 def test_stopping_reaches_the_fork(spaces, generator: TriPlaneGenerator, crop: FaceCrop, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setitem(config.PRESETS, "fast", (400, 400))
+    monkeypatch.setitem(PRESETS, "fast", (400, 400))
     seen = list(Room(generator, "builtin", place="cpu").invert(tmp_path, crop, "fast", PhotoRequest(0), lambda: True))
     assert seen[-1].stage == "done" and "tuning" not in {done.stage for done in seen}
     assert (tmp_path / "orbit.mp4").is_file() and not (tmp_path / zero.STOP_FILE).exists()

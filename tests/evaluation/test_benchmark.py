@@ -1,5 +1,6 @@
 import json
-from dataclasses import asdict, replace
+import re
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from symgan_core.evaluation.benchmark import read_multiview
 from symgan_core.evaluation.metrics import shading_error
 from symgan_core.generator import TriPlaneGenerator
 from symgan_core.geometry import Camera
-from symgan_core.inversion import Inversion, make_target, settings, to_uint8
-from symgan_core.inversion.config import PRESETS
+from symgan_core.inversion import Inversion, Method, make_target, settings, to_uint8
+from symgan_core.inversion.method import PRESETS
 
 SIZE = 64
 
@@ -182,25 +183,41 @@ def test_settings_of_ones_own_are_methods_too_and_changed_ones_are_run_anew(tiny
 
     other = replace(base, perceptual="gradient")
     assert run(plain=base, other=other) == {"runs": ["plain", "other"], "perceptual": ["lpips-alex", "gradient"]}
-    assert run(plain=base, other=replace(other, pivot=replace(other.pivot, noise=0.0)))["runs"] == ["other"]
+    assert run(plain=base, other=replace(other, pivot=replace(other.pivot, learning_rate=0.01)))["runs"] == ["other"]
     with pytest.raises(RequestError, match="cannot name"):
         evaluate(tmp_path / "set.npz", {"../w": base}, tiny)
+
+
+LEFT_OUT = {f"without-{part}" for part in (
+    "pivot.pose_fit", "pivot.keep_haircut", "pivot.empty_space", "pivot.mirrored_view", "pivot.landmarks", "pivot.latent_prior",
+    "tuning.clip_torso", "tuning.palette", "tuning.optimize_planes", "tuning.paint_photo", "tuning.neighbours",
+    "tuning.mirrored_neighbours", "tuning.depth_prior", "tuning.offset_smoothness")}
+
+
+def words(method: Method) -> set[str]:
+    """Names of the classes that a method is made of, but for those that are switched on and off."""
+    return set(re.findall(r"(\w+)\(", repr(method))) - {"SurfaceGate", "MirrorWarp"}
 
 
 def test_an_ablation_turns_each_part_off_in_turn(tiny: TriPlaneGenerator, monkeypatch) -> None:
     monkeypatch.setitem(PRESETS, "fast", (1, 1))
     variants = ablation_variants("fast")
-    assert variants["spi"] == settings("spi", "fast") and len(variants) == 1 + 1 + 7 + 12
-    for name, config in variants.items():
-        changed = {f"{stage}.{key}" for stage in ("pivot", "tuning") for key, value in asdict(getattr(config, stage)).items()
-                   if value != asdict(getattr(variants["spi"], stage))[key]}
-        assert changed == ({name.removeprefix("without-")} if "." in name else set())
-    assert variants["without-detail"] == replace(variants["spi"], detail=False)
-    assert len(ablation_variants("fast", "w")) < 5  # what it does not have cannot be left out
+    spi = settings("spi", "fast")
+    assert variants["spi"] == spi and len(variants) == 1 + 1 + 4 + 7 + 11
+    for name, method in variants.items():
+        changed = {field.name for field in fields(spi) if getattr(method, field.name) != getattr(spi, field.name)}
+        assert changed == ({re.match(r"without-(\w+)", name)[1]} if name != "spi" else set())
+        dropped = words(spi) - words(method)
+        assert words(method) < words(spi) or not dropped, name
+        assert len(dropped) == (1 if name in LEFT_OUT else 3 if name == "without-tuning.pseudo_views" else 0), (name, dropped)
+    assert variants["without-tuning.optimize_planes.gate"].tuning.prepare[1].gate is None
+    assert variants["without-detail"] == replace(spi, detail=False)
+    assert set(ablation_variants("fast", "w")) == {"w", "without-pivot.latent_prior"}  # what it does not have cannot be left out
     camera = Camera.orbit(30.0).vector()
     out = tiny.synthesis(tiny.mapping(torch.randn(1, 16, generator=torch.Generator().manual_seed(1)), camera), camera)
     mask = F.interpolate(out.image_opacity, (SIZE, SIZE))[0, 0].clamp(0, 1).mul(255).byte().numpy()
-    for part in ("clip_torso", "painted", "palette", "mirrored", "gated"):  # what others build on: they do without
-        config = variants[f"without-tuning.{part}"]
+    for part in ("tuning.clip_torso", "tuning.paint_photo", "tuning.palette", "warp.mirror", "tuning.optimize_planes",
+                 "tuning.optimize_planes.gate", "pivot.keep_haircut"):  # what others build on: they do without
+        config = variants[f"without-{part}"]
         portrait = Inversion(make_target(to_uint8(out.image), camera[0], mask, tiny), tiny, config).finish()
         assert portrait.report["steps"] == {"pivot": 1, "tuning": 1} and portrait.report["metrics"]["lpips"] > 0

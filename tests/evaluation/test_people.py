@@ -16,7 +16,7 @@ from symgan_core.evaluation.people import Sittings, read_people
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import Portrait3D, settings, to_uint8
-from symgan_core.inversion.config import PRESETS
+from symgan_core.inversion.method import PRESETS
 
 YAWS = {"front": 0.0, "left": 25.0}
 
@@ -219,4 +219,4 @@ def test_identity_is_a_distance_or_null() -> None:
 
 def test_a_method_of_real_photos_keeps_moving_its_camera(builtin: TriPlaneGenerator, sittings: Sittings, folder: Path) -> None:
     inversion = people.start_person(sittings.read(folder / "front.png"), builtin, settings("w", "fast"), 0)
-    assert inversion.config.pivot.optimize_camera and inversion.config.perceptual == "lpips-alex"
+    assert inversion.method.pivot.optimize_camera and inversion.method.perceptual == "lpips-alex"

@@ -160,7 +160,7 @@ def test_the_decoder_in_blocks_is_the_plain_one_in_values_and_gradients(monkeypa
 
 
 def test_a_copy_with_its_own_parts_shares_the_others(tiny: TriPlaneGenerator) -> None:
-    twin = tiny.with_own(["decoder"])
+    twin = tiny.copy_with_trainable(["decoder"])
     before = {k: v.clone() for k, v in tiny.state_dict().items()}
     for value in twin.decoder.state_dict().values():
         value += 1

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from symgan_core.geometry import Camera, camera_rays, coarse_depths, importance_depths, march
-from symgan_core.geometry.volume import interval_weights, march_both, without_crumbs
+from symgan_core.geometry.volume import interval_weights, largest_component, march_both
 
 
 def test_two_samples_by_hand() -> None:
@@ -101,8 +101,8 @@ def test_what_floats_beside_the_bulk_is_emptied_and_nothing_else() -> None:
     volume[..., 18:23, 17, 17] = 30.0  # a thin braid hangs on an edge
     volume[..., 1, 1, 1:3] = 30.0  # a crumb
     volume[..., 23, 3, 3] = 2.0  # mist that nobody sees
-    clean = without_crumbs(volume, 5.0, -1e3)
+    clean = largest_component(volume, 5.0, -1e3)
     changed = (clean != volume).nonzero()
     assert changed.tolist() == [[0, 0, 1, 1, 1], [0, 0, 1, 1, 2]] and (clean[clean != volume] == -1e3).all()
     nothing = torch.full((1, 1, 8, 8, 8), -20.0)
-    assert torch.equal(without_crumbs(nothing, 5.0, -1e3), nothing)
+    assert torch.equal(largest_component(nothing, 5.0, -1e3), nothing)

@@ -4,12 +4,14 @@ import torch
 
 from symgan_core.generator import Rendered
 from symgan_core.geometry import camera_rays
-from symgan_core.inversion.config import TuningConfig
-from symgan_core.inversion.target import Target
+from symgan_core.inversion.target.target import Target
+from symgan_core.inversion.views.warping import MirrorWarp, PhotoWarp
 from tests.conftest import TINY
 
 SIZE, RADIUS = 128, 0.2
-WITHOUT = TuningConfig(conflict_filter=False, match_light=False)
+WARP = PhotoWarp(tolerance=0.03, grazing=0.4, mirror=MirrorWarp(conflict_threshold=0.22, match_light=True))
+PLAIN = PhotoWarp(grazing=0.4, mirror=MirrorWarp(conflict_threshold=None, match_light=False))
+RELIT = PhotoWarp(grazing=0.4, mirror=MirrorWarp(conflict_threshold=None, match_light=True))
 
 
 def sphere_depth(camera: torch.Tensor, size: int = SIZE) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from symgan_core.generator import load_generator
-from symgan_core.inversion.gate import surface_gate
+from symgan_core.inversion.appearance.gate import surface_gate
 from symgan_core.portrait import DetailPicture, Portrait3D
 
 PERSON = 15

@@ -1,0 +1,106 @@
+"""The pictures whose detail a finished head shows: the photo's head, and its mirror image in the light of the other side."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...faces import shares_of
+from ...generator import Synthesized, TriPlaneGenerator
+from ...generator.gated import Planes
+from ...geometry import Camera, facing, mirror_image
+from ...geometry.images import box_mean, eroded, resized, smooth_step
+from ...geometry.warp import sample_image
+from ...portrait.detail import DetailPicture
+from ..target.target import Target
+from ..views.symmetry import compare_with_mirror
+from ..views.warping import PhotoWarp
+from .light import Light, fit_lamp
+from .mirror_alignment import mirror_field, warped
+
+RIM = 3
+"""Pixels of the target beside the head's outline that are shown near the photo's camera alone."""
+SOFT = 5
+"""Width of the soft border of what may be shown from other sides, in pixels of the target."""
+SEAM = 9
+"""Pixels over which the photo gives way to what goes on beyond its border."""
+SQUARE = (0.25, 0.45)
+"""Cosines to the surface: what the mirrored photo shows at less than the first is not used, at more than the second it is."""
+
+
+@torch.no_grad()
+def detail_pictures(generator: TriPlaneGenerator, planes: Planes, ws: Tensor, target: Target, warping: PhotoWarp,
+                    light: Light | None = None, grid: Tensor | None = None) -> tuple[DetailPicture, ...]:
+    """The photo, and its mirror image, where the method uses that and the photo is taken from one side.
+
+    Args:
+        planes: of the finished head; ``grid``: their density. ``ws [1, num_ws, w_dim]``.
+        target: at the camera that was found.
+        light: where it is known; else it is fitted to the photo.
+    """
+    if target.picture is None or target.mask is None:
+        return ()
+    grid = generator.density_grid(planes) if grid is None else grid
+    view = generator.view(planes, ws, target.camera, grid=grid)
+    depth = resized(view.image_depth, generator.config.draft_resolution)
+    photo = _photo(view, target)
+    pictures = [photo]
+    if warping.mirror is not None and target.mirror_weight > 0:
+        field = mirror_field(generator, ws, target) if target.white_background else None
+        pictures.append(_mirrored(photo, depth, target, warping, light, field))
+    return tuple(pictures)
+
+
+def _photo(view: Synthesized, target: Target) -> DetailPicture:
+    """The photo on white. Beyond its border the head goes on as the ``view`` has it, and hair as the photo's reflection."""
+    colours, mask = target.picture.split((3, 1), 1)
+    image, size = colours * mask + (1 - mask), colours.shape[-1]
+    trust = _inner(target)
+    if target.out_of_frame is not None:
+        beyond = F.interpolate(target.out_of_frame, (size, size), mode="nearest")
+        drawn, opacity = (resized(x, size) for x in (view.image, view.image_opacity))
+        if target.hair is not None:
+            place = reflected_places(target.out_of_frame)
+            known = eroded(target.hair * trust, RIM)
+            hair = sample_image(known, place) * resized(shares_of(view.image, ("hair",))[0], place.shape[1])
+            drawn = torch.lerp(drawn, warped(colours, place), resized(box_mean(hair, SOFT), size))
+            trust = torch.maximum(trust, target.out_of_frame * (hair > 0.5))
+        beyond = torch.maximum(beyond, (2 * box_mean(beyond, SEAM)).clamp(max=1))
+        image, mask = torch.lerp(image, drawn, beyond), torch.lerp(mask, opacity, beyond)
+    return DetailPicture(image, mask, box_mean(trust, SOFT), target.camera)
+
+
+def _inner(target: Target) -> Tensor:
+    """``[1, 1, H, W]`` in {0, 1}: supervised pixels of the head, without its rim."""
+    return eroded((target.supervised_mask > 0.9).float(), RIM)
+
+
+def reflected_places(beyond: Tensor) -> Tensor:
+    """``[1, H, W, 2]`` in [0, 1]: for each pixel that lies ``beyond [1, 1, H, W]`` the photo, the place that is its reflection at the
+    nearest point of the photo's border; for all others their own."""
+    from scipy.ndimage import distance_transform_edt
+
+    _, nearest = distance_transform_edt(beyond[0, 0].cpu().numpy() > 0.5, return_indices=True)
+    own = np.stack(np.indices(nearest.shape[1:]))
+    row, column = 2 * nearest - own
+    places = np.stack([(column + 0.5) / own.shape[2], (row + 0.5) / own.shape[1]], -1)
+    return torch.from_numpy(places)[None].float().to(beyond)
+
+
+def _mirrored(photo: DetailPicture, depth: Tensor, target: Target, warping: PhotoWarp, light: Light | None,
+              field: Tensor | None) -> DetailPicture:
+    """The mirrored photo in the light of the other side, where it is seen squarely.
+
+    What contradicts it, the photo itself shows: there this picture is not asked.
+    """
+    if warping.mirror.match_light and light is None:
+        light = fit_lamp(target, depth, compare_with_mirror(target, depth, warping.tolerance, warping.grazing))
+    camera = Camera.from_vector(target.camera).mirror().vector()
+    image, mask = mirror_image(photo.image), mirror_image(photo.mask)
+    if warping.mirror.match_light:
+        image = light.relit(image, camera, mirror_image(depth)) * mask + 1 - mask
+    trust = box_mean(_inner(target), SOFT) * smooth_step(resized(facing(depth, target.camera), target.image.shape[-1]), *SQUARE)
+    parts = image, mask, mirror_image(trust)
+    return DetailPicture(*(x if field is None else warped(x, field) for x in parts), camera, fine=True)

@@ -1,0 +1,1 @@
+"""Where an inversion begins: code, camera and features of the face."""

@@ -1,0 +1,1 @@
+"""What an inversion compares with: the photo, its masks, and what of it is left out."""
