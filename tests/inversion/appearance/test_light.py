@@ -134,6 +134,7 @@ def test_the_built_in_generators_lamps_change_sides(builtin: TriPlaneGenerator) 
     assert here > 0.15 and there < -0.15 and abs(here + there) < 0.1
 
 
+@pytest.mark.slow
 def test_the_dark_side_of_a_head_that_is_seen_from_the_bright_one_stays_dark(builtin: TriPlaneGenerator) -> None:
     """At a yaw at which the mirror counts; matched light loses at least a third less of it than a mirror of the
     bare photo. (About half; processors differ in the second digit after so few steps.)"""

@@ -42,6 +42,7 @@ def photo_of(w: torch.Tensor, generator: TriPlaneGenerator, yaw: float = 0.0) ->
     return make_target(to_uint8(shown.image), camera[0], (255 * mask).astype(np.uint8), generator)
 
 
+@pytest.mark.slow
 def test_the_traits_file_is_that_of_the_training() -> None:
     shipped, now = builtin_traits(), known_traits()
     assert shipped.places == now.places

@@ -125,6 +125,7 @@ def test_points_pull_camera_and_expression_to_the_photo(builtin: TriPlaneGenerat
         assert float(points.difference(ws, camera)) < float(away)
 
 
+@pytest.mark.slow
 def test_the_haircut_stays_as_it_was_guessed(builtin: TriPlaneGenerator) -> None:
     """Two steps of stage 1 with a photo of somebody else's hair."""
     camera, traits = Camera.orbit(0, 0).vector(), builtin_traits()
