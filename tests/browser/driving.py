@@ -1,5 +1,6 @@
 """Drives the page: a server as a user starts it, and what a visitor does with mouse, keys and files."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -111,8 +112,13 @@ def upload(page, astronaut, tmp_path) -> None:
 
 def pictures_in(folder: Path) -> list[Path]:
     """Files that are pictures, whatever their names."""
-    heads = (b"\x89PNG", b"RIFF", b"\xff\xd8\xff\xe0")
-    return [path for path in folder.rglob("*") if path.is_file() and path.read_bytes()[:4] in heads]
+    heads, found = (b"\x89PNG", b"RIFF", b"\xff\xd8\xff\xe0"), []
+    for parent, _, names in os.walk(folder):  # files may go while it looks
+        for path in (Path(parent, name) for name in names):
+            with contextlib.suppress(FileNotFoundError):
+                if path.read_bytes()[:4] in heads:
+                    found.append(path)
+    return found
 
 
 def none_left(folder: Path, seconds: float = 20) -> bool:
