@@ -155,6 +155,12 @@ class Page:
         views = self.studio.views(request.session_hash or "", number, background, self.edits.named(values), mode)
         return strip_value(number or "", *views) if views else gr.skip()
 
+    def slide(self, request: gr.Request, past: list[list[float]], number: str | None, pose: tuple[float, float], background: str, mode: str,
+              *values: float) -> dict[Any, Any]:
+        """Sliders have moved: the head as they have it, and their values for undo, which thus knows all that can be seen."""
+        seen = self.look(request, number, pose, background, mode, *values)
+        return {self.viewer: seen, self.past: self.remember(past, *values)}
+
     def remember(self, past: list[list[float]], *values: float) -> list[list[float]]:
         """The sliders as they are now, for undo."""
         return [*past, list(values)][-UNDO:] if not past or past[-1] != list(values) else past
@@ -237,16 +243,15 @@ class Page:
         self.viewer.turn(self.turn, poses, [self.pose, self.mode, self.viewer], **ALWAYS)
         self.viewer.strip(self.strip, poses, self.viewer, **ALWAYS)
         for slider in sliders:
-            slider.input(self.look, looks, self.viewer, **ALWAYS)
-            slider.input(self.remember, [self.past, *sliders], self.past, **ALWAYS)
+            slider.input(self.slide, [self.past, *looks], [self.viewer, self.past], **ALWAYS)
         for control in (self.background, self.mode):
             control.input(self.look, looks, self.viewer, **ALWAYS)
         self.undo.click(self.take_back, self.past, [self.past, *sliders], **LIGHT).then(self.look, looks, self.viewer, **LIGHT)
         zeros = dict.fromkeys(self.edits.sliders, 0.0)
         for button, strengths in [(self.reset, zeros), *((s.button, s.strengths) for s in self.edits.setters)]:
             some = [self.edits.sliders[name] for name in strengths]
-            done = button.click(partial(self.edits.at, strengths), None, some, **LIGHT).then(self.look, looks, self.viewer, **LIGHT)
-            done.then(self.remember, [self.past, *sliders], self.past, **LIGHT)
+            done = button.click(partial(self.edits.at, strengths), None, some, **LIGHT)
+            done.then(self.slide, [self.past, *looks], [self.viewer, self.past], **LIGHT)
         for button, work in ((self.refilm, "refilm"), (self.express, "film_expression")):
             button.click(partial(self.film, work), [self.portrait, self.background, *sliders], stage, **HEAVY)
         self.sharing.connect(self.status, self.portrait, self.edits)

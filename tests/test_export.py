@@ -120,6 +120,7 @@ def test_an_expression_is_refused_before_any_work(portrait: Portrait3D, tmp_path
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_film_of_an_expression(tmp_path) -> None:
     portrait, told = Portrait3D.load(ROOT / "examples" / "noor", "cpu"), []
     path = write_expression(portrait, tmp_path / "smile.mp4", {"smile": 2.5, "mouth_open": 1.5}, 48, lambda *done: told.append(done))

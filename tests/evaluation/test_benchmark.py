@@ -62,6 +62,7 @@ def test_evaluate_scores_every_part(tiny: TriPlaneGenerator, tmp_path) -> None:
         evaluate(tmp_path / "set.npz", ["x"], tiny)
 
 
+@pytest.mark.slow
 def test_a_cut_run_goes_on_and_a_changed_one_begins_anew(tiny: TriPlaneGenerator, tmp_path) -> None:
     write_set(tiny, tmp_path / "set.npz")
     out, runs = tmp_path / "o.json", []
