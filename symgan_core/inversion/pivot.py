@@ -8,13 +8,12 @@ from collections.abc import Generator
 import torch
 from torch import Tensor
 
-from .events import PREVIEW_EVERY, Event
+from .events import Event
 from .rendering import CachedDensityGrid
 from .start.camera import adjusted_camera
 from .state import PivotStage
-from .step import Step
-from .target.target import to_preview
-from .terms.base import add_up, start_terms
+from .step import Step, step_event
+from .terms.base import descend, start_terms
 
 CAMERA_RATE = 0.03
 """Adam rate of the camera, in shares of its limits."""
@@ -72,16 +71,9 @@ def find_pivot(stage: PivotStage) -> Generator[Event, None, None]:
         step = Step(stage, number, share, ws, stage.target.with_camera(code.camera())).with_planes(grid)
         part = 2 if share < pivot.coarse_share else 1
         step.previous, step.stride, step.resolution = out, part * step.stride, generator.config.plane_resolution // part
-        for loss in losses:
-            loss.renew(step)
-        out = step.view.out
-        found = add_up(losses, step)
-        optimizer.zero_grad()
-        sum(found.values()).backward()
-        optimizer.step()
+        found, out = descend(losses, step, optimizer), step.view.out
         state.ws, state.camera = code.found(), code.camera().detach()
-        preview = to_preview(out, generator) if number % PREVIEW_EVERY == 0 or number + 1 == pivot.steps else None
-        yield Event("pivot", number + 1, pivot.steps, {name: float(value.detach()) for name, value in found.items()}, preview)
+        yield step_event("pivot", step, pivot.steps, found)
         if any(loss.finished(step, found) for loss in losses):
             break
 

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from ..generator import Synthesized, TriPlaneGenerator
 from ..generator.gated import Planes
+from .events import PREVIEW_EVERY, Event
 from .rendering import CachedDensityGrid, Pictures, Sampling, draft_stride, render_strided
 from .state import Stage
-from .target.target import Target, fill_from_render
+from .target.target import Target, fill_from_render, to_preview
 
 
 class View(NamedTuple):
@@ -88,3 +89,10 @@ class Step:
         out, (image, mask, occluder, outside) = self.render(target.camera, (target.image, target.mask, target.occluder_mask,
                                                                             target.out_of_frame))
         return View(out, *fill_from_render(image, mask, out.image, out.image_opacity, outside), occluder)
+
+
+def step_event(stage: str, step: Step, total: int, losses: dict[str, Tensor]) -> Event:
+    """What a step that is done reports; every few steps, and at the last of ``total``, with a picture."""
+    done = step.number + 1
+    preview = to_preview(step.view.out, step.generator) if step.number % PREVIEW_EVERY == 0 or done == total else None
+    return Event(stage, done, total, {name: float(value.detach()) for name, value in losses.items()}, preview)

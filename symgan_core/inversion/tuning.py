@@ -10,12 +10,11 @@ import torch
 from torch import nn
 
 from ..generator.gated import Planes
-from .events import PREVIEW_EVERY, Event
+from .events import Event
 from .rendering import CachedDensityGrid
 from .state import TuningStage
-from .step import Step
-from .target.target import to_preview
-from .terms.base import add_up, start_terms
+from .step import Step, step_event
+from .terms.base import descend, start_terms
 
 UNTUNED = r"\.mapping\.|\.warp\.|\.canvas$"
 """Weights of the backbone that stage 2 always leaves alone: w is found already, and what the canvas could learn the offset on the planes
@@ -42,15 +41,8 @@ def tune_generator(stage: TuningStage, report: dict[str, Any]) -> Generator[Even
             step = Step(stage, number, number / tuning.steps, state.ws, stage.target).with_planes(grid, lambda: _planes(stage))
             # Without jitter the weights would fit the few places that are sampled and leave floaters between them.
             step.jitter = stage.rng
-            for loss in losses:
-                loss.renew(step)
-            out = step.view.out
-            found = add_up(losses, step)
-            optimizer.zero_grad()
-            sum(found.values()).backward()
-            optimizer.step()
-            preview = to_preview(out, generator) if number % PREVIEW_EVERY == 0 or number + 1 == tuning.steps else None
-            yield Event("tuning", number + 1, tuning.steps, {name: float(value.detach()) for name, value in found.items()}, preview)
+            found = descend(losses, step, optimizer)
+            yield step_event("tuning", step, tuning.steps, found)
             if any(loss.finished(step, found) for loss in losses):
                 break
     finally:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
+from torch.optim import Optimizer
 
 if TYPE_CHECKING:
     from ..state import Stage
@@ -66,4 +67,16 @@ def add_up(losses: Sequence[Loss], step: Step) -> dict[str, Tensor]:
     for loss in losses:
         if step.number % loss.term.every == 0:
             found |= loss.losses(step)
+    return found
+
+
+def descend(losses: Sequence[Loss], step: Step, optimizer: Optimizer) -> dict[str, Tensor]:
+    """One step of the optimiser down the sum of the losses; returns them."""
+    for loss in losses:
+        loss.renew(step)
+    _ = step.view  # rendered first, whichever term asks for it: renders share the random numbers of the run
+    found = add_up(losses, step)
+    optimizer.zero_grad()
+    sum(found.values()).backward()
+    optimizer.step()
     return found

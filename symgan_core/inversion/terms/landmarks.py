@@ -28,13 +28,11 @@ class Landmarks(Term):
 
     def start(self, stage: PivotStage) -> Loss | None:
         """None for generators in whose frame points are not read."""
-        return None if stage.landmarks is None else _Landmarks(self)
+        return None if stage.landmarks is None else Loss(self)
 
-
-class _Landmarks(Loss):
-    def losses(self, step: Step) -> dict[str, Tensor]:
+    def losses(self, step: Step, scale: float) -> dict[str, Tensor]:
         """ "points"."""
         points, camera = step.stage.landmarks, step.target.camera
-        if step.number % self.term.refresh_every == 0:
+        if step.number % self.refresh_every == 0:
             points.find(step.ws.detach(), camera.detach())
-        return {"points": self.scale * points.difference(step.ws, camera)}
+        return {"points": scale * points.difference(step.ws, camera)}
