@@ -17,14 +17,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Camera", "CheckpointError", "Inversion", "NoFaceFound", "PhotoError", "Portrait3D", "RequestError", "SymganError",
            "invert_crop", "invert_photo"]
+_HOMES = {"Camera": "geometry"} | dict.fromkeys(("Inversion", "Portrait3D", "invert_crop", "invert_photo"), "inversion")
+"""Modules of public names; all others are errors."""
 
 
 def __getattr__(name: str) -> Any:
     """A public name. Not imported before: the command line has to set up OpenMP before torch starts it."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    for home in ("errors", "geometry", "inversion"):
-        module = import_module(f".{home}", __name__)
-        if hasattr(module, name):
-            return getattr(module, name)
-    raise AttributeError(f"no part of {__name__!r} has {name!r}")
+    return getattr(import_module(f".{_HOMES.get(name, 'errors')}", __name__), name)

@@ -49,22 +49,22 @@ def _warps(method: Method) -> Iterator[tuple[str, object]]:
 def _without(stage: Pivot | Tuning) -> Iterator[tuple[str, Pivot | Tuning]]:
     """A stage without each of its masks, preparations, terms and sources of pseudo views, and with each of its switches off."""
     for group in ("masks", "prepare", "terms"):
-        parts = getattr(stage, group, ())
-        for n, part in enumerate(parts):
+        for n, part in enumerate(getattr(stage, group, ())):
             kind = type(part).__name__
-            rest, name = (parts[:n], parts[n + 1:]), _words(kind)
-
-            def changed(other: object, group: str = group, rest: tuple = rest) -> Pivot | Tuning:
-                return replace(stage, **{group: (*rest[0], *([] if other is None else [other]), *rest[1])})
-
             if kind not in KEPT:
-                yield name, changed(None)
+                yield _words(kind), _with(stage, group, n)
             sources = getattr(part, "sources", ())
             for k, source in enumerate(sources):
-                yield _words(type(source).__name__), changed(replace(part, sources=sources[:k] + sources[k + 1:]))
+                yield _words(type(source).__name__), _with(stage, group, n, replace(part, sources=sources[:k] + sources[k + 1:]))
             for field, off in SWITCHES.get(kind, {}).items():
                 if getattr(part, field) != off:
-                    yield f"{name}.{field}", changed(replace(part, **{field: off}))
+                    yield f"{_words(kind)}.{field}", _with(stage, group, n, replace(part, **{field: off}))
+
+
+def _with(stage: Pivot | Tuning, group: str, number: int, *parts: object) -> Pivot | Tuning:
+    """A stage with ``parts`` in place of the one with this number in one of its groups."""
+    old = getattr(stage, group)
+    return replace(stage, **{group: (*old[:number], *parts, *old[number + 1:])})
 
 
 def _words(name: str) -> str:
