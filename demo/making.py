@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,17 +146,14 @@ class Making(Looking):
 
     def _film(self, session: str, portrait_id: str | None, pictures: Iterable[np.ndarray], name: str, total: int = FRAMES,
               said: Texts = ENGLISH) -> Iterator[Shown]:
-        try:
-            with self.line.stand(self.pace.seconds({"video": total})) as place, self.store.new_folder(session) as folder:
-                yield from _until_turn(place, said)
-                for done in film_into(folder, pictures, name):
-                    self.store.expect(folder)
-                    place.left = self.pace.seconds({"video": total - done.step})
-                    yield Shown(bar(said.STAGES["video"], done.step / total, time_left(place.left, said)))
-        except VisitorLeft:
-            return
-        except SymganError as error:
-            yield refused(error, said)
+        def work(folder: Path, place: Place) -> Iterator[Shown]:
+            for done in film_into(folder, pictures, name):
+                self.store.expect(folder)
+                place.left = self.pace.seconds({"video": total - done.step})
+                yield Shown(bar(said.STAGES["video"], done.step / total, time_left(place.left, said)))
+
+        folder = yield from self._in_turn(session, total, said, work)
+        if folder is None:
             return
         yield Shown(message(said.FILMED, "done"), video=_there(folder, name), files=self._files(portrait_id, folder / name),
                     strip=_there(folder, "strip.webp"), coarse=_there(folder, "coarse.webp"))
@@ -169,20 +166,36 @@ class Making(Looking):
             told = said.EXPIRED if portrait_id else said.NOTHING_TO_SHARE
             yield Shown(message(told, "error"), failed=told)
             return
+
+        def work(folder: Path, place: Place) -> Iterator[Shown]:
+            yield Shown(bar(said.EXPORTING, 0))
+            background = fitting(portrait, wanted.background)
+            for done in export_into(folder, portrait, self.room, wanted.kind, wanted.size, background, wanted.pose):
+                yield Shown(bar(said.EXPORTING, done.step / done.total))
+
         try:
             check_export(wanted.kind, wanted.size, wanted.background)
-            with self.line.stand(self.pace.seconds({"video": FRAMES})) as place, self.store.new_folder(session) as folder:
-                yield from _until_turn(place, said)
-                yield Shown(bar(said.EXPORTING, 0))
-                background = fitting(portrait, wanted.background)
-                for done in export_into(folder, portrait, self.room, wanted.kind, wanted.size, background, wanted.pose):
-                    yield Shown(bar(said.EXPORTING, done.step / done.total))
-        except VisitorLeft:
-            return
         except SymganError as error:
             yield refused(error, said)
             return
-        yield Shown(message(said.FILE_READY, "done"), files=self._files(portrait_id, folder / f"head.{wanted.kind}"))
+        folder = yield from self._in_turn(session, FRAMES, said, work)
+        if folder is not None:
+            yield Shown(message(said.FILE_READY, "done"), files=self._files(portrait_id, folder / f"head.{wanted.kind}"))
+
+    def _in_turn(self, session: str, frames: int, said: Texts, work: Callable[[Path, Place], Iterator[Shown]],
+                 ) -> Generator[Shown, None, Path | None]:
+        """Work of about so many frames in a new folder of the visitor, when it is its turn; returns the folder, or None if he has left or
+        the work was refused."""
+        try:
+            with self.line.stand(self.pace.seconds({"video": frames})) as place, self.store.new_folder(session) as folder:
+                yield from _until_turn(place, said)
+                yield from work(folder, place)
+        except VisitorLeft:
+            return None
+        except SymganError as error:
+            yield refused(error, said)
+            return None
+        return folder
 
     def share(self, session: str, portrait_id: str | None, strengths: Mapping[str, float], days: int | None = None,
               said: Texts = ENGLISH) -> Iterator[Shown | Share]:

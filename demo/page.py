@@ -134,8 +134,8 @@ class Page:
         return photo_value(photo)
 
     def turn(self, event: gr.EventData, request: gr.Request, number: str | None, background: str, mode: str, *values: float) -> Any:
-        """The head rests in another pose; whoever turns it wants to see it, and no longer the photo."""
-        pose, mode = (float(event.yaw), float(event.pitch)), COLOUR if mode == PHOTO else mode
+        """The head rests in another pose."""
+        pose, mode = (float(event.yaw), float(event.pitch)), _of_head(mode)
         picture = self._picture(request, number, pose, background, mode, values, keep=True)
         return {self.pose: pose, self.mode: mode, self.viewer: picture}
 
@@ -158,12 +158,9 @@ class Page:
     def slide(self, request: gr.Request, past: list[list[float]], number: str | None, pose: tuple[float, float], background: str, mode: str,
               *values: float) -> dict[Any, Any]:
         """Sliders have moved: the head as they have it, and their values for undo, which thus knows all that can be seen."""
-        seen = self.look(request, number, pose, background, mode, *values)
-        return {self.viewer: seen, self.past: self.remember(past, *values)}
-
-    def remember(self, past: list[list[float]], *values: float) -> list[list[float]]:
-        """The sliders as they are now, for undo."""
-        return [*past, list(values)][-UNDO:] if not past or past[-1] != list(values) else past
+        mode, now = _of_head(mode), list(values)
+        picture = self._picture(request, number, pose, background, mode, values)
+        return {self.viewer: picture, self.mode: mode, self.past: past if past and past[-1] == now else [*past, now][-UNDO:]}
 
     def take_back(self, past: list[list[float]]) -> dict[Any, Any]:
         """The sliders as they were before the last change."""
@@ -230,6 +227,7 @@ class Page:
         poses = [self.portrait, self.background, self.mode, *sliders]
         stage = [self.status, self.viewer, self.portrait, self.pose, self.downloads.files]
         begun = [self.past, self.pose, self.mode, *sliders]
+        moved = {"fn": self.slide, "inputs": [self.past, *looks], "outputs": [self.viewer, self.mode, self.past]}
         self.upload.connect(self.status)
         made = self.upload.go.click(self.run, [self.upload.photo, self.upload.preset, *self.upload.wanted],
                                     stage, js=BUSY, **HEAVY)
@@ -243,15 +241,14 @@ class Page:
         self.viewer.turn(self.turn, poses, [self.pose, self.mode, self.viewer], **ALWAYS)
         self.viewer.strip(self.strip, poses, self.viewer, **ALWAYS)
         for slider in sliders:
-            slider.input(self.slide, [self.past, *looks], [self.viewer, self.past], **ALWAYS)
+            slider.input(**moved, **ALWAYS)
         for control in (self.background, self.mode):
             control.input(self.look, looks, self.viewer, **ALWAYS)
-        self.undo.click(self.take_back, self.past, [self.past, *sliders], **LIGHT).then(self.look, looks, self.viewer, **LIGHT)
+        self.undo.click(self.take_back, self.past, [self.past, *sliders], **LIGHT).then(**moved, **LIGHT)
         zeros = dict.fromkeys(self.edits.sliders, 0.0)
         for button, strengths in [(self.reset, zeros), *((s.button, s.strengths) for s in self.edits.setters)]:
             some = [self.edits.sliders[name] for name in strengths]
-            done = button.click(partial(self.edits.at, strengths), None, some, **LIGHT)
-            done.then(self.slide, [self.past, *looks], [self.viewer, self.past], **LIGHT)
+            button.click(partial(self.edits.at, strengths), None, some, **LIGHT).then(**moved, **LIGHT)
         for button, work in ((self.refilm, "refilm"), (self.express, "film_expression")):
             button.click(partial(self.film, work), [self.portrait, self.background, *sliders], stage, **HEAVY)
         self.sharing.connect(self.status, self.portrait, self.edits)
@@ -264,3 +261,8 @@ class Page:
         """Stop the visitor's run, what is there is kept; the button says so."""
         self.studio.stop(request.session_hash or "")
         return texts.STOPPING
+
+
+def _of_head(mode: str) -> str:
+    """Whoever turns or edits the head wants to see it, and no longer the photo."""
+    return COLOUR if mode == PHOTO else mode

@@ -102,6 +102,14 @@ def open_group(page, name: str) -> None:
     page.locator(f"#group-{name} > button").click()
 
 
+def open_from_gallery(page, number: int) -> None:
+    """Click on a picture of the gallery, and wait for another head."""
+    old = frame(page).split()[0]
+    page.locator("#gallery button img").nth(number).click()
+    other = "old => { const f = document.querySelector('.sv-canvas').dataset.frame || ''; return f && !f.startsWith(old) }"
+    page.wait_for_function(other, arg=old, timeout=30_000)
+
+
 def upload(page, astronaut, tmp_path) -> None:
     """Give the page the astronaut."""
     path = tmp_path / "astronaut.png"

@@ -6,24 +6,21 @@ Medians over a few clicks, in one Chromium on the machine that serves the page; 
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
-from .driving import Server, at_rest, frame, slide, still, turning, upload
+from .conftest import CHROMIUM
+from .driving import Server, at_rest, frame, open_from_gallery, slide, still, turning, upload
 
 CLICKS = 5
 
 
 def gallery_click(page, number: int) -> float:
     """Seconds from a click on a picture of the gallery to another head on the stage."""
-    old = frame(page).split()[0]
     begin = time.monotonic()
-    page.locator("#gallery button img").nth(number).click()
-    other = "old => { const f = document.querySelector('.sv-canvas').dataset.frame || ''; return f && !f.startsWith(old) }"
-    page.wait_for_function(other, arg=old, timeout=60_000)
+    open_from_gallery(page, number)
     return time.monotonic() - begin
 
 
@@ -52,8 +49,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
         server = Server(Path(folder))
-        chromium = shutil.which("chromium") or shutil.which("google-chrome")
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
 
         def visitor():
             page = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-US").new_page()

@@ -2,7 +2,22 @@
 
 import time
 
-from .driving import Server, at, at_rest, both_sizes, frame, middle, none_left, open_group, pictures_in, slide, still, turning, upload
+from .driving import (
+    Server,
+    at,
+    at_rest,
+    both_sizes,
+    frame,
+    middle,
+    none_left,
+    open_from_gallery,
+    open_group,
+    pictures_in,
+    slide,
+    still,
+    turning,
+    upload,
+)
 
 
 @both_sizes
@@ -75,10 +90,7 @@ def test_upload_wait_and_a_turning_head(page, server: Server, astronaut, tmp_pat
 
 
 def test_gallery_opens_at_once_and_sliders_reset_again_and_again(page) -> None:
-    old = frame(page).split()[0]
-    page.locator("#gallery button img").nth(2).click()
-    other = "old => { const f = document.querySelector('.sv-canvas').dataset.frame || ''; return f && !f.startsWith(old) }"
-    page.wait_for_function(other, arg=old, timeout=30_000)
+    open_from_gallery(page, 2)
     shown = at_rest(page)
     for _ in range(3):
         slide(page, "edit-smile", 2)
@@ -124,6 +136,12 @@ def test_photo_depth_origins_and_mesh_are_shown(page) -> None:
     page.wait_for_selector(".sv-photo:not([hidden])", timeout=30_000)
     page.locator(".sv-canvas").focus()
     page.keyboard.press("ArrowLeft")  # whoever turns the head wants to see it
+    page.wait_for_selector(".sv-photo[hidden]", state="attached", timeout=30_000)
+    shown = still(page, shown)
+    page.wait_for_selector("#mode label.selected:has-text('Head')", timeout=30_000)
+    page.click("#mode >> text=Photo")
+    page.wait_for_selector(".sv-photo:not([hidden])", timeout=30_000)
+    slide(page, "edit-smile", 1)  # and so does whoever edits it
     page.wait_for_selector(".sv-photo[hidden]", state="attached", timeout=30_000)
     shown = still(page, shown)
     page.wait_for_selector("#mode label.selected:has-text('Head')", timeout=30_000)
