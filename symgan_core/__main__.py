@@ -15,7 +15,7 @@ def main() -> int:
     # the others; with more of it, all goes ten times slower beside another busy process. "passive" would forbid spinning where a process
     # has more threads than there are cores, as the page's has. Other systems' OpenMP would spin for ever if "active".
     os.environ.setdefault("OMP_WAIT_POLICY", "active" if sys.platform == "linux" else "passive")
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "30000")
     keep_freed_memory()
     return run_command()
 

@@ -98,6 +98,7 @@ def main(argv: list[str] | None = None) -> int:
 def _invert(args: argparse.Namespace) -> None:
     from PIL import Image
 
+    from .cores import Cores
     from .export import origins_picture, write_orbit
     from .faces import load_provider, read_photo
     from .generator import load_generator
@@ -106,7 +107,7 @@ def _invert(args: argparse.Namespace) -> None:
     method = settings(_method(args.method), args.preset)  # a wrong name is said before any work
     if args.out.exists() and not args.out.is_dir():
         raise RequestError(f"'{args.out}' is a file.", "Name a folder.")
-    begin = time.monotonic()
+    begin, cores = time.monotonic(), Cores()
     photo = read_photo(args.photo)
     generator = load_generator(args.generator, args.device)
     request = PhotoRequest(args.face, args.yaw, args.pitch)
@@ -117,10 +118,11 @@ def _invert(args: argparse.Namespace) -> None:
     bar = _Bar()
     for event in inversion:
         bar.show(event.stage, event.step, event.total)
+        cores.adapt()
     portrait = inversion.portrait()
     args.out.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
-    write_orbit(portrait, args.out / "orbit.mp4", progress=lambda i, n: bar.show("video", i, n))
+    write_orbit(portrait, args.out / "orbit.mp4", progress=lambda i, n: (bar.show("video", i, n), cores.adapt()))
     seconds = {"intake": round(intake, 2), **portrait.report["seconds"], "video": round(time.monotonic() - begin, 2)}
     portrait.report |= {"seconds": seconds, "face_provider": provider.name, "face": crop.face.to_dict()}
     reconstruction = to_uint8(portrait.render(portrait.camera).image)

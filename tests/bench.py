@@ -8,7 +8,7 @@ import os
 import sys
 
 os.environ.setdefault("OMP_WAIT_POLICY", "active" if sys.platform == "linux" else "passive")  # as symgan_core/__main__.py
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+os.environ.setdefault("GOMP_SPINCOUNT", "30000")
 
 import concurrent.futures
 import ctypes
