@@ -45,7 +45,7 @@ class Calls:
     """The four calls; their docstrings are what an MCP client reads."""
 
     def __init__(self, studio: Studio):
-        self._studio, self._store = studio, studio.store
+        self._studio, self._store, self._computed = studio, studio.store, studio.room.computing.call
 
     def invert(self, photo: str, preset: str = "fast", face: int = 0,
                progress: gr.Progress = gr.Progress()) -> tuple[str, str, dict[str, Any]]:
@@ -62,9 +62,9 @@ class Calls:
         begin = time.monotonic()
         settings("spi", preset)  # a wrong name is said before any work
         picture = _read_once(photo)
-        found = self._studio.provider.find(picture)
+        found = self._computed(self._studio.provider.find, picture)
         request = PhotoRequest(int(face or 0))
-        crop = crop_face(picture, choose_face(found, request.face), self._studio.generator, request)
+        crop = self._computed(crop_face, picture, choose_face(found, request.face), self._studio.generator, request)
         with self._new() as (visitor, folder):
             with self._in_turn(stages_of(preset), progress):
                 for done in self._studio.room.invert(folder, crop, preset, request, lambda: False):
@@ -93,7 +93,8 @@ class Calls:
         portrait = self._edited(portrait_id, edits)
         with self._new() as (_, folder):
             path = folder / "view.png"
-            return str(write_still(portrait, path, float(yaw or 0), float(pitch or 0), float(zoom or 1), background or "white"))
+            pose = float(yaw or 0), float(pitch or 0), float(zoom or 1)
+            return str(self._computed(write_still, portrait, path, *pose, background or "white"))
 
     def edit(self, portrait_id: str, edits: dict[str, float]) -> tuple[str, str]:
         """Change a head's expression, shape, hair or colours. The portrait itself stays; the edited one gets an id of its own.
@@ -110,7 +111,7 @@ class Calls:
         portrait = self._edited(portrait_id, edits or {})
         with self._new() as (visitor, folder):
             portrait.save(folder)
-            return self._store.keep(visitor, folder), str(write_still(portrait, folder / "view.png"))
+            return self._store.keep(visitor, folder), str(self._computed(write_still, portrait, folder / "view.png"))
 
     def export(self, portrait_id: str, kind: str = "mp4", size: int = 512, background: str = "white",
                progress: gr.Progress = gr.Progress()) -> str:

@@ -44,11 +44,11 @@ def export_into(folder: Path, portrait: Portrait3D, room: Room, kind: str, size:
     wanted = [name for name in KINDS if kind in (name, "zip")]
     films = [paths[name] for name in FILMS if name in wanted]
     if "png" in wanted:
-        write_still(portrait, paths["png"], *pose, background=background, side=size)
+        room.computing.call(write_still, portrait, paths["png"], *pose, background=background, side=size)
     if films:
         yield from room.films(portrait, background, films, size)
     if "glb" in wanted:
-        write_mesh(portrait, paths["glb"])
+        room.computing.call(write_mesh, portrait, paths["glb"])
     if kind == "zip":
         portrait.save(folder)
         _zip(paths["zip"], [paths[name] for name in wanted if name != "zip"] + [folder / "portrait.safetensors"])

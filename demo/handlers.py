@@ -45,6 +45,7 @@ class Studio(Making):
 
     settings: Settings
     stops: dict[str, threading.Event] = field(default_factory=dict)
+    asked: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.generator = load_generator(self.settings.generator, self.settings.device)
@@ -54,17 +55,18 @@ class Studio(Making):
         self.directions: tuple[Direction, ...] = list_directions(self.generator)
         self.room = Room(self.generator, self.settings.generator)
         self.line, self.pace = Line(self.settings.queue_size), Pace()
-        self.photos = PhotoDesk(self.provider, self.generator)
+        self.photos = PhotoDesk(self.provider, self.generator, self.room.computing)
         self.store = ResultStore(self.settings, lambda folder: Portrait3D.load(folder, base=self.generator),
                                  {example.name: example.folder for example in self.examples}, self.photos.forget)
 
     def warm_up(self) -> None:
         """The first steps with an example's photo: what a process does for the first time takes seconds longer, and so no visitor waits
         for that. A fault is logged and no more."""
+        computing = self.room.computing
         try:
             for example in self.examples[:1]:
                 _, crop = self.photos.crop(str(example.photo), PhotoRequest(0))
-                for event in start_inversion(crop, self.generator, "spi", "fast"):
+                for event in computing.steps(iter(computing.call(start_inversion, crop, self.generator, "spi", "fast"))):
                     if event.stage == "pivot":
                         break
         except Exception:
@@ -146,6 +148,7 @@ class Studio(Making):
     def forget(self, session: str) -> None:
         """Delete all that is this visitor's, photo and results, on disk and in memory; what he runs ends. Links that he made stay."""
         self.stop(session)
+        self.asked.pop(session, None)
         self.store.forget(session)
 
     def forget_all(self) -> None:

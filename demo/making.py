@@ -14,7 +14,6 @@ import numpy as np
 from symgan_core.errors import SymganError
 from symgan_core.export import expression_frames, orbit_frames
 from symgan_core.inversion import PhotoRequest
-from symgan_core.portrait.editing import Direction
 from symgan_core.portrait.editing.directions import EXPRESSION
 
 from .exports import check_export, export_into
@@ -26,8 +25,7 @@ from .share import Share, ShareStore
 from .shown import Shown, bar, message, refused, time_left, waiting, which_face
 from .store import VisitorLeft
 from .texts import ENGLISH, Texts
-from .work import FRAMES, film_into
-from .zero import Room
+from .work import FRAMES, film_into, reported
 
 log = logging.getLogger("symgan.demo")
 EXPRESSION_FRAMES = 72
@@ -64,11 +62,9 @@ class Making(Looking):
 
     photos: PhotoDesk
     shares: ShareStore
-    room: Room
     line: Line
     pace: Pace
     stops: dict[str, threading.Event]
-    directions: tuple[Direction, ...]
 
     def invert(self, photo: str | None, preset: str, request: PhotoRequest, session: str, said: Texts = ENGLISH) -> Iterator[Shown]:
         """Photo to portrait, a picture every few steps."""
@@ -147,7 +143,7 @@ class Making(Looking):
     def _film(self, session: str, portrait_id: str | None, pictures: Iterable[np.ndarray], name: str, total: int = FRAMES,
               said: Texts = ENGLISH) -> Iterator[Shown]:
         def work(folder: Path, place: Place) -> Iterator[Shown]:
-            for done in film_into(folder, pictures, name):
+            for done in reported(self.room.computing.steps(film_into(folder, pictures, name))):
                 self.store.expect(folder)
                 place.left = self.pace.seconds({"video": total - done.step})
                 yield Shown(bar(said.STAGES["video"], done.step / total, time_left(place.left, said)))
@@ -216,7 +212,7 @@ class Making(Looking):
             if shown is None or not shown.video:
                 return
             film = Path(shown.video)
-        yield self.shares.add(portrait, film, days)
+        yield self.room.computing.call(self.shares.add, portrait, film, days)
 
     def _opened(self, text: str, portrait_id: str, said: Texts, offered: bool = True) -> Shown:
         """A finished head; ``offered``: its files may be taken."""

@@ -13,6 +13,7 @@ from symgan_core.generator import TriPlaneGenerator
 from symgan_core.inversion import PhotoRequest, crop_face
 
 from . import texts
+from .computing import Here
 from .store import Recent
 
 REMEMBERED = 4
@@ -29,8 +30,8 @@ class _File(NamedTuple):
 class PhotoDesk:
     """Looks at photos."""
 
-    def __init__(self, provider: FaceProvider, generator: TriPlaneGenerator):
-        self.provider, self.generator = provider, generator
+    def __init__(self, provider: FaceProvider, generator: TriPlaneGenerator, computing: Here):
+        self.provider, self.generator, self.computing = provider, generator, computing
         self._found: Recent[_File, tuple[np.ndarray, list[Face]]] = Recent(REMEMBERED)
         self._cut: Recent[tuple[_File, PhotoRequest], tuple[int, FaceCrop]] = Recent(REMEMBERED)
 
@@ -71,12 +72,12 @@ class PhotoDesk:
 
     def _find(self, file: _File) -> tuple[np.ndarray, list[Face]]:
         picture = read_photo(file.path)
-        return picture, self.provider.find(picture)
+        return picture, self.computing.call(self.provider.find, picture)
 
     def _crop(self, photo: str, request: PhotoRequest) -> tuple[int, FaceCrop]:
         picture, faces = self.faces(photo)
         face = choose_face(faces, request.face if len(faces) != 1 else 0)
-        return faces.index(face), crop_face(picture, face, self.generator, request)
+        return faces.index(face), self.computing.call(crop_face, picture, face, self.generator, request)
 
 
 def _file(photo: str) -> _File:

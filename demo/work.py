@@ -17,7 +17,7 @@ from symgan_core.inversion import PhotoRequest, Portrait3D, start_inversion, to_
 FRAMES = 60
 """Of the film of a finished head."""
 EVERY = 4
-"""Frames between two reports."""
+"""Frames between two that are reported to a visitor."""
 COARSE_SIDE = 128
 """Pixels of a view in the strip that is on the page first."""
 
@@ -80,5 +80,9 @@ def _rendering(pictures: Iterable[np.ndarray], rendered: list[np.ndarray]) -> It
     """Put pictures into a list as they are rendered, and tell how many there are; now and then one is shown."""
     for picture in pictures:
         rendered.append(picture)
-        if len(rendered) % EVERY == 0:
-            yield Progress("video", len(rendered), FRAMES, picture if len(rendered) % (4 * EVERY) == 0 else None)
+        yield Progress("video", len(rendered), FRAMES, picture if len(rendered) % (4 * EVERY) == 0 else None)
+
+
+def reported(work: Iterator[Progress]) -> Iterator[Progress]:
+    """Without most frames of films: each is a step of its own so that others may compute in between, and a page need not hear of all."""
+    return (done for done in work if done.stage != "video" or done.step % EVERY == 0)

@@ -20,7 +20,8 @@ from symgan_core.faces import FaceCrop
 from symgan_core.generator import TriPlaneGenerator
 from symgan_core.inversion import PhotoRequest, Portrait3D
 
-from .work import Progress, films_of, invert_into
+from .computing import Here, OneThread
+from .work import Progress, films_of, invert_into, reported
 
 Work = TypeVar("Work", bound=Callable)
 INVERT_SECONDS = {"fast": 20, "balanced": 30, "best": 60}
@@ -56,7 +57,8 @@ class Refused:
 
 
 class Room:
-    """Does the heavy work of the page, here or on ZeroGPU's GPU; callers see no difference.
+    """Does the heavy work of the page, here or on ZeroGPU's GPU; callers see no difference. What else torch computes for the page goes
+    through ``computing``.
 
     Args:
         generator: on ZeroGPU, on the CPU.
@@ -67,6 +69,7 @@ class Room:
     def __init__(self, generator: TriPlaneGenerator, source: str, place: str = "cuda"):
         self._generator, self._source, self._place = generator, source, place
         self.apart = on_zero_gpu()
+        self.computing = Here() if self.apart else OneThread()
         self._invert = gpu(_invert_seconds)(self._invert_apart)
         self._films = gpu(FILM_SECONDS)(self._films_apart)
 
@@ -77,7 +80,8 @@ class Room:
             SymganError: what the user can do something about.
         """
         if not self.apart:
-            yield from invert_into(folder, crop, self._generator, preset, request, self._source, stop)
+            work = invert_into(folder, crop, self._generator, preset, request, self._source, stop)
+            yield from reported(self.computing.steps(work))
             return
         flag = folder / STOP_FILE
         try:
@@ -95,7 +99,7 @@ class Room:
             SymganError: what the user can do something about.
         """
         if not self.apart:
-            yield from films_of(portrait, background, paths, side)
+            yield from reported(self.computing.steps(films_of(portrait, background, paths, side)))
             return
         folder = paths[0].parent
         if not (folder / "portrait.safetensors").is_file():
@@ -106,11 +110,11 @@ class Room:
 
     def _invert_apart(self, folder: Path, crop: FaceCrop, preset: str, request: PhotoRequest) -> Iterator[Progress | Refused]:
         generator = moved_in_fork(self._generator, self._place)
-        yield from _told(invert_into(folder, crop, generator, preset, request, self._source, (folder / STOP_FILE).exists))
+        yield from _told(reported(invert_into(folder, crop, generator, preset, request, self._source, (folder / STOP_FILE).exists)))
 
     def _films_apart(self, folder: Path, background: str, paths: Sequence[Path], side: int | None) -> Iterator[Progress | Refused]:
         generator = moved_in_fork(self._generator, self._place)
-        yield from _told(films_of(Portrait3D.load(folder, base=generator), background, paths, side))
+        yield from _told(reported(films_of(Portrait3D.load(folder, base=generator), background, paths, side)))
 
 
 def _invert_seconds(folder: Path, crop: FaceCrop, preset: str, request: PhotoRequest) -> int:
