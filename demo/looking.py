@@ -9,15 +9,17 @@ from PIL import Image
 
 from symgan_core.export import depth_picture, on_background, sources_picture
 from symgan_core.inversion import Portrait3D
+from symgan_core.portrait.editing import Direction
 
 from .store import ResultStore
+from .zero import Room
 
 COLOUR, PHOTO, DEPTH, ORIGINS = "colour", "photo", "depth", "origins"
 """What the stage may show: views of the head, and its photo."""
 STRIP_YAWS = tuple(float(yaw) for yaw in range(-35, 36, 7))
 """Degrees, of the views in the strip of an edited head."""
-HALF = 2
-"""They are drawn as every so many pixels of a view."""
+STRIP_SCALE, DRAFT_SCALE = 0.75, 0.5
+"""Of these views, and of those that a full one follows at once."""
 PHOTOS = ("input.png", "input.webp")
 """Names of the picture of a photo in a result's folder."""
 
@@ -26,6 +28,10 @@ class Looking:
     """The part of the studio that draws. ``session`` is the visitor's, for what is his stays while he looks."""
 
     store: ResultStore
+    room: Room
+    directions: tuple[Direction, ...]
+    asked: dict[str, object]
+    """The last view that each visitor asked for."""
 
     def portrait(self, portrait_id: str | None) -> Portrait3D | None:
         """A portrait by its id; None if there is none (any more)."""
@@ -42,24 +48,44 @@ class Looking:
         return portrait if portrait is None or wanted == portrait.edits else portrait.edit(wanted)
 
     def view(self, session: str, portrait_id: str | None, yaw: float, pitch: float, background: str,
-             strengths: Mapping[str, float], mode: str = COLOUR) -> np.ndarray | None:
+             strengths: Mapping[str, float], mode: str = COLOUR, scale: float = 1.0) -> np.ndarray | None:
         """One view with edits, uint8 ``[H, W, 3]``, angles in degrees: its colours, its depth, or its colours tinted by where they come
-        from; None without a portrait."""
-        portrait = self.with_edits(portrait_id, strengths)
-        if portrait is None:
-            return None
+        from; None without a portrait. ``scale``: of its size (``Portrait3D.render``), but for origins."""
+        self.asked[session] = object()
+        return self._drawn(session, portrait_id, (yaw, pitch), background, strengths, mode, scale)
+
+    def _drawn(self, session: str, portrait_id: str | None, pose: tuple[float, float], background: str, strengths: Mapping[str, float],
+               mode: str, scale: float) -> np.ndarray | None:
+        yaw, pitch = pose
+
+        def draw() -> np.ndarray | None:
+            portrait = self.with_edits(portrait_id, strengths)
+            if portrait is None:
+                return None
+            if mode == ORIGINS:
+                return sources_picture(*portrait.sources(yaw, pitch))
+            out = portrait.render(yaw=yaw, pitch=pitch, scale=scale)
+            return depth_picture(out) if mode == DEPTH else on_background(out, fitting(portrait, background), portrait.backdrop)
+
         self.store.touch(session)
-        if mode == ORIGINS:
-            return sources_picture(*portrait.sources(yaw, pitch))
-        out = portrait.render(yaw=yaw, pitch=pitch)
-        return depth_picture(out) if mode == DEPTH else on_background(out, fitting(portrait, background), portrait.backdrop)
+        return self.room.computing.call(draw)
 
     def views(self, session: str, portrait_id: str | None, background: str, strengths: Mapping[str, float],
               mode: str = COLOUR) -> tuple[list[np.ndarray], list[float]] | None:
-        """Small views from all sides, and their yaws in degrees; None without a portrait."""
-        found = [self.view(session, portrait_id, yaw, 0.0, background, strengths, mode) for yaw in STRIP_YAWS]
-        pictures = [picture[::HALF, ::HALF] for picture in found if picture is not None]
-        return (pictures, list(STRIP_YAWS)) if len(pictures) == len(STRIP_YAWS) else None
+        """Drafts from all sides, and their yaws in degrees; None without a portrait, or if the visitor wants another view meanwhile."""
+        pictures, asked = [], self.asked.get(session)
+        for yaw in STRIP_YAWS:
+            picture = self._drawn(session, portrait_id, (yaw, 0.0), background, strengths, mode, STRIP_SCALE)
+            if picture is None or self.asked.get(session) is not asked:
+                return None
+            pictures.append(picture)
+        return pictures, list(STRIP_YAWS)
+
+    def prepare(self, portrait_id: str | None) -> None:
+        """What the first edit of a head needs, and each later one has."""
+        portrait = self.portrait(portrait_id)
+        if portrait is not None and portrait.edits == {} and self.directions:
+            self.room.computing.call(lambda: portrait.edit({self.directions[0].name: self.directions[0].limit}).planes())
 
     def photo_of(self, portrait_id: str | None) -> np.ndarray | None:
         """The photo that a head was made from, as it was cut out; None where it is not here, as with a shared head."""

@@ -14,7 +14,7 @@ from .api import add_api
 from .downloads import Downloads
 from .edits import EditBlock, edit_block
 from .handlers import Shown, Studio, bar, message
-from .looking import COLOUR, ORIGINS, PHOTO
+from .looking import COLOUR, DRAFT_SCALE, ORIGINS, PHOTO
 from .queues import ALWAYS, HEAVY, LIGHT
 from .sharing import Sharing
 from .upload import Upload
@@ -140,15 +140,15 @@ class Page:
         return {self.pose: pose, self.mode: mode, self.viewer: picture}
 
     def _picture(self, request: gr.Request, number: str | None, pose: tuple[float, float], background: str, mode: str,
-                 values: tuple[float, ...], keep: bool = False) -> Any:
+                 values: tuple[float, ...], keep: bool = False, draft: bool = False) -> Any:
         strengths = self.edits.named(values)
-        picture = self.studio.view(request.session_hash or "", number, *pose, background, strengths, mode)
+        picture = self.studio.view(request.session_hash or "", number, *pose, background, strengths, mode, DRAFT_SCALE if draft else 1.0)
         if picture is None:
             if number:
                 gr.Warning(texts.of(request).EXPIRED, title=texts.of(request).NOTE)
             return gr.skip()
         other = mode != COLOUR or background != "white" or self.studio.edited(number, strengths)
-        return still_value(picture, *pose, stale=None if keep else other, stop=not keep, legend=mode == ORIGINS)
+        return still_value(picture, *pose, stale=None if keep else other, stop=not keep, legend=mode == ORIGINS, draft=draft)
 
     def strip(self, request: gr.Request, number: str | None, background: str, mode: str, *values: float) -> Any:
         """Views of the edited head from all sides, coarse ones, so that it can be turned without the server."""
@@ -159,7 +159,7 @@ class Page:
               *values: float) -> dict[Any, Any]:
         """Sliders have moved: the head as they have it, and their values for undo, which thus knows all that can be seen."""
         mode, now = _of_head(mode), list(values)
-        picture = self._picture(request, number, pose, background, mode, values)
+        picture = self._picture(request, number, pose, background, mode, values, draft=mode != ORIGINS)
         return {self.viewer: picture, self.mode: mode, self.past: past if past and past[-1] == now else [*past, now][-UNDO:]}
 
     def take_back(self, past: list[list[float]]) -> dict[Any, Any]:
@@ -240,6 +240,7 @@ class Page:
         opened.then(self.begin, self.portrait, begun, **LIGHT)
         self.viewer.turn(self.turn, poses, [self.pose, self.mode, self.viewer], **ALWAYS)
         self.viewer.strip(self.strip, poses, self.viewer, **ALWAYS)
+        self.viewer.near(self.studio.prepare, self.portrait, None, **LIGHT)
         for slider in sliders:
             slider.input(**moved, **ALWAYS)
         for control in (self.background, self.mode):

@@ -3,9 +3,9 @@ const canvas = element.querySelector(".sv-canvas"), picture = canvas.getContext(
 const photo = element.querySelector(".sv-photo"), hint = element.querySelector(".sv-hint");
 const legend = element.querySelector(".sv-legend");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
-const DEGREES_PER_PIXEL = 0.25, FRICTION = 0.92, SLOW = 0.02, SETTLE = 160, TURN = 5200, STRIP_AFTER = 1400;
+const DEGREES_PER_PIXEL = 0.25, FRICTION = 0.92, SLOW = 0.02, SETTLE = 160, TURN = 5200, STRIP_AFTER = 1400, BETTER_AFTER = 120;
 let head = null, full = null, coarse = null, still = null, stale = false;
-let yaw = 0, pitch = 0, speed = 0, held = null, turning = false, started = 0, settle = 0, rest = 0, drawn = "";
+let yaw = 0, pitch = 0, speed = 0, held = null, pressed = false, draft = false, near = "", turning = false, started = 0, settle = 0, rest = 0, drawn = "";
 
 const ready = image => image && image.complete && image.naturalWidth > 0;
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
@@ -73,6 +73,26 @@ function ask(soon = SETTLE) {
   settle = setTimeout(() => trigger("turn", { yaw: Math.round(yaw * 10) / 10, pitch: Math.round(pitch * 10) / 10 }), soon);
   clearTimeout(rest);
   if (stale) rest = setTimeout(() => trigger("strip", {}), STRIP_AFTER);
+}
+
+function better() {
+  if (draft && !pressed) ask(BETTER_AFTER);
+}
+
+for (const name of ["pointerdown", "pointerup", "pointercancel"]) {
+  addEventListener(name, () => {
+    pressed = name === "pointerdown";
+    better();
+  }, { capture: true });
+}
+
+// The first edit of a head takes seconds of preparation; it begins when the hand comes near the sliders.
+for (const name of ["pointerover", "focusin"]) {
+  addEventListener(name, event => {
+    if (!head || !head.id || head.id === near || !event.target.closest || !event.target.closest(".sg-edit")) return;
+    near = head.id;
+    trigger("near", {});
+  }, { capture: true, passive: true });
 }
 
 function take() {
@@ -162,7 +182,10 @@ function show(value) {
       hint.hidden = hint.hidden || value.legend;
       turning = turning && !value.stop;
       if (value.stop && !held) { yaw = value.yaw; pitch = value.pitch; }
+      draft = Boolean(value.draft);
+      canvas.dataset.draft = draft;
       draw(true);
+      better();
     });
     Object.assign(fresh, { yaw: value.yaw, pitch: value.pitch, count: value.count });
     if (value.stale !== undefined) {

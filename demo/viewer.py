@@ -30,7 +30,8 @@ _count = itertools.count(1)
 
 def viewer(elem_id: str) -> gr.HTML:
     """A component whose value is what ``head_value``, ``strip_value`` or ``still_value`` give. Its events: ``turn`` (the head rests at
-    yaw and pitch) and ``strip`` (an edited head has rested for a while). Its texts come with a value, from ``spoken``."""
+    yaw and pitch), ``strip`` (an edited head has rested for a while) and ``near`` (the hand comes near the sliders). Its texts come with a
+    value, from ``spoken``."""
     return gr.HTML(None, html_template=TEMPLATE, css_template=(FOLDER / "viewer.css").read_text(),
                    js_on_load=(FOLDER / "viewer.js").read_text(), apply_default_css=False, elem_id=elem_id)
 
@@ -57,15 +58,16 @@ def strip_value(head_id: str, pictures: list[np.ndarray], yaws: list[float]) -> 
 
 
 def still_value(picture: np.ndarray, yaw: float, pitch: float, stale: bool | None = None, stop: bool = False,
-                legend: bool = False) -> dict[str, Any]:
+                legend: bool = False, draft: bool = False) -> dict[str, Any]:
     """A fresh picture, uint8 ``[H, W, 3]``, of the head at yaw and pitch in degrees.
 
     Args:
         stale: whether the strip shows another state of the head; None leaves that as it is.
         stop: the head stops turning by itself and is shown so.
         legend: whether the colours of origins are explained.
+        draft: the viewer asks for a better one as soon as no slider is held.
     """
-    value = {"still": inline(picture), "yaw": yaw, "pitch": pitch, "count": next(_count), "stop": stop, "legend": legend}
+    value = {"still": inline(picture), "yaw": yaw, "pitch": pitch, "count": next(_count), "stop": stop, "legend": legend, "draft": draft}
     return value if stale is None else value | {"stale": stale}
 
 

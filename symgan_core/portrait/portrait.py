@@ -63,13 +63,14 @@ class Portrait3D:
 
     @torch.no_grad()
     def render(self, camera: Tensor | np.ndarray | None = None, *, yaw: float = 0.0, pitch: float = 0.0,
-               zoom: float = 1.0, detail: bool = True) -> Synthesized:
+               zoom: float = 1.0, detail: bool = True, scale: float = 1.0) -> Synthesized:
         """A view; planes and detail are computed once and kept.
 
         Args:
             camera: ``[25]`` or ``[B, 25]``; or leave it out and give
             yaw, pitch: degrees around the head, and ``zoom`` (1 = the generator's usual frame).
             detail: False leaves the photo's detail out.
+            scale: below 1, so many of the generator's ``neural_rendering_resolution`` rays a side, for a picture that another one follows.
 
         Raises:
             RequestError: an angle or the zoom is out of range.
@@ -77,7 +78,7 @@ class Portrait3D:
         if camera is None:
             camera = self.orbit_camera(yaw, pitch, zoom)
         camera = torch.as_tensor(np.asarray(camera.detach().cpu() if isinstance(camera, Tensor) else camera), dtype=torch.float32)
-        views = [self._view(one, detail) for one in camera.reshape(-1, 25).to(self.ws.device).split(1)]
+        views = [self._view(one, detail, scale) for one in camera.reshape(-1, 25).to(self.ws.device).split(1)]
         return Synthesized(*(torch.cat(maps) for maps in zip(*views, strict=True)))
 
     @torch.no_grad()
@@ -88,10 +89,11 @@ class Portrait3D:
         view, source = self._view(camera, True), self.unedited or self
         return view, source.detail().sources(view, camera, None if self.unedited is None else self._pull_back)
 
-    def _view(self, camera: Tensor, detail: bool) -> Synthesized:
+    def _view(self, camera: Tensor, detail: bool, scale: float = 1.0) -> Synthesized:
         planes = self.planes()
-        doubled = self.generator.superresolution is None and self._grid is not None
-        view = self.generator.view(planes, self.ws, camera, grid=self._grid, doubled=doubled)
+        doubled = scale == 1 and self.generator.superresolution is None and self._grid is not None
+        resolution = round(self.generator.config.neural_rendering_resolution * scale)
+        view = self.generator.view(planes, self.ws, camera, resolution, grid=self._grid, doubled=doubled)
         source = self.unedited or self
         if detail and self.pictures:
             view = source.detail().added_to(view, camera, None if self.unedited is None else self._pull_back)

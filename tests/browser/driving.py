@@ -62,8 +62,18 @@ def new_frame(page, old: str, timeout: float = 60) -> str:
 
 
 def still(page, old: str = "", timeout: float = 60) -> str:
-    """Wait for a fresh picture from the server."""
-    fresh = "old => { const f = document.querySelector('.sv-canvas')?.dataset.frame || ''; return f.startsWith('still') && f !== old }"
+    """Wait for a fresh picture from the server, and not for the draft of one."""
+    return _still(page, old, timeout, "data.draft !== 'true'")
+
+
+def draft(page, old: str = "", timeout: float = 60) -> str:
+    """Wait for a fresh picture from the server, or the draft of one."""
+    return _still(page, old, timeout, "true")
+
+
+def _still(page, old: str, timeout: float, wanted: str) -> str:
+    fresh = f"old => {{ const data = document.querySelector('.sv-canvas')?.dataset || {{}}; const f = data.frame || ''; " \
+            f"return f.startsWith('still') && f !== old && {wanted} }}"
     page.wait_for_function(fresh, arg=old, timeout=timeout * 1000)
     return frame(page)
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from .conftest import CHROMIUM
-from .driving import Server, at_rest, frame, open_from_gallery, slide, still, turning, upload
+from .driving import Server, at_rest, draft, frame, open_from_gallery, slide, still, turning, upload
 
 CLICKS = 5
 
@@ -24,13 +24,15 @@ def gallery_click(page, number: int) -> float:
     return time.monotonic() - begin
 
 
-def slider_move(page, value: float) -> float:
-    """Seconds from a slider's new value to the head that shows it."""
+def slider_move(page, value: float) -> tuple[float, float]:
+    """Seconds from a slider's new value to a draft of the head that shows it, and to its full picture."""
     old = frame(page)
     begin = time.monotonic()
     slide(page, "edit-smile", value)
+    draft(page, old)
+    first = time.monotonic() - begin
     still(page, old)
-    return time.monotonic() - begin
+    return first, time.monotonic() - begin
 
 
 def clicks(page) -> dict[str, float]:
@@ -38,8 +40,8 @@ def clicks(page) -> dict[str, float]:
     gallery = [gallery_click(page, 1 + number % 7) for number in range(CLICKS)]
     at_rest(page)
     moves = [slider_move(page, 0.5 + number / 4) for number in range(CLICKS + 1)]
-    return {"gallery": round(statistics.median(gallery), 2), "first slider": round(moves[0], 2),
-            "slider": round(statistics.median(moves[1:]), 2)}
+    drafts, full = (round(statistics.median(seconds), 2) for seconds in zip(*moves[1:], strict=True))
+    return {"gallery": round(statistics.median(gallery), 2), "first slider": round(moves[0][0], 2), "slider": drafts, "in full": full}
 
 
 def main() -> None:
