@@ -129,12 +129,17 @@ def distinct_faces(image: Pyramid, seen: list[tuple[Closeup, float]], keep: int)
         if any(_alike(torch.from_numpy(close.frame), torch.from_numpy(face.frame)) for face in faces):
             continue
         close = from_nearer(image, close)
-        points = feature_points(torch.from_numpy(close.landmarks)).numpy()
-        face = Face(box_around(points), points, close.yaw, close.pitch, roll_of(close.frame), close.frame, score, close.landmarks,
-                    close.visible, close.sure)
+        face = face_of(close, score)
         if close.visible.mean() >= SHOWN and not any(_doubles(face, other) for other in faces):
             faces.append(face)
     return sorted(faces, key=lambda face: -_side(face.frame))[:keep]
+
+
+def face_of(close: Closeup, score: float) -> Face:
+    """What the second look found, with a detector's probability."""
+    points = feature_points(torch.from_numpy(close.landmarks)).numpy()
+    return Face(box_around(points), points, close.yaw, close.pitch, roll_of(close.frame), close.frame, score, close.landmarks,
+                close.visible, close.sure)
 
 
 def _distinct(squares: Tensor) -> Tensor:
