@@ -1,9 +1,9 @@
 """Faces through which the photo's border cuts: tight crops, cut foreheads, halves.
 
 They are looked for in the photo and in its reflection, for half a face and its mirror image look like one. The mesh (``mesh.py``) completes
-what it cannot see, if it looks about the right way: it reads from many places, and what most of them say is right. What lies beyond the border
-misleads each reading in its own way, and so the pose is a mean: the mesh with the border going on, the mesh before grey, and the second
-look before grey.
+what it cannot see, if it looks about the right way: it reads from many places, and what most of them say is right. What lies beyond the
+border misleads each reading in its own way, and so the pose is a mean: the mesh with the border going on, the mesh before grey, and the
+second look before grey.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ from .frames import Pyramid
 from .mesh import WIDER, fitted_head, mesh_square, read_mesh
 from .provider import Face
 
-FRAMED, LOST = 0.45, 0.05
-"""A face is cut where less of its head's frame lies within the photo, or more of its points lie outside."""
+CUT, LOST = 0.3, 0.05
+"""A face is read anew where less of its head's frame lies within the photo, or more of its points lie outside."""
+WHOLE, FILLS = 0.75, 0.8
+"""A head is the photo's own where its frame lies within it by that share, or is so many of its shorter sides wide; where there is none,
+more faces are looked for at the borders."""
 SHARES, WIDEST = (0.6, 0.8, 1.0, 1.3), 2.0
 """Squares around corners, borders and middle of the photo, and the one around all of it, in longer sides."""
 SCORE, BEYOND = 0.5, 0.15
@@ -41,29 +44,32 @@ SURE = 0.09
 """How sure the second look has to be (``Closeup.sure``)."""
 
 
+def with_border(image: Pyramid, faces: Sequence[Face]) -> list[Face]:
+    """Faces of a picture ``[1, 3, H, W]`` in [-1, 1], the largest first: those through which its border cuts are read anew, and where none
+    is the photo's own more are looked for."""
+    shape, found = image.shape[2:], [_steadied(image, face) if is_cut(face, image.shape[2:]) else face for face in faces]
+    if any(not is_cut(face, shape) and (_framed(face, shape) >= WHOLE or _side(face) >= FILLS * min(shape)) for face in faces):
+        return sorted(found, key=lambda face: -_side(face))
+    for detection in _proposals(image)[:TRIED]:
+        if not any(_covers(face, detection) for face in found):
+            face = read_cut_face(image, detection.square, detection.score)
+            if face is not None and not any(_same(face, other) for other in found):
+                found.append(face)
+    return sorted(found, key=lambda face: -_side(face))
+
+
 def is_cut(face: Face, shape: tuple[int, ...]) -> bool:
-    """Whether the border of a photo of that shape (H, W, ...) cuts through the face's head."""
+    """Whether the border of a photo of that shape (H, W, ...) cuts through a face."""
     outside = ((face.contour < 0) | (face.contour >= shape[1::-1])).any(1)
-    return bool(inside_photo(face.frame, shape, 32).mean() < FRAMED or outside.mean() > LOST)
+    return bool(_framed(face, shape) < CUT or outside.mean() > LOST)
 
 
-def steadied(image: Pyramid, face: Face) -> Face:
+def _steadied(image: Pyramid, face: Face) -> Face:
     """A face that is cut, read anew; as it was where that sees nobody."""
     low, high = face.contour.min(0), face.contour.max(0)
     axis = face.frame[:2] / np.hypot(*face.frame[:2])
     found = read_cut_face(image, np.concatenate([(high - low).max() * axis, (low + high) / 2]), face.score)
-    return found if found is not None and same_place(found, face) else face
-
-
-def cut_faces(image: Pyramid, known: Sequence[Face] = ()) -> list[Face]:
-    """Faces at the borders of a picture ``[1, 3, H, W]`` in [-1, 1] with those that are known, the largest first."""
-    faces = list(known)
-    for detection in _proposals(image)[:TRIED]:
-        if not any(_covers(face, detection) for face in faces):
-            face = read_cut_face(image, detection.square, detection.score)
-            if face is not None and not any(same_place(face, other) for other in faces):
-                faces.append(face)
-    return sorted(faces, key=lambda face: -float(np.hypot(*face.frame[:2])))
+    return found if found is not None and _same(found, face) else face
 
 
 def read_cut_face(image: Pyramid, square: np.ndarray, score: float) -> Face | None:
@@ -85,16 +91,22 @@ def read_cut_face(image: Pyramid, square: np.ndarray, score: float) -> Face | No
     return face_of(replace(near, frame=frame.astype(np.float32), yaw=float(yaw), pitch=float(pitch)), score)
 
 
-def same_place(one: Face, other: Face) -> bool:
-    """Whether both are the same face."""
-    sides = [float(np.hypot(*face.frame[:2])) for face in (one, other)]
-    return bool(np.hypot(*(one.frame[2:] - other.frame[2:])) < 0.3 * max(sides))
+def _framed(face: Face, shape: tuple[int, ...]) -> float:
+    return float(inside_photo(face.frame, shape, 32).mean())
+
+
+def _side(face: Face) -> float:
+    return float(np.hypot(*face.frame[:2]))
+
+
+def _same(one: Face, other: Face) -> bool:
+    return bool(np.hypot(*(one.frame[2:] - other.frame[2:])) < 0.3 * max(_side(one), _side(other)))
 
 
 def _covers(face: Face, detection: Detection) -> bool:
     """Whether a detection is of that face."""
     middle = (face.contour.min(0) + face.contour.max(0)) / 2
-    return bool(np.hypot(*(detection.square[2:] - middle)) < 0.5 * max(np.hypot(*detection.square[:2]), 0.5 * np.hypot(*face.frame[:2])))
+    return bool(np.hypot(*(detection.square[2:] - middle)) < 0.5 * max(np.hypot(*detection.square[:2]), 0.5 * _side(face)))
 
 
 def _proposals(image: Pyramid) -> list[Detection]:

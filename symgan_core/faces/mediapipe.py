@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .blaze import DETECTOR, Detection, detect, merged
-from .border import cut_faces, is_cut, steadied
+from .border import with_border
 from .detect import BuiltinFaces, faces_in_frames, turned
 from .frames import Pyramid, as_tensor
 from .mesh import MESH, PRESENT, WIDER, Mesh, fitted_head, mean_head, read_mesh
@@ -64,16 +64,7 @@ class MediapipeFaces:
             faces = [face for face in faces_in_frames(image, heads) if face.sure >= (DOUBTFUL if face.score >= LIKELY else SURE)]
             if faces:
                 return with_border(image, faces)
-        return cut_faces(image) or BuiltinFaces().find(photo)
-
-
-def with_border(image: Pyramid, faces: list[Face]) -> list[Face]:
-    """Faces of a picture, those through which its border cuts read anew; where it cuts through all, more of them are looked for."""
-    whole = [not is_cut(face, image.shape[2:]) for face in faces]
-    if all(whole):
-        return faces
-    found = [face if is_whole else steadied(image, face) for face, is_whole in zip(faces, whole, strict=True)]
-    return sorted(found, key=lambda face: -float(np.hypot(*face.frame[:2]))) if any(whole) else cut_faces(image, found)
+        return with_border(image, []) or BuiltinFaces().find(photo)
 
 
 def find_meshes(image: Pyramid, squares: Tensor) -> list[tuple[Mesh, float]]:
