@@ -87,7 +87,7 @@ def read_cut_face(image: Pyramid, square: np.ndarray, score: float) -> Face | No
         return None
     near = from_nearer(image, close, "zeros")
     readings = [*framed, (close.frame, near.yaw, near.pitch)]
-    frame, yaw, pitch = (np.mean([reading[n] for reading in readings], 0) for n in range(3))
+    frame, (yaw, pitch) = np.mean([one[0] for one in readings], 0), np.mean([one[1:] for one in readings], 0)
     return face_of(replace(near, frame=frame.astype(np.float32), yaw=float(yaw), pitch=float(pitch)), score)
 
 
