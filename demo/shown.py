@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from symgan_core.errors import SymganError
-from symgan_core.faces import Face
+from symgan_core.faces import MOST_FACES, Face
 
 from .line import LineFull
 from .texts import ENGLISH, Texts
@@ -66,8 +66,11 @@ def waiting(ahead: int, seconds: float, said: Texts = ENGLISH) -> str:
 
 
 def which_face(faces: list[Face], number: int, said: Texts) -> str:
-    """Which of several faces it is."""
-    return said.FACES_FOUND.format(count=len(faces), number=number + 1) if len(faces) > 1 else ""
+    """Which of several faces it is, and that there may be more than are offered."""
+    if len(faces) < 2:
+        return ""
+    limit = [said.FACES_MOST.format(most=MOST_FACES)] if len(faces) >= MOST_FACES else []
+    return " ".join([said.FACES_FOUND.format(count=len(faces), number=number + 1), *limit])
 
 
 def told(error: SymganError, said: Texts) -> str:

@@ -9,12 +9,12 @@ from .frames import Pyramid, as_tensor
 from .mesh import with_fitted_head
 from .person import head_share, person_share
 from .photo import read_photo
-from .provider import Face, FaceProvider, choose_face, load_provider
+from .provider import MOST_FACES, Face, FaceProvider, choose_face, load_provider
 from .regions import follow_edges, head_mask
 
 __all__ = [
-    "Closeup", "Face", "FaceCrop", "FaceProvider", "Pyramid", "align_frame", "as_tensor", "choose_face", "crop_advice", "crop_hints",
-    "draw_check", "draw_faces", "face_at", "faces_in_frames", "fine_side", "follow_edges", "frame_for", "head_mask", "head_share",
-    "inside_photo", "load_provider", "look_closer", "nudged", "person_share", "read_photo", "share_of", "shares_of", "to_crop",
-    "with_fitted_head",
+    "MOST_FACES", "Closeup", "Face", "FaceCrop", "FaceProvider", "Pyramid", "align_frame", "as_tensor", "choose_face", "crop_advice",
+    "crop_hints", "draw_check", "draw_faces", "face_at", "faces_in_frames", "fine_side", "follow_edges", "frame_for", "head_mask",
+    "head_share", "inside_photo", "load_provider", "look_closer", "nudged", "person_share", "read_photo", "share_of", "shares_of",
+    "to_crop", "with_fitted_head",
 ]

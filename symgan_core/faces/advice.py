@@ -18,6 +18,7 @@ ONE_SIDED = 0.75
 FAR_TURNED = 45.0
 STEEP = 25.0
 SENTENCES = {
+    "doubtful": "It is not certain that this is a person's face: animals, drawings and things come out wrong.",
     "turned": "The face is turned away by {value:.0f} degrees: the far side will be a guess.",
     "above": "The face is seen from above by {value:.0f} degrees: a level photo works better.",
     "below": "The face is seen from below by {value:.0f} degrees: a level photo works better.",
@@ -37,7 +38,7 @@ def crop_hints(crop: FaceCrop) -> list[tuple[str, float]]:
     """What makes a photo hard, most important first: a name of ``SENTENCES`` and the number that the sentence tells."""
     side = float(np.hypot(*crop.frame[:2]))
     yaw, pitch = crop.camera.yaw_pitch()
-    out: list[tuple[str, float]] = []
+    out: list[tuple[str, float]] = [("doubtful", crop.face.score)] if crop.face.doubtful else []
     if abs(yaw) > FAR_TURNED:
         out.append(("turned", abs(yaw)))
     if abs(pitch) > STEEP:

@@ -45,9 +45,10 @@ def anchors() -> np.ndarray:
     return np.concatenate(rows)
 
 
-def detect(image: Tensor | Pyramid, square: Tensor, least: float) -> list[Detection]:
-    """Faces in one square ``[4]`` (a, b, x, y) of a picture ``[1, 3, H, W]`` in [-1, 1]: those of at least that probability."""
-    raw, logits = run(DETECTOR, cut_squares(image, square[None], SIZE))
+def detect(image: Tensor | Pyramid, square: Tensor, least: float, padding: str = "border") -> list[Detection]:
+    """Faces in one square ``[4]`` (a, b, x, y) of a picture ``[1, 3, H, W]`` in [-1, 1]: those of at least that probability; ``padding`` as
+    ``cut_squares`` has it."""
+    raw, logits = run(DETECTOR, cut_squares(image, square[None], SIZE, padding))
     scores = 1 / (1 + np.exp(-logits[0, :, 0].clip(-80, 80)))
     chosen = scores >= least
     # Box: centre and size; then the points: all as offsets from the anchor, in pixels of the input.

@@ -223,11 +223,12 @@ def read_twice(network: CloseNetwork, crops: Tensor, regions: bool = True) -> tu
 
 
 @torch.no_grad()
-def glances(image: Tensor | Pyramid, squares: Tensor) -> list[Closeup]:
-    """Read squares ``[N, 4]`` (a, b, x, y; in pixels) of a picture ``[1, 3, H, W]`` in [-1, 1], each once."""
+def glances(image: Tensor | Pyramid, squares: Tensor, padding: str = "border") -> list[Closeup]:
+    """Read squares ``[N, 4]`` (a, b, x, y; in pixels) of a picture ``[1, 3, H, W]`` in [-1, 1], each once; ``padding`` as ``cut_squares``
+    has it."""
     network, seen = load_close_network(), []
     for part in squares.float().split(BATCH):
-        crops = cut_squares(image, part, INPUT)
+        crops = cut_squares(image, part, INPUT, padding)
         reading, sure = read_twice(network, crops)
         points, frames = points_to_photo(reading.points, part), compose_frames(part, reading.frame)
         codes, visible, kinds = network.code(describe(crops, reading)), torch.sigmoid(reading.visible), reading.regions.softmax(1)
@@ -237,11 +238,11 @@ def glances(image: Tensor | Pyramid, squares: Tensor) -> list[Closeup]:
 
 
 @torch.no_grad()
-def from_nearer(image: Tensor | Pyramid, close: Closeup) -> Closeup:
+def from_nearer(image: Tensor | Pyramid, close: Closeup, padding: str = "border") -> Closeup:
     """Its face read once more from nearer, for its points and pose, and its features once more for their points."""
     square, points = close.square[None], torch.from_numpy(close.landmarks)[None]
     face = compose_frames(square, face_squares(points_in_squares(points, square)))
-    reading, _ = read_twice(load_close_network(), cut_squares(image, face, INPUT), regions=False)
+    reading, _ = read_twice(load_close_network(), cut_squares(image, face, INPUT, padding), regions=False)
     found = finer_points(image, points_to_photo(reading.points, face)[0])
     yaw, pitch = ((one + float(other)) / 2 for one, other in zip((close.yaw, close.pitch), reading.angles[0], strict=True))
     return replace(close, landmarks=found.numpy(), visible=torch.sigmoid(reading.visible[0]).numpy(), yaw=yaw, pitch=pitch)

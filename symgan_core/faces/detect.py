@@ -17,7 +17,7 @@ from .closeup import Closeup, from_nearer, glances
 from .frames import Pyramid, as_tensor, compose_frames, cut_squares
 from .maps import JAW, feature_points
 from .network import INPUT, FaceReading, load_face_network
-from .provider import Face
+from .provider import MOST_FACES, Face
 
 WORK = 640
 """Faces are looked for on a picture scaled to this longer side."""
@@ -95,7 +95,7 @@ def turned(squares: Tensor, degrees: float) -> Tensor:
 
 
 @torch.no_grad()
-def read_faces(photo: np.ndarray, squares: Tensor, judged: bool = False, keep: int = 12) -> list[Face]:
+def read_faces(photo: np.ndarray, squares: Tensor, judged: bool = False, keep: int = MOST_FACES) -> list[Face]:
     """Faces in squares ``[N, 4]`` (pixels), the largest first. The first network proposes, with a lenient mind; the second look decides.
 
     ``judged``: a detector has found the squares, and nobody asks again.
@@ -116,7 +116,7 @@ def read_faces(photo: np.ndarray, squares: Tensor, judged: bool = False, keep: i
 
 
 @torch.no_grad()
-def faces_in_frames(image: Pyramid, frames: list[tuple[Tensor, float]], keep: int = 12) -> list[Face]:
+def faces_in_frames(image: Pyramid, frames: list[tuple[Tensor, float]], keep: int = MOST_FACES) -> list[Face]:
     """Faces, the largest first, of heads whose frames ``[4]`` (pixels) and probabilities a detector knows, the likeliest first: a second
     look at each."""
     return distinct_faces(image, _glances(image, frames), keep)
@@ -129,12 +129,17 @@ def distinct_faces(image: Pyramid, seen: list[tuple[Closeup, float]], keep: int)
         if any(_alike(torch.from_numpy(close.frame), torch.from_numpy(face.frame)) for face in faces):
             continue
         close = from_nearer(image, close)
-        points = feature_points(torch.from_numpy(close.landmarks)).numpy()
-        face = Face(box_around(points), points, close.yaw, close.pitch, roll_of(close.frame), close.frame, score, close.landmarks,
-                    close.visible, close.sure)
+        face = face_of(close, score)
         if close.visible.mean() >= SHOWN and not any(_doubles(face, other) for other in faces):
             faces.append(face)
     return sorted(faces, key=lambda face: -_side(face.frame))[:keep]
+
+
+def face_of(close: Closeup, score: float) -> Face:
+    """What the second look found, with a detector's probability."""
+    points = feature_points(torch.from_numpy(close.landmarks)).numpy()
+    return Face(box_around(points), points, close.yaw, close.pitch, roll_of(close.frame), close.frame, score, close.landmarks,
+                close.visible, close.sure)
 
 
 def _distinct(squares: Tensor) -> Tensor:

@@ -35,7 +35,8 @@ def cut_squares(image: Tensor | Pyramid, frames: Tensor, size: int, padding: str
     Args:
         image: ``[1, 3, H, W]``; a Pyramid where much is cut out of one.
         frames: ``[B, 4]`` (a, b, x, y) in pixels: the square's x axis (its length is the side) and its centre.
-        padding: outside the picture its "border" is repeated, or it goes on as its own "reflection".
+        padding: outside the picture its "border" is repeated, or it goes on as its own "reflection", or there are "zeros": for
+            pictures in [-1, 1] a middle grey.
 
     Returns:
         ``[B, 3, size, size]``.

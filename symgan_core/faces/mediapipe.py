@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .blaze import DETECTOR, Detection, detect, merged
+from .border import with_border
 from .detect import BuiltinFaces, faces_in_frames, turned
 from .frames import Pyramid, as_tensor
 from .mesh import MESH, PRESENT, WIDER, Mesh, fitted_head, mean_head, read_mesh
@@ -62,8 +63,8 @@ class MediapipeFaces:
             heads = [(torch.from_numpy(fitted_head(mesh.points)[0]).float(), score) for mesh, score in find_meshes(image, squares)]
             faces = [face for face in faces_in_frames(image, heads) if face.sure >= (DOUBTFUL if face.score >= LIKELY else SURE)]
             if faces:
-                return faces
-        return BuiltinFaces().find(photo)
+                return with_border(image, faces)
+        return with_border(image, []) or BuiltinFaces().find(photo)
 
 
 def find_meshes(image: Pyramid, squares: Tensor) -> list[tuple[Mesh, float]]:

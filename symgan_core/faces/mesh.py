@@ -61,17 +61,18 @@ class Mesh:
     square: np.ndarray
 
 
-def read_mesh(image: Tensor | Pyramid, square: np.ndarray, looks: int = LOOKS) -> Mesh:
-    """The mesh of the face in a square ``[4]`` (a, b, x, y) of a picture ``[1, 3, H, W]`` in [-1, 1]."""
-    mesh = _read(image, square)
+def read_mesh(image: Tensor | Pyramid, square: np.ndarray, looks: int = LOOKS, padding: str = "border") -> Mesh:
+    """The mesh of the face in a square ``[4]`` (a, b, x, y) of a picture ``[1, 3, H, W]`` in [-1, 1]; ``padding`` as ``cut_squares`` has
+    it."""
+    mesh = _read(image, square, padding)
     for _ in range(looks - 1):
-        mesh = _read(image, mesh_square(mesh.points))
+        mesh = _read(image, mesh_square(mesh.points), padding)
     return mesh
 
 
-def _read(image: Tensor | Pyramid, square: np.ndarray) -> Mesh:
+def _read(image: Tensor | Pyramid, square: np.ndarray, padding: str) -> Mesh:
     frame = torch.as_tensor(square, dtype=torch.float32)[None]
-    values, logit = run(MESH, cut_squares(image, frame, SIZE) / 2 + 0.5)
+    values, logit = run(MESH, cut_squares(image, frame, SIZE, padding) / 2 + 0.5)
     places = torch.from_numpy(values.reshape(1, COUNT, 3)[..., :2]) / SIZE  # without depths: they say less of a pose than the places
     return Mesh(points_to_photo(places, frame)[0].double().numpy(), float(1 / (1 + np.exp(-logit.item()))), np.asarray(square))
 
@@ -93,11 +94,14 @@ def mean_head() -> tuple[Tensor, Tensor]:
     return found["points"], found["weights"].double()
 
 
-def fitted_head(points: np.ndarray) -> tuple[np.ndarray, float, float]:
+def fitted_head(points: np.ndarray, trust: np.ndarray | None = None) -> tuple[np.ndarray, float, float]:
     """The square (a, b, x, y) that the built-in generator expects, yaw and pitch in degrees, with which the mean head's points lie nearest
-    to ``points [468, 2]``: least squares, the square in closed form for each pose, for it is a similarity of the picture."""
+    to ``points [468, 2]``: least squares, the square in closed form for each pose, for it is a similarity of the picture.
+
+    ``trust [468]``: how much each point counts, beside what it counts in any fit."""
     target, angles = torch.view_as_complex(torch.from_numpy(np.ascontiguousarray(points, np.float64))), np.zeros(2)
     head, weights = mean_head()
+    weights = weights if trust is None else weights * torch.from_numpy(trust)
     middle = (weights * target).sum() / weights.sum()
 
     def left(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,8 @@ from demo.gallery import list_examples
 from demo.handlers import Studio
 from demo.settings import Settings
 from demo.share import DAYS
+from demo.shown import which_face
+from symgan_core.faces import MOST_FACES
 from symgan_core.faces.advice import SENTENCES
 from symgan_core.inversion import PRESETS as WORK
 from symgan_core.inversion import PhotoRequest
@@ -103,6 +105,13 @@ def test_labels_are_known_to_the_browser() -> None:
     key = json.loads(texts.PRESETS["fast"].removeprefix("__i18n__"))["key"]
     assert texts.I18N.translations_dict["de"][key] == "Schnell" and texts.I18N.translations_dict["en"][key] == "Fast"
     assert texts.I18N.translations_dict["ja"]["GO"] == texts.SPOKEN["ja"].GO
+
+
+def test_who_gets_a_full_list_of_faces_hears_of_its_limit() -> None:
+    german = texts.SPOKEN["de"]
+    limit = german.FACES_MOST.format(most=MOST_FACES)
+    listed = [which_face([None] * count, 0, german) for count in (1, MOST_FACES - 1, MOST_FACES)]
+    assert [limit in line for line in listed] == [False, False, True] and str(MOST_FACES) in limit and listed[0] == ""
 
 
 def test_handlers_speak_the_language_that_they_are_given(tmp_path) -> None:

@@ -42,6 +42,12 @@ def test_blur_and_light_from_one_side_are_named() -> None:
     assert any("one side" in line for line in crop_advice(replace(crop, image=dark)))
 
 
+def test_doubt_is_said_first() -> None:
+    crop = made_up(yaw=-60)
+    crop = replace(crop, face=replace(crop.face, score=0.8, sure=0.13))
+    assert [("certain" in line, "turned" in line) for line in crop_advice(crop)] == [(True, False), (False, True)]
+
+
 def test_what_lies_within_the_photo() -> None:
     assert inside_photo(np.array([200.0, 0, 400, 400]), SHAPE, 64).all()
     right = inside_photo(np.array([200.0, 0, 800, 400]), SHAPE, 64)  # its middle is the photo's right border

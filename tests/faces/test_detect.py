@@ -111,7 +111,7 @@ def test_nothing_is_found_where_nobody_is() -> None:
 
 
 def test_choosing_a_face() -> None:
-    with pytest.raises(NoFaceFound, match="No face"):
+    with pytest.raises(NoFaceFound, match="No face.*room around it"):  # it may have been upright and clear, but cut too close
         choose_face([])
     face = Face((0, 0, 1, 1), np.zeros((6, 2)), 0, 0, 0, np.array([10.0, 0, 5, 5]), 1.0, np.zeros((68, 2)), np.ones(68), 0.17)
     assert choose_face([face]) is face
