@@ -7,6 +7,7 @@ from .driving import (
     at,
     at_rest,
     both_sizes,
+    draft,
     frame,
     middle,
     none_left,
@@ -99,7 +100,9 @@ def test_gallery_opens_at_once_and_sliders_reset_again_and_again(page) -> None:
         at(page, "edit-smile", 0)
         shown = still(page, shown)
     slide(page, "edit-smile", 1)
+    first = draft(page, shown)
     shown = still(page, shown)
+    assert first != shown  # a small picture at once, and the full one by itself
     page.click("#undo")
     at(page, "edit-smile", 0)
 
