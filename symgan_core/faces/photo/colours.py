@@ -14,9 +14,11 @@ _STRIP = 4 * 2**20
 """Pixels that are converted at a time: memory holds the picture as it was decoded and little more."""
 _SEEN = 8
 """An alpha below this everywhere, of 255, hides the whole picture: no photo is meant so, and it is ignored."""
+_FLAT = 4
+"""Of 255: a picture without larger differences shows nothing."""
 _DEPTHS = (255, 1023, 4095, 16383, 65535)
-"""Largest values of 8 to 16 bits. PNG always means the last (PNG 3rd edition, 13.12); in a TIFF, cameras of 10 to 14 bits leave the upper bits
-empty."""
+"""Largest values of 8 to 16 bits. PNG always means the last (PNG 3rd edition, 13.12); in a TIFF, cameras of 10 to 14 bits leave the
+upper bits empty."""
 _MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 """Of pictures, by the colour space of a profile."""
 
@@ -28,7 +30,7 @@ def flattened(image: Image.Image, kind: str) -> Image.Image:
         kind: the format that it came from.
     """
     scale = _scale(image, kind)
-    hidden = _has_alpha(image) and max(_alpha(strip).getextrema()[1] for _, strip in _strips(image, 1)) < _SEEN
+    hidden = _has_alpha(image) and max(int(np.asarray(_alpha(strip)).max()) for _, strip in _strips(image, 1)) < _SEEN
     factor = max(1, max(image.size) // (2 * WORK_SIDE))
     if factor == 1 and image.width * image.height <= _STRIP:
         return _eight_bits(image, scale, hidden)
@@ -48,7 +50,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if profile and len(profile) <= MAX_PROFILE:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            mode = _MODES.get(source.profile.xcolor_space.strip())
+            mode = _MODES.get(str(getattr(source.profile, "xcolor_space", "")).strip())
             if mode == "RGB" and image.mode == "L":
                 image = image.convert("RGB")
             if mode == image.mode:
@@ -61,9 +63,8 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 def shows_something(image: Image.Image) -> bool:
     """Whether a flattened picture has more than one colour."""
-    extremes = image.getextrema()
-    pairs = extremes if isinstance(extremes[0], tuple) else (extremes,)
-    return any(high - low > 4 for low, high in pairs)
+    values = np.asarray(image)
+    return bool((values.max((0, 1)).astype(int) - values.min((0, 1)) > _FLAT).any())
 
 
 def _strips(image: Image.Image, factor: int) -> Iterator[tuple[int, Image.Image]]:

@@ -25,7 +25,7 @@ _BY_ROWS = ("PNG", "GIF", "BMP", "TIFF")
 
 
 def frames_of(kind: str, data: bytes) -> Iterator[Image.Image]:
-    """The decoded frames of a file of any kind but JPEG and HEIF, as far as limits allow. The first is there even of a file that was cut off.
+    """The decoded frames of a file of any kind but JPEG and HEIF, as far as limits allow; the first one even of a file that was cut off.
 
     Raises:
         PhotoError: too many or too few pixels, or too much of it is missing.
@@ -80,7 +80,7 @@ def _most(kind: str, data: bytes) -> Image.Image:
     """The same of other files: they are decoded into a black picture and into a white one, and what was not decoded differs."""
     if kind not in _BY_ROWS:
         raise PhotoError("The picture is damaged and cannot be decoded.", "Save it again as JPEG or PNG.")
-    return _mended(*(_partly(_opened(kind, data), ink) for ink in (0, 255)))
+    return _mended(_partly(_opened(kind, data), 0), _partly(_opened(kind, data), 255))
 
 
 def _mended(first: Image.Image, second: Image.Image, downwards: bool = False) -> Image.Image:

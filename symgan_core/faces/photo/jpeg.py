@@ -85,23 +85,25 @@ def _note(out: Jpeg, marker: int, body: bytes) -> None:
 
 def _follow_scans(out: Jpeg, data: bytes, place: int, components: int) -> int:
     """Count the scans from the first on; where the coded data end."""
+    if data[place:place + 2] != b"\xff\xda":  # not to be followed
+        out.whole = True
+        return len(data)
     scans, detail = 0, False
-    for marker in iter(lambda: data[place + 1:place + 2], b""):
-        if marker[0] == _END:
-            out.whole, out.refined = True, out.refined or detail
-            return place
+    while True:
+        marker, length = data[place + 1:place + 2], int.from_bytes(data[place + 2:place + 4], "big")
         out.refined = out.refined or detail
-        length = int.from_bytes(data[place + 2:place + 4], "big")
-        if marker[0] == _SCAN:
+        if marker == b"\xd9":
+            out.whole = True
+            return place
+        if marker == b"\xda":
             scans += 1
-            header = data[place + 4:place + 2 + length]
-            out.layered = out.layered or (bool(header) and header[0] < components)
-            # of component 1, from a coefficient above the first on (T.81, B.2.3)
-            detail = len(header) >= 6 and header[0] == 1 and header[1] in (0, 1) and header[3] > 0
             if scans > MAX_SCANS:
                 raise PhotoError("The picture is a progressive JPEG of too many scans.", "Save it again as JPEG or PNG.")
+            header = data[place + 4:place + 2 + length]
+            out.layered = out.layered or (bool(header) and header[0] < components)
+            # of one component, the first, from a coefficient above the first on (T.81, B.2.3)
+            detail = len(header) >= 6 and header[0] == 1 and header[1] in (0, 1) and header[3] > 0
         found = _NEXT.search(data, place + 2 + length)
         if found is None:
-            break
+            return len(data.rstrip(b"\xff"))
         place = found.start()
-    return len(data.rstrip(b"\xff")) if not out.whole else place

@@ -7,7 +7,8 @@ from ...errors import PhotoError
 _READ = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF87a", "GIF"), (b"GIF89a", "GIF"), (b"BM", "BMP"),
          (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"))
 _KNOWN = ((b"%PDF", "a PDF"), (b"8BPS", "a Photoshop file"), (b"\xff\x0a", "a JPEG XL picture"), (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
-          (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"), (b"<svg", "an SVG drawing"), (b"\x1aE\xdf\xa3", "a film"), (b"PK\x03\x04", "an archive"))
+          (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"), (b"<svg", "an SVG drawing"), (b"\x1aE\xdf\xa3", "a film"),
+          (b"PK\x03\x04", "an archive"))
 """Often met, and refused by name."""
 _HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _AVIF = {b"avif", b"avis"}

@@ -101,7 +101,7 @@ def _directory(data: bytes) -> list[_Entry]:
         return []
     count = min(struct.unpack_from(order + "H", data, start)[0], _MAX_ENTRIES, (len(data) - start - 2) // 12)
     places = range(start + 2, start + 2 + 12 * count, 12)
-    return [_Entry(*struct.unpack_from(order + "HHI", data, place), data[place:place + 12]) for place in places]
+    return [_Entry._make((*struct.unpack_from(order + "HHI", data, place), data[place:place + 12])) for place in places]
 
 
 def _turn(entry: _Entry, order: str) -> int:

@@ -21,9 +21,9 @@ def read_photo(source: str | Path | bytes) -> np.ndarray:
     """Decode a photo to uint8 ``[H, W, 3]``, sRGB, upright, at most ``WORK_SIDE`` on its longer side.
 
     Formats are told by content: JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF, and HEIC where pillow-heif is installed. Of metadata, the
-    orientation and the colour profile are read, and neither is ever fatal. Transparency is laid over white, unless it hides all; deep, grey,
-    palette and CMYK files become 8-bit RGB. Of an animation, the first frame that shows something is read. A file that was cut off is
-    read where nine tenths of its rows are there. Limits (``limits.py``) are checked before anything is decoded.
+    orientation and the colour profile are read, and neither is ever fatal. Transparency is laid over white, unless it hides everything;
+    deep, grey, palette and CMYK files become 8-bit RGB. Of an animation, the first frame that shows something is read. A file that was cut
+    off is read where nine tenths of its rows are there. Limits (``limits.py``) are checked before anything is decoded.
 
     Raises:
         PhotoError: with one line that says what is wrong and what would help.
