@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -141,11 +142,11 @@ class Targets:
 def run(count: int, seed: int, tell: Callable[[str], None] = lambda line: None) -> Report:
     """``count`` inputs, the same for the same seed, in a temporary folder."""
     report = Report()
-    with tempfile.TemporaryDirectory() as home, warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as home, mock.patch.object(tempfile, "tempdir", home), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a decoder's notes on broken files
         targets = Targets(Path(home))
         doors = targets.all()
-        before, memory = _files(targets.folder), 0.0
+        before, memory = set(targets.folder.rglob("*")), 0.0
         for number in range(count):
             rng = random.Random(f"{seed}:{number}")
             name, _, work = rng.choices(doors, [weight for _, weight, _ in doors])[0]
@@ -155,7 +156,7 @@ def run(count: int, seed: int, tell: Callable[[str], None] = lambda line: None) 
             if number % 500 == 499:
                 tell(f"{number + 1} inputs, worst {report.worst[0]:.2f} s, {len(report.faults)} faults")
         report.growth = _megabytes() - memory
-        left = {path for path in _files(targets.folder) - before if "input" not in path.parts}
+        left = {path for path in set(targets.folder.rglob("*")) - before if "input" not in path.parts}
         report.faults += [f"left on the disk: {path}" for path in sorted(left)]
     if report.growth > GROWTH:
         report.faults.append(f"memory grew by {report.growth:.0f} MB")
@@ -178,12 +179,6 @@ def _one(report: Report, name: str, which: str, work: Callable[[], str]) -> None
     report.worst = max(report.worst, (took, f"{name} {which}"))
     if took > SECONDS:
         report.faults.append(f"{name} {which}: {took:.1f} s")
-
-
-def _files(folder: Path) -> set[Path]:
-    """In the folder of the run, and beside it in the temporary folder what is ours by name."""
-    ours = [path for path in Path(tempfile.gettempdir()).glob("symgan*")]
-    return set(folder.rglob("*")) | set(ours)
 
 
 def _megabytes() -> float:
