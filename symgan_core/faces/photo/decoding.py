@@ -12,7 +12,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from ...errors import PhotoError
 from .jpeg import Jpeg
-from .limits import MAX_FRAMES, MAX_PIXELS, SHARE_THERE, WORK_SIDE, check_jpeg_size, check_size
+from .limits import MAX_FRAMES, MAX_PIXELS, MAX_WEBP_PIXELS, SHARE_THERE, WORK_SIDE, check_jpeg_size, check_size
 
 _READERS: dict[str, type[ImageFile]] = {
     "PNG": PngImagePlugin.PngImageFile, "WEBP": WebPImagePlugin.WebPImageFile, "BMP": BmpImagePlugin.BmpImageFile,
@@ -63,7 +63,7 @@ def decoded_jpeg(jpeg: Jpeg) -> Image.Image:
 
 def _opened(kind: str, data: bytes) -> ImageFile:
     image = _READERS[kind](io.BytesIO(data))
-    check_size(*image.size)
+    check_size(*image.size, MAX_WEBP_PIXELS if kind == "WEBP" else MAX_PIXELS)
     return image
 
 

@@ -8,6 +8,8 @@ MAX_BYTES = 64 * 2**20
 MAX_SIDE = 12_000
 MAX_PIXELS = 80_000_000
 """Of what is decoded: four bytes of memory each, at most."""
+MAX_WEBP_PIXELS = 48_000_000
+"""libwebp's decoder of animations, the one that Pillow has, holds four copies."""
 MAX_JPEG_PIXELS = 256_000_000
 """Of a JPEG whose rows come one after another: what is decoded are pictures of half, a quarter or an eighth of its size."""
 MAX_SCANS = 64
@@ -31,11 +33,11 @@ def check_bytes(count: int) -> None:
         raise PhotoError(f"The file has {count / 2**20:.0f} MB.", f"Use a photo of at most {MAX_BYTES // 2**20} MB.")
 
 
-def check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int, most: int = MAX_PIXELS) -> None:
     """Raise PhotoError for a picture of too many pixels, or of too few."""
-    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+    if max(width, height) > MAX_SIDE or width * height > most:
         raise PhotoError(f"The picture has {width} x {height} pixels.",
-                         f"Scale it to at most {MAX_SIDE} a side and {MAX_PIXELS // 10**6} megapixels.")
+                         f"Scale it to at most {MAX_SIDE} a side and {most // 10**6} megapixels.")
     check_least(width, height)
 
 

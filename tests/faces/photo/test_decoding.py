@@ -71,6 +71,8 @@ def test_what_a_jpeg_holds_at_once_is_limited() -> None:
     large = Image.new("L", (12_000, 9_000), 90)
     with pytest.raises(PhotoError, match="12000 x 9000"):  # all of its coefficients would be in memory
         read_photo(encode(large, "JPEG", quality=20, progressive=True))
+    with pytest.raises(PhotoError, match="48 megapixels"):
+        read_photo(encode(Image.new("L", (10_000, 5_000)), "WEBP", lossless=True, method=0))
     head = bytearray(encode(gradient(), "JPEG"))
     place = head.index(b"\xff\xc0")
     head[place + 5:place + 9] = struct.pack(">HH", 60_000, 60_000)
