@@ -25,12 +25,12 @@ from symgan_core.export import write_still
 from symgan_core.faces import choose_face, read_photo
 from symgan_core.inversion import PRESETS, PhotoRequest, Portrait3D, crop_face, settings
 
-from . import texts
+from . import asked, texts
 from .exports import KINDS, LARGEST, check_export, export_into
 from .handlers import Studio
 from .pace import stages_of
 from .queues import HEAVY_QUEUE, LIGHT_QUEUE
-from .shown import waiting, without_paths
+from .shown import one_line, waiting, without_paths
 from .store import EXAMPLE
 from .work import FRAMES
 
@@ -52,7 +52,8 @@ class Calls:
         """Make a 3D head of the face in one photo. Takes about a minute on two CPU cores with "fast", seconds on a GPU.
 
         Args:
-            photo: A picture file (JPEG, PNG, WebP, HEIF) with a face that looks roughly towards the camera. It is deleted once it is read.
+            photo: A picture file (JPEG, PNG, WebP, HEIC) with a face that looks roughly towards the camera: uploaded, or a data address. It
+                is deleted once it is read.
             preset: How much work: "fast", "balanced" or "best".
             face: Which face, counted from 0, the largest first.
 
@@ -60,10 +61,10 @@ class Calls:
             The turning head as an MP4 film; the head as a file that symgan opens; a report, whose "portrait_id" the other calls take.
         """
         begin = time.monotonic()
+        picture = _read_once(photo)  # first, so that no upload stays that is of no use
+        preset, request = asked.word("preset", preset, "fast"), PhotoRequest(asked.whole("face", face, 0))
         settings("spi", preset)  # a wrong name is said before any work
-        picture = _read_once(photo)
         found = self._computed(self._studio.provider.find, picture)
-        request = PhotoRequest(int(face or 0))
         crop = self._computed(crop_face, picture, choose_face(found, request.face), self._studio.generator, request)
         with self._new() as (visitor, folder):
             with self._in_turn(stages_of(preset), progress):
@@ -90,11 +91,11 @@ class Calls:
         Returns:
             The picture.
         """
+        pose = asked.number("yaw", yaw, 0.0), asked.number("pitch", pitch, 0.0), asked.number("zoom", zoom, 1.0)
+        behind = asked.word("background", background, "white")
         portrait = self._edited(portrait_id, edits)
         with self._new() as (_, folder):
-            path = folder / "view.png"
-            pose = float(yaw or 0), float(pitch or 0), float(zoom or 1)
-            return str(self._computed(write_still, portrait, path, *pose, background or "white"))
+            return str(self._computed(write_still, portrait, folder / "view.png", *pose, behind))
 
     def edit(self, portrait_id: str, edits: dict[str, float]) -> tuple[str, str]:
         """Change a head's expression, shape, hair or colours. The portrait itself stays; the edited one gets an id of its own.
@@ -108,7 +109,7 @@ class Calls:
         Returns:
             The id of the edited portrait, and its picture from the front.
         """
-        portrait = self._edited(portrait_id, edits or {})
+        portrait = self._edited(portrait_id, {} if edits is None else edits)
         with self._new() as (visitor, folder):
             portrait.save(folder)
             return self._store.keep(visitor, folder), str(self._computed(write_still, portrait, folder / "view.png"))
@@ -127,8 +128,9 @@ class Calls:
         Returns:
             The file.
         """
+        kind, size = asked.word("kind", kind, "mp4"), asked.whole("size", size, LARGEST)
+        background = asked.word("background", background, "white")
         portrait = self._edited(portrait_id, None)
-        size, background = int(size or LARGEST), background or "white"
         check_export(kind, size, background)
         with self._new() as (_, folder), self._in_turn({"video": FRAMES}, progress):
             for done in export_into(folder, portrait, self._studio.room, kind, size, background):
@@ -151,15 +153,16 @@ class Calls:
             yield visitor, folder
 
     def _edited(self, portrait_id: str, edits: Mapping[str, float] | None) -> Portrait3D:
-        portrait = self._find(str(portrait_id or ""))
-        return portrait if edits is None else portrait.edit(_numbers(edits))
+        portrait = self._find(portrait_id)
+        return portrait if edits is None else portrait.edit(asked.strengths(edits))
 
-    def _find(self, number: str) -> Portrait3D:
+    def _find(self, portrait_id: str) -> Portrait3D:
         """A portrait that a call made, one that is open on the page, or an example by its name.
 
         Raises:
             RequestError: there is none of this id (any more).
         """
+        number = portrait_id if isinstance(portrait_id, str) else ""
         portrait = self._studio.portrait(number) or self._studio.portrait(EXAMPLE + number)
         if portrait is None:
             minutes = self._studio.settings.idle_minutes
@@ -180,6 +183,8 @@ def add_api(studio: Studio) -> None:
         preset, face = gr.Dropdown(list(PRESETS), value="fast", label="preset"), gr.Number(0, label="face", precision=0)
         yaw, pitch, zoom = (gr.Number(value, label=name) for name, value in (("yaw", 0), ("pitch", 0), ("zoom", 1)))
         kind, size = gr.Dropdown(list(KINDS), value="mp4", label="kind"), gr.Number(LARGEST, label="size", precision=0)
+        for component in (preset, face, yaw, pitch, zoom, kind, size, portrait_id, background):
+            component.preprocess = _unchanged  # Gradio's own would raise before we can say what is wrong
         endpoints = (
             (calls.invert, [photo, preset, face], [video, file, report], HEAVY_QUEUE),
             (calls.render, [portrait_id, yaw, pitch, zoom, background, edits], picture, LIGHT_QUEUE),
@@ -196,13 +201,17 @@ def plain_errors(work: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return work(*args, **named)
         except SymganError as error:
-            raise gr.Error(without_paths(str(error)), print_exception=False) from None
+            raise gr.Error(one_line(without_paths(str(error))), print_exception=False) from None
         except gr.Error:  # of ZeroGPU: no quota is left, for one
             raise
         except Exception:
             log.exception("%s failed", work.__name__)
             raise gr.Error(texts.ENGLISH.BROKEN, print_exception=False) from None
     return call
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 def _read_once(photo: str | None) -> np.ndarray:
@@ -214,13 +223,3 @@ def _read_once(photo: str | None) -> np.ndarray:
     finally:
         if Path(photo).resolve().is_relative_to(Path(get_upload_folder()).resolve()):
             Path(photo).unlink(missing_ok=True)
-
-
-def _numbers(edits: Any) -> dict[str, float]:
-    """Edits of a stranger, as far as their types go."""
-    if not isinstance(edits, Mapping):
-        raise RequestError("The edits are no object of names and strengths.", 'Give them like {"smile": 1.5}.')
-    for name, strength in edits.items():
-        if isinstance(strength, bool) or not isinstance(strength, int | float):
-            raise RequestError(f"The strength of '{name}' is no number.", 'Give edits like {"smile": 1.5}.')
-    return {str(name): float(strength) for name, strength in edits.items()}

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import texts
 from .cards import Card, mosaic, with_card
+from .guard import Guard
 from .handlers import Studio
 
 SHORT, LONG = "public, max-age=300", "public, max-age=86400"
@@ -30,7 +31,7 @@ def app_options(studio: Studio) -> dict[str, Any]:
     own = Routes(studio)
     routes = [Route("/share/gallery.jpg", own.gallery), Route("/share/{share_id}.jpg", own.preview),
               Route("/visit/{session}/here", own.here, methods=["POST"]), Route("/visit/{session}/left", own.left, methods=["POST"])]
-    return {"routes": routes, "middleware": [Middleware(Cards, studio=studio)]}
+    return {"routes": routes, "middleware": [Middleware(Guard), Middleware(Cards, studio=studio)]}
 
 
 class Routes:

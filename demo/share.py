@@ -75,8 +75,8 @@ class ShareStore:
         return share
 
     def find(self, share_id: str | None) -> Path | None:
-        """The folder of a share, or None if there is none (any more)."""
-        if not _ID.fullmatch(share_id or ""):
+        """The folder of a share, or None if there is none (any more), or if that is no id at all."""
+        if not isinstance(share_id, str) or not _ID.fullmatch(share_id):
             return None
         folder = self.folder / share_id
         if not folder.is_dir() or self._expired(folder):
@@ -96,7 +96,9 @@ class ShareStore:
     def delete(self, share_id: str | None, token: str | None) -> bool:
         """Delete with the token given when it was made; says whether it was."""
         folder = self.find(share_id)
-        if folder is None or not token or not secrets.compare_digest(str(self._meta(folder).get("token", "")).encode(), token.encode()):
+        if folder is None or not isinstance(token, str) or not token:
+            return False
+        if not secrets.compare_digest(str(self._meta(folder).get("token", "")).encode(), token.encode(errors="replace")):
             return False
         shutil.rmtree(folder, ignore_errors=True)
         return True
@@ -110,13 +112,17 @@ class ShareStore:
 
     def _meta(self, folder: Path) -> dict:
         try:
-            return json.loads((folder / "share.json").read_text())
-        except (OSError, ValueError):
+            meta = json.loads((folder / "share.json").read_text())
+        except (OSError, ValueError, RecursionError):
             return {}
+        return meta if isinstance(meta, dict) else {}
 
     def _expired(self, folder: Path) -> bool:
         meta = self._meta(folder)
-        return time.time() - meta.get("created", 0) > meta.get("days", DAYS_BEFORE) * 86400
+        created, days = meta.get("created", 0), meta.get("days", DAYS_BEFORE)
+        if not isinstance(created, int | float) or not isinstance(days, int | float):  # damaged: nobody could delete it
+            return True
+        return not time.time() - created <= days * 86400
 
 
 def copy_there(source: Path, folder: Path, names: tuple[str, ...]) -> None:

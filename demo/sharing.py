@@ -44,12 +44,13 @@ class Sharing:
         if not isinstance(made, Share):
             raise gr.Error((made and made.failed) or (said.EXPIRED if number else said.NOTHING_TO_SHARE), print_exception=False)
         address = link_for(str(request.headers.get("referer") or request.request.base_url), made.id)
-        links = [*links, [made.id, made.token, address]][-REMEMBERED:]
+        links = [*_known(links), [made.id, made.token, address]][-REMEMBERED:]
         ready = {self.status: message(said.LINK_READY, "done")}
         yield ready | {self.link: gr.update(value=address, visible=True), self.links: links} | self._listed(links)
 
     def delete(self, request: gr.Request, address: str | None, links: list[list[str]]) -> dict[Any, Any]:
         """Delete the chosen link, with its own token."""
+        links = _known(links)
         for share_id, token, known in links:
             if known == address:
                 self.studio.delete_link(share_id, token)
@@ -58,7 +59,7 @@ class Sharing:
         return {self.links: links, self.link: gr.update(value="", visible=False)} | self._listed(links)
 
     def _listed(self, links: list[list[str]]) -> dict[Any, Any]:
-        addresses = [address for *_, address in reversed(links)]
+        addresses = [address for *_, address in reversed(_known(links))]
         return {self.choice: gr.update(choices=addresses, value=addresses[0] if addresses else None)}
 
     def connect(self, status: gr.HTML, portrait: gr.State, edits: EditBlock) -> None:
@@ -69,3 +70,9 @@ class Sharing:
         self.make.click(self.create, [portrait, self.days, self.links, *sliders], [status, *outputs], **HEAVY)
         self.remove.click(self.delete, [self.choice, self.links], outputs, **LIGHT)
         self.links.change(self._listed, self.links, self.choice, **LIGHT)
+
+
+def _known(links: Any) -> list[list[str]]:
+    """Those of a browser's list that are links: id, token and address. What a browser keeps, its owner may have changed."""
+    return [one for one in links if isinstance(one, list) and len(one) == 3 and all(isinstance(part, str) for part in one)] \
+        if isinstance(links, list) else []

@@ -14,6 +14,8 @@ from symgan_core.faces import MOST_FACES, Face
 from .line import LineFull
 from .texts import ENGLISH, Texts
 
+LONGEST = 400
+"""Characters of an error's line."""
 _PATH = re.compile(r"'[^']*[/\\]([^'/\\]+)'")
 
 
@@ -77,7 +79,7 @@ def told(error: SymganError, said: Texts) -> str:
     """An error's line; the core's are English."""
     if isinstance(error, LineFull):
         return f"{said.LINE_FULL} {said.LINE_FULL_HELP}"
-    return said.PHOTO_GONE if error.seen == ENGLISH.PHOTO_GONE else without_paths(str(error))
+    return said.PHOTO_GONE if error.seen == ENGLISH.PHOTO_GONE else one_line(without_paths(str(error)))
 
 
 def refused(error: SymganError, said: Texts) -> Shown:
@@ -93,6 +95,12 @@ def message(text: str, kind: str = "idle") -> str:
 def without_paths(text: str) -> str:
     """An error's line without the folders of quoted paths: a visitor learns nothing of the server's disk."""
     return _PATH.sub(r"'\1'", text)
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and broken characters, not longer than a line or two: an error may repeat what a stranger wrote."""
+    plain = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    return plain if len(plain) <= LONGEST else plain[:LONGEST] + " …"
 
 
 def link_for(base: str, share_id: str) -> str:

@@ -25,8 +25,11 @@ def write_hash(path: Path) -> None:
 
 
 def shipped_hash(path: Path) -> str:
-    """The hash that lies beside ``path``."""
-    return path.with_suffix(".sha256").read_text().split()[0]
+    """The hash that lies beside ``path``. Raises CheckpointError if there is none."""
+    try:
+        return path.with_suffix(".sha256").read_text().split()[0]
+    except (OSError, ValueError, IndexError) as error:
+        raise CheckpointError(f"The hash of the shipped weights '{path.name}' is missing.", "Fetch the repository again.") from error
 
 
 def check_hash(path: Path) -> None:

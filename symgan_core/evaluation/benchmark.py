@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..cores import Cores
 from ..errors import RequestError
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, unproject, warp_to_view
@@ -132,7 +133,10 @@ class _Case:
 
 def _run(case: _Case, inversion: Inversion) -> tuple[Portrait3D, dict[str, Any]]:
     begin = time.monotonic()
-    renders = sum(_renders(event.losses) for event in inversion if event.losses)
+    cores, renders = Cores(), 0
+    for event in inversion:
+        renders += _renders(event.losses) if event.losses else 0
+        cores.adapt()
     seconds = time.monotonic() - begin
     portrait = inversion.portrait()
     return portrait, case.score(portrait, inversion) | {"seconds": round(seconds, 2), "renders": renders}

@@ -61,14 +61,30 @@ def load_generator(source: str | Path = "builtin", device: str | torch.device = 
     if path == BUILTIN_FILE:
         check_hash(path)
     config, state = read_state(path)
-    generator = TriPlaneGenerator(config)
-    try:
-        generator.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        raise CheckpointError(f"'{path.name}' does not fit its own configuration.",
-                              "The file is damaged or was edited; fetch it again.") from error
+    generator = generator_of(config, state, CheckpointError(f"'{path.name}' does not fit its own configuration.",
+                                                            "The file is damaged or was edited; fetch it again."))
     generator.half_precision = half_precision_pays(target)
     return generator.to(target).eval().requires_grad_(False)
+
+
+def generator_of(config: GeneratorConfig, state: dict[str, Tensor], misfit: CheckpointError) -> TriPlaneGenerator:
+    """A generator with these weights. Names and shapes are compared before memory is taken for it: a configuration may ask for any size.
+
+    Raises:
+        CheckpointError: ``misfit``, where they are not those of the configuration.
+    """
+    try:
+        with torch.device("meta"):
+            shapes = {name: value.shape for name, value in TriPlaneGenerator(config).state_dict().items()}
+        if any(name not in state or state[name].shape != shape for name, shape in shapes.items()):
+            raise misfit
+        generator = TriPlaneGenerator(config)
+        generator.load_state_dict(dict(state), strict=True)
+    except CheckpointError:
+        raise
+    except Exception as error:  # a configuration that makes no network can fail anywhere in it
+        raise misfit from error
+    return generator
 
 
 def read_state(path: Path) -> tuple[GeneratorConfig, dict[str, Tensor]]:
@@ -82,7 +98,7 @@ def read_state(path: Path) -> tuple[GeneratorConfig, dict[str, Tensor]]:
                 raise CheckpointError(f"'{path.name}' is not a symgan generator.", "Name 'builtin' or a converted file.")
             config = GeneratorConfig.from_dict(json.loads(meta["config"]))
             state = {name: file.get_tensor(name).float() for name in file.keys()}
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, OSError, RecursionError, RuntimeError) as error:
         raise CheckpointError(f"'{path.name}' cannot be read as safetensors.", "The file is damaged; fetch it again.") from error
     if not all(torch.isfinite(t).all() for t in state.values()):
         raise CheckpointError(f"'{path.name}' holds numbers that are not finite.", "The file is damaged; fetch it again.")

@@ -8,6 +8,11 @@ from typing import Any
 
 Axes = tuple[tuple[tuple[float, ...], ...], ...]
 
+_LARGEST = 2**20
+"""Of any number of a configuration."""
+_MOST_LAYERS = 64
+"""Of the mapping."""
+
 EG3D_AXES: Axes = (((1, 0, 0), (0, 1, 0), (0, 0, 1)), ((1, 0, 0), (0, 0, 1), (0, 1, 0)), ((0, 0, 1), (1, 0, 0), (0, 1, 0)))
 """Axes of the released checkpoints: planes (x, y), (x, z), (z, x). The third repeats the second (NVlabs/eg3d issue 67)."""
 
@@ -114,12 +119,44 @@ class GeneratorConfig:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> GeneratorConfig:
-        """Inverse of ``to_dict``; unknown keys raise TypeError."""
+        """Inverse of ``to_dict``; unknown keys and values of other types raise TypeError, those out of all reason ValueError."""
         data = {key: _tuples(value) for key, value in data.items()}
         sr = data.pop("superresolution", {})
         if sr is not None:
             sr = SuperResolutionConfig(**{k: _tuples(v) for k, v in dict(sr).items()})
-        return cls(superresolution=sr, **data)
+            _check_values(sr)
+        config = cls(superresolution=sr, **data)
+        _check_values(config)
+        if config.mapping_layers > _MOST_LAYERS:
+            raise ValueError("mapping_layers is out of range")
+        return config
+
+
+def _check_values(config: Any) -> None:
+    """Raise TypeError or ValueError for values that no file of ours has: from others, a number may be the size of a tensor."""
+    for field in dataclasses.fields(config):
+        _check_like(field.name, getattr(config, field.name), field.default)
+
+
+def _check_like(name: str, value: Any, usual: Any) -> None:
+    """``usual``: a value as it may be, None where that says nothing of the type."""
+    if value is None or dataclasses.is_dataclass(value):
+        return
+    if isinstance(value, tuple):
+        if len(value) > 16:
+            raise ValueError(f"{name} is too long")
+        for one in value:
+            _check_like(name, one, None)
+    elif isinstance(value, bool | str):
+        if usual is not None and type(usual) is not type(value):
+            raise TypeError(f"{name} is of another type")
+    elif isinstance(value, int | float):
+        if isinstance(usual, bool | str | tuple) or (isinstance(usual, int) and (not isinstance(value, int) or value < 0)):
+            raise TypeError(f"{name} is of another type")
+        if not abs(value) <= _LARGEST:
+            raise ValueError(f"{name} is out of range")
+    else:
+        raise TypeError(f"{name} is of another type")
 
 
 def _tuples(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import io
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,8 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
-from .checkpoint import save_state
+from .checkpoint import generator_of, save_state
 from .config import GeneratorConfig, SuperResolutionConfig
-from .model import TriPlaneGenerator
 
 _SUPERRESOLUTION = {
     "SuperresolutionHybrid8XDC": {"channels": (256, 128)},
@@ -23,6 +23,12 @@ _SUPERRESOLUTION = {
     "SuperresolutionHybrid4X": {"channels": (128, 64), "upsample": (False, True), "resize": "smaller", "own_filter": True},
     "SuperresolutionHybrid2X": {"input_resolution": 64, "channels": (128, 64), "upsample": (False, True), "own_filter": True},
 }
+
+
+MAX_MODULES = 2000
+"""The official network has some hundred."""
+MAX_UNPACKED = 1.1
+"""Bytes in a .pt or .pth, by those of the file: PyTorch packs nothing."""
 
 
 class _Bag:
@@ -50,6 +56,13 @@ def _load_storage(data: Any) -> Any:
     if not isinstance(data, bytes):
         raise pickle.UnpicklingError("a storage that is not bytes")
     return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+
+
+def _own_numbers(tensor: Tensor) -> Tensor:
+    """The tensor, unless it has more numbers than its file: one number may be repeated without end by a stride of 0."""
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise pickle.UnpicklingError("a tensor larger than its storage")
+    return tensor
 
 
 def _rebuild_parameter(tensor: Any, requires_grad: Any = None, hooks: Any = None) -> Tensor:
@@ -98,11 +111,7 @@ def convert(source: str | Path, out: str | Path) -> GeneratorConfig:
     broken = next((name for name, value in state.items() if not torch.isfinite(value).all()), None)
     if broken:
         raise CheckpointError(f"The weights '{broken}' hold numbers that are not finite.", "The file is damaged; fetch it again.")
-    generator = TriPlaneGenerator(config)
-    try:
-        generator.load_state_dict(dict(state), strict=True)
-    except RuntimeError as error:
-        raise CheckpointError("The file holds another network than its settings say.", "Fetch it again.") from error
+    generator = generator_of(config, state, CheckpointError("The file holds another network than its settings say.", "Fetch it again."))
     save_state(generator.state_dict(), config, out)
     return config
 
@@ -131,6 +140,10 @@ def read_state_dict(source: str | Path) -> tuple[GeneratorConfig, dict[str, Tens
     if not path.is_file():
         raise CheckpointError(f"There is no file '{path}'.", "Check the path.")
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if sum(one.file_size for one in archive.infolist()) > MAX_UNPACKED * path.stat().st_size + 2**16:
+                    raise ValueError("a packed archive")
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a hostile or damaged file raises
         raise CheckpointError(f"'{path.name}' is not a state dict of plain tensors.", "Save generator.state_dict() alone.") from error
@@ -140,9 +153,9 @@ def read_state_dict(source: str | Path) -> tuple[GeneratorConfig, dict[str, Tens
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
         raise CheckpointError(f"'{path.name}' is not a state dict of plain tensors.", "Save generator.state_dict() alone.")
     try:
-        state = {str(k): v.detach().float().contiguous() for k, v in content.items()}
+        state = {str(k): _own_numbers(v.detach()).float().contiguous() for k, v in content.items()}
         return _config_of_shapes({k: tuple(v.shape) for k, v in state.items()}), state
-    except (KeyError, IndexError, ValueError, RuntimeError) as error:  # RuntimeError: larger than memory
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError) as error:  # RuntimeError: larger than memory
         raise CheckpointError(f"'{path.name}' does not have the names of an EG3D generator.", "Save the state dict of G_ema.") from error
 
 
@@ -167,16 +180,20 @@ def _config_of_shapes(shapes: dict[str, tuple[int, ...]]) -> GeneratorConfig:
             resize="smaller" if inner == 128 else "differs", own_filter="superresolution.resample_filter" in shapes))
 
 
-def _tensors(module: Any, prefix: str = "") -> list[tuple[str, Tensor]]:
-    state, out = module.state, []
-    for group in ("_parameters", "_buffers"):
-        for name, value in state.get(group, {}).items():
-            if isinstance(value, Tensor):
-                out.append((prefix + name, value.detach().float().contiguous()))
-    for name, child in state.get("_modules", {}).items():
-        if child is not None:
-            out += _tensors(child, f"{prefix}{name}.")
-    return out
+def _tensors(module: Any) -> list[tuple[str, Tensor]]:
+    """All parameters and buffers, in a walk of bounded length: modules that hold each other would make it endless."""
+    out, left = [], [("", module)]
+    for _ in range(MAX_MODULES):
+        if not left:
+            return out
+        prefix, module = left.pop()
+        state = module.state
+        for group in ("_parameters", "_buffers"):
+            for name, value in state.get(group, {}).items():
+                if isinstance(value, Tensor):
+                    out.append((f"{prefix}{name}", _own_numbers(value.detach()).float().contiguous()))
+        left += [(f"{prefix}{name}.", child) for name, child in state.get("_modules", {}).items() if child is not None]
+    raise pickle.UnpicklingError("too many modules")
 
 
 def _config(state: dict[str, Any]) -> GeneratorConfig:

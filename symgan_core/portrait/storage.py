@@ -23,6 +23,8 @@ from .portrait import Portrait3D
 
 FORMAT, READ = "symgan-portrait-2", ("symgan-portrait-1", "symgan-portrait-2")
 """The first one's portraits have no gate and no pictures."""
+MAX_BYTES = 2**30
+"""Of a portrait's file; the largest hold half of what an official generator has."""
 MAX_PICTURES, MAX_SIDE = 8, 1024
 """No portrait has more or larger ones; a file that does is not read."""
 QUALITY = 92
@@ -69,6 +71,9 @@ def load_portrait(folder: Path, device: str | torch.device = "auto", base: TriPl
     path = folder / "portrait.safetensors"
     if not path.is_file():
         raise CheckpointError(f"There is no portrait in '{folder}'.", "Name a folder that `invert --out` has written.")
+    if path.stat().st_size > MAX_BYTES:
+        raise CheckpointError(f"'{path.name}' has more than {MAX_BYTES >> 20} MB.", "It is no portrait; run the inversion again.")
+    damaged = CheckpointError(f"'{path.name}' cannot be read.", "The file is damaged; run the inversion again.")
     try:
         with safe_open(str(path), framework="pt", device="cpu") as file:
             meta = file.metadata() or {}
@@ -78,29 +83,50 @@ def load_portrait(folder: Path, device: str | torch.device = "auto", base: TriPl
         report, source = json.loads(meta["report"]), meta["generator"]
         pictures = _pictures(tensors, json.loads(meta.get("fine", "[]")))
         edits = {str(name): float(strength) for name, strength in json.loads(meta.get("edits", "{}")).items()}
-    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, OSError, SyntaxError) as error:
-        raise CheckpointError(f"'{path.name}' cannot be read.", "The file is damaged; run the inversion again.") from error
+        if not isinstance(report, dict):
+            raise TypeError("the report is no object")
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, OSError, SyntaxError, RecursionError, RuntimeError) as error:
+        raise damaged from error
     if meta.get("base") != source_hash(source):  # changes of weights mean nothing on other weights
         raise CheckpointError(f"'{path.name}' belongs to another version of the generator.", "Run the inversion again.")
-    changes = {name.removeprefix("delta."): change for name, change in tensors.items() if name.startswith("delta.")}
-    generator = (load_generator(source, device) if base is None else base).copy_with_trainable({key.split(".")[0] for key in changes})
+    base = load_generator(source, device) if base is None else base
+    try:
+        portrait = _assembled(path.name, tensors, report, pictures, base)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise damaged from error
+    if edits:
+        return portrait.edit(edits)
+    return portrait.with_ws(tensors["edited_ws"].to(portrait.ws)) if "edited_ws" in tensors else portrait
+
+
+def _assembled(name: str, tensors: dict[str, Tensor], report: dict, pictures: list[DetailPicture], base: TriPlaneGenerator) -> Portrait3D:
+    """The unedited portrait of these tensors. Raises KeyError or ValueError where one is missing or of another shape than it must be."""
+    config, place = base.config, base.device
+    plane = (1, 3, config.plane_channels)
+    shapes = {"ws": (1, config.num_ws, config.w_dim), "edited_ws": (1, config.num_ws, config.w_dim), "camera": (1, 25),
+              "planes_offset": (*plane, 0, 0), "planes_offset_scale": (*plane, 1, 1), "gate": (1, 1, 0, 0, 0), "backdrop": (1, 3, 0, 0)}
+    for key, shape in shapes.items():
+        found = tensors.get(key)
+        if found is not None and not (found.dim() == len(shape) and all(a == b or (not b and 0 < a <= MAX_SIDE)
+                                                                      for a, b in zip(found.shape, shape, strict=True))):
+            raise ValueError(f"{key} has the shape {tuple(found.shape)}")
+    if not all(torch.isfinite(value).all() for value in tensors.values() if value.is_floating_point()):
+        raise ValueError("numbers that are not finite")
+    changes = {key.removeprefix("delta."): change for key, change in tensors.items() if key.startswith("delta.")}
+    generator = base.copy_with_trainable({key.split(".")[0] for key in changes})
     state = generator.state_dict()
     for key, change in changes.items():
         if key not in state or state[key].shape != change.shape:
-            raise CheckpointError(f"'{path.name}' belongs to another version of the generator.", "Run the inversion again.")
+            raise CheckpointError(f"'{name}' belongs to another version of the generator.", "Run the inversion again.")
         state[key] += change.to(state[key])
-    place = generator.device
     offset = gate = None
     if "planes_offset" in tensors:
         offset = (tensors["planes_offset"].float() * tensors["planes_offset_scale"]).to(place)
     if "gate" in tensors:
         gate = (tensors["gate"].float() / 255).to(place)
     backdrop = tensors["backdrop"].float().to(place) if "backdrop" in tensors else None
-    portrait = Portrait3D(generator, tensors["ws"].to(place), tensors["camera"].to(place), report, offset, backdrop, gate,
-                          tuple(picture.to(place) for picture in pictures))
-    if edits:
-        return portrait.edit(edits)
-    return portrait.with_ws(tensors["edited_ws"].to(place)) if "edited_ws" in tensors else portrait
+    return Portrait3D(generator, tensors["ws"].float().to(place), tensors["camera"].float().to(place), report, offset, backdrop, gate,
+                      tuple(picture.to(place) for picture in pictures))
 
 
 def quantise(offset: Tensor) -> tuple[Tensor, Tensor]:

@@ -114,7 +114,7 @@ def test_refusals_are_errors_of_one_plain_line(client: Client, tmp_path: Path) -
         assert said in refusal(client, "ada", edits, api_name="/edit")
     assert "out of range" in refusal(client, "ada", yaw=120, api_name="/render")
     assert "not a colour" in refusal(client, "ada", background="greyish", api_name="/render")
-    assert "list of choices" in refusal(client, "ada", "mov", api_name="/export")
+    assert "no kind 'mov'" in refusal(client, "ada", "mov", api_name="/export")
     assert "transparent" in refusal(client, "ada", "gif", 128, "transparent", api_name="/export")
     assert "64 to 512" in refusal(client, "ada", "gif", 4000, api_name="/export")
     text, nobody = tmp_path / "photo.png", tmp_path / "green.png"

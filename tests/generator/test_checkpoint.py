@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import struct
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,6 +131,58 @@ def test_other_files_are_refused(tmp_path) -> None:
             read_official(tmp_path / name)
     with pytest.raises(CheckpointError, match="no file"):
         read_official(tmp_path / "none.pkl")
+
+
+class Module:
+    """Pickles as a module of the official network with these children."""
+
+    def __init__(self, children: dict[str, object], numbers: object = None):
+        self.state = {"_modules": children, "_parameters": {} if numbers is None else {"weight": numbers}}
+
+    def __reduce__(self):
+        return _rebuilt, ({"class_name": "x", "state": self.state},)
+
+
+def _rebuilt(meta: dict) -> None:
+    """Stands for the official function, whose name is written into the pickle in place of this one's."""
+
+
+def pickled(content: object) -> bytes:
+    ours = pickle.dumps(content, protocol=2)
+    return ours.replace(f"c{__name__}\n_rebuilt\n".encode(), b"ctorch_utils.persistence\n_reconstruct_persistent_obj\n")
+
+
+def test_pickles_that_would_swell_are_refused(tmp_path) -> None:
+    chain: object = Module({})
+    for _ in range(60):  # each holds the next one twice: 2^60 names
+        chain = Module({"a": chain, "b": chain})
+    circle: dict[str, object] = {}
+    circle["again"] = Module(circle)
+    repeated = Module({}, Attack(torch._utils._rebuild_tensor_v2, Attack(torch.storage._load_from_bytes, torch_stream(
+        torch.zeros(4).untyped_storage())), 0, (10**6, 10**6), (0, 0), False, collections.OrderedDict()))
+    for name, content in (("chain", chain), ("circle", circle["again"]), ("repeated", repeated)):
+        (tmp_path / f"{name}.pkl").write_bytes(pickled({"G_ema": content}))
+        with pytest.raises(CheckpointError):
+            read_official(tmp_path / f"{name}.pkl")
+    torch.save(official_state(), tmp_path / "plain.pt")
+    with zipfile.ZipFile(tmp_path / "plain.pt") as plain, zipfile.ZipFile(tmp_path / "packed.pt", "w", zipfile.ZIP_DEFLATED) as packed:
+        for one in plain.namelist():
+            packed.writestr(one, plain.read(one) + bytes(2**24 if one.endswith("/data/0") else 0))
+    with pytest.raises(CheckpointError, match="not a state dict"):
+        convert(tmp_path / "packed.pt", tmp_path / "out.safetensors")
+
+
+@pytest.mark.parametrize("change", [
+    {"channel_base": 2**40}, {"plane_channels": 10**6}, {"plane_resolution": 2**19}, {"z_dim": -1}, {"z_dim": 16.5}, {"z_dim": True},
+    {"w_dim": "24"}, {"ray_start": float("nan")}, {"plane_axes": []}, {"plane_axes": "x" * 99}, {"mapping_layers": 10**6}, {"name": 5},
+    {"superresolution": 5}, {"superresolution": {"channels": [10**9, 1]}}, {"unknown": 1}, {"plane_warp": [0] * 99}], ids=str)
+def test_configurations_that_ask_for_too_much_are_refused_before_memory_is_taken(tiny, change: dict, tmp_path) -> None:
+    path = tmp_path / "other.safetensors"
+    meta = {"format": "symgan-generator-1", "config": json.dumps(tiny.config.to_dict() | change)}
+    save_file(tiny.state_dict(), str(path), meta)
+    with pytest.raises(CheckpointError) as error:
+        load_generator(path, "cpu")
+    assert "\n" not in str(error.value) and error.value.help
 
 
 def official_state() -> dict[str, torch.Tensor]:

@@ -92,3 +92,35 @@ def test_strange_pictures_are_refused(portrait: Portrait3D, fault: str, tmp_path
     save_file(tensors, str(path), meta)
     with pytest.raises(CheckpointError, match="cannot be read"):
         Portrait3D.load(tmp_path / "out", "cpu")
+
+
+@pytest.mark.parametrize("fault", ["ws", "camera", "planes_offset", "planes_offset_scale", "gate", "nan", "report", "edits"])
+def test_tensors_of_other_shapes_and_numbers_are_refused(portrait: Portrait3D, fault: str, tmp_path) -> None:
+    path = portrait.save(tmp_path / "out")
+    with safe_open(str(path), "pt") as file:
+        meta = file.metadata()
+    tensors = load_file(path)
+    if fault in tensors:
+        tensors[fault] = tensors[fault][:, :-1].contiguous()
+    elif fault == "nan":
+        tensors["ws"][0, 0, 0] = float("nan")
+    elif fault == "report":
+        meta["report"] = "[" * 100_000
+    else:
+        meta["edits"] = "[1]"
+    save_file(tensors, str(path), meta)
+    with pytest.raises(CheckpointError, match="cannot be read") as error:
+        Portrait3D.load(tmp_path / "out", "cpu")
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_without_its_scale_or_its_code_is_refused(portrait: Portrait3D, tmp_path) -> None:
+    path = portrait.save(tmp_path / "out")
+    with safe_open(str(path), "pt") as file:
+        meta = file.metadata()
+    for missing in ("planes_offset_scale", "ws", "camera"):
+        save_file({name: value for name, value in load_file(path).items() if name != missing}, str(tmp_path / "out" / "cut"), meta)
+        (tmp_path / missing).mkdir()
+        (tmp_path / "out" / "cut").rename(tmp_path / missing / "portrait.safetensors")
+        with pytest.raises(CheckpointError):
+            Portrait3D.load(tmp_path / missing, "cpu")

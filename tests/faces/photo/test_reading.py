@@ -8,16 +8,7 @@ from PIL import Image
 from symgan_core.errors import PhotoError
 from symgan_core.faces import read_photo
 
-
-def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    out = io.BytesIO()
-    image.save(out, kind, **options)
-    return out.getvalue()
-
-
-def gradient(width: int = 120, height: int = 80) -> Image.Image:
-    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
-    return Image.fromarray(np.stack([x, y, 128 + 0 * x], -1).astype(np.uint8))
+from .making import encode, gradient
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
