@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "symgan_core"
 ALLOWED = {
-    "errors": set(), "files": {"errors"}, "weights": {"errors"}, "geometry": {"errors"}, "generator": {"errors", "files", "geometry", "weights"},
+    "errors": set(), "files": {"errors"}, "weights": {"errors"}, "geometry": {"errors"}, "progress": set(), "interrupts": set(),
+    "generator": {"errors", "files", "geometry", "weights"},
     "faces": {"errors", "geometry", "weights"},
     "losses": {"errors", "geometry", "weights"}, "portrait": {"errors", "files", "weights", "geometry", "generator", "faces"},
     "inversion": {"errors", "files", "geometry", "generator", "faces", "losses", "portrait"},
