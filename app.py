@@ -22,6 +22,7 @@ with contextlib.suppress(ImportError):  # on a Space it is there; it has to be i
 from demo import Settings, Studio, build, read_settings, texts
 from demo.gallery import EXAMPLES
 from demo.page import CSS, MEND, theme
+from demo.places import checked_places
 from demo.routes import app_options
 from demo.zero import on_zero_gpu
 from symgan_core.memory import keep_freed_memory
@@ -34,7 +35,7 @@ def main() -> None:
     if parser.parse_known_args()[1]:
         parser.error(f"takes no arguments. {parser.epilog}")
     try:
-        settings = read_settings()
+        settings = checked_places(read_settings())
     except ValueError as error:
         parser.error(str(error))
     keep_freed_memory()

@@ -44,5 +44,5 @@ class InsightFaces:
 
 
 def insightface_root() -> Path:
-    """Where insightface keeps its models."""
-    return Path.home() / ".insightface"
+    """Where insightface keeps its models; without a home folder, below the current one."""
+    return (home() or Path()) / ".insightface"
