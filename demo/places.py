@@ -68,14 +68,14 @@ def _unwritable(folder: Path) -> str | None:
 
 def _check_port(host: str, port: int) -> None:
     """Raises ValueError where nobody could be served there."""
+    if port > 65535:  # some systems would take another one
+        raise ValueError(f"{port} is no port. Give one up to 65535 with SYMGAN_PORT.")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         with socket.socket(family, socket.SOCK_STREAM) as trial:
             if os.name == "posix":  # a port whose last page has just ended is free
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind(address)
-    except OverflowError:
-        raise ValueError(f"{port} is no port. Give one up to 65535 with SYMGAN_PORT.") from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ValueError(f"Port {port} is taken, perhaps by another page. Name another one: SYMGAN_PORT={port + 1}") from error

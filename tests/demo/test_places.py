@@ -79,9 +79,13 @@ def test_the_page_starts_up_to_its_port_without_a_home(settings: Settings, tmp_p
     with socket.socket() as other:
         other.bind(("127.0.0.1", settings.port))
         other.listen()
-        user = {"user": 54321, "group": 54321, "extra_groups": []} if not os.geteuid() else {}
+        code = f"""if True:
+            import pwd, runpy
+            def nobody(uid): raise KeyError(uid)
+            pwd.getpwuid = nobody
+            runpy.run_path({str(ROOT / "app.py")!r}, run_name="__main__")"""
         environment = {k: v for k, v in os.environ.items() if k != "HOME"} | {
-            "SYMGAN_PORT": str(settings.port), "SYMGAN_SHARES": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
-        run = subprocess.run([sys.executable, ROOT / "app.py"], capture_output=True, text=True, env=environment, cwd="/", **user)
+            "SYMGAN_PORT": str(settings.port), "SYMGAN_SHARES": str(settings.shares), "SYMGAN_WORK": str(settings.work), "PYTHONDONTWRITEBYTECODE": "1"}
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert run.returncode == 2 and "Traceback" not in run.stderr, run.stderr
     assert f"Port {settings.port} is taken" in run.stderr.splitlines()[-1]
