@@ -68,7 +68,7 @@ def run_batch(folder: Path, out: Path, order: Order, crew: Crew = Crew(), bar: B
     counts = [f"{count.done} done"]
     counts += [f"{number} {what}" for number, what in ((count.before, "done before"), (count.same, "the same as another"),
                                                        (count.failed, "failed")) if number]
-    return f"{len(photos)} photos: {', '.join(counts)}. Report: {report}"
+    return f"{len(photos)} photo(s): {', '.join(counts)}. Report: {report}"
 
 
 def _planned(photos: list[Photo], folder: Path, out: Path, order: Order) -> tuple[dict[Photo, dict[str, Any]], list[Task], _Count]:
@@ -98,7 +98,7 @@ def _follow(outcomes: Iterable[tuple[Task, str]], total: int, rows: dict[Photo, 
     """Note the outcome of each task as it comes, and show how long the others will take."""
     begun, failed_before = time.monotonic(), count.failed
     if total:
-        bar.say(f"{total} photos to do.")
+        bar.say(f"{total} photo(s) to do.")
         bar.show("photos", 0, total)
     for number, (task, reason) in enumerate(outcomes, 1):
         rows[task.photo] |= {"status": "failed" if reason else "done", "reason": reason}
