@@ -17,6 +17,8 @@ ALLOWED = {
     "inversion": {"errors", "files", "geometry", "generator", "faces", "losses", "portrait"},
     "films": {"errors", "files"}, "gltf": set(), "devices": {"errors", "generator"},
     "export": {"errors", "files", "films", "generator", "geometry", "gltf", "inversion"},
+    "jobs": {"devices", "errors", "export", "faces", "files", "films", "generator", "inversion"},
+    "batch": {"errors", "files", "generator", "jobs", "progress", "weights"},
     "evaluation": {"errors", "files", "generator", "faces", "geometry", "inversion", "losses"},
 }
 
