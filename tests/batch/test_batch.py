@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +66,8 @@ def heads(out: Path) -> dict[str, Path]:
 
 
 @pytest.fixture
-def faked(monkeypatch) -> list[str]:
-    """Work that takes no time; returns the names of the photos that were worked on."""
+def faked(monkeypatch) -> Iterator[list[str]]:
+    """Work that takes no time; yields the names of the photos that were worked on."""
     done: list[str] = []
 
     def invert_into(folder: Path, photo: np.ndarray, *_: object):
@@ -78,7 +79,8 @@ def faked(monkeypatch) -> list[str]:
     monkeypatch.setattr(crews, "invert_into", invert_into)
     monkeypatch.setattr(crews, "load_tools", lambda order: None)
     crews._tools.cache_clear()
-    return done
+    yield done
+    crews._tools.cache_clear()
 
 
 def test_each_photo_is_done_once_and_failures_are_listed(photos: Path, tiny_file: Path, tmp_path: Path, faked: list[str],
