@@ -15,7 +15,8 @@ from .errors import TOO_LITTLE_MEMORY, SymganError, is_out_of_memory
 from .generator import TriPlaneGenerator
 from .generator.model import half_precision_pays
 
-Shown, Result = TypeVar("Shown"), TypeVar("Result")
+Shown = TypeVar("Shown")
+Result = TypeVar("Result")
 log = logging.getLogger("symgan")
 
 

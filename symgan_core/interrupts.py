@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def first_interrupt_asks(say: Callable[[], None]) -> Iterator[Callable[[], bool]
 
 
 @contextmanager
-def _handled(numbers: list[int], usual: object, handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def _handled(numbers: list[int], usual: Any, handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """With another handler for signals whose handler is the usual one; only the main thread may change that."""
     changed = []
     if threading.current_thread() is threading.main_thread():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import multiprocessing
 import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ class Task:
     order: Order
 
 
-def start_crew(crew: Crew, tasks: list[Task]) -> Iterator[tuple[Task, str]]:
+def start_crew(crew: Crew, tasks: list[Task]) -> Generator[tuple[Task, str], None, None]:
     """Each task with why it failed, or "", as they end. Closing the iterator ends all work at once.
 
     Raises:
@@ -102,7 +103,7 @@ def share_of_cores(workers: int) -> int:
 # -- several processes ----------------------------------------------------------------------------------------------------
 
 
-def _in_processes(workers: int, tasks: list[Task]) -> Iterator[tuple[Task, str]]:
+def _in_processes(workers: int, tasks: list[Task]) -> Generator[tuple[Task, str], None, None]:
     """As many tasks at a time as there are workers. If one is killed, those that were under way are done again, each alone, so that a photo
     which kills its worker takes no other with it."""
     waiting = deque(tasks)
@@ -168,7 +169,7 @@ def _end_with_parent() -> None:
 # -- Ray ------------------------------------------------------------------------------------------------------------------
 
 
-def _on_ray(crew: Crew, tasks: list[Task]) -> Iterator[tuple[Task, str]]:
+def _on_ray(crew: Crew, tasks: list[Task]) -> Generator[tuple[Task, str], None, None]:
     """Ray Core tasks; a worker that is lost is Ray's to replace. Photos and results lie where all machines see them under the same path."""
     with _connected(crew) as ray:
         threads = share_of_cores(crew.workers) if crew.ray == "local" else 1
@@ -208,9 +209,9 @@ def _connected(crew: Crew) -> Iterator[Any]:
         raise RequestError("Ray is not installed.", "pip install 'symgan[ray]', or leave --ray out.") from None
     try:
         if crew.ray == "local":
-            ray.init("local", num_cpus=crew.workers, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+            ray.init("local", num_cpus=crew.workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         else:
-            ray.init(crew.ray, log_to_driver=False, logging_level="ERROR")
+            ray.init(crew.ray, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise RequestError(f"There is no Ray cluster at '{crew.ray}' ({str(error).splitlines()[0]}).",
                            "Check the address, or say --ray local.") from error

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Descent:
         _ = step.view  # rendered first, whichever term asks for it: renders share the random numbers of the run
         found = add_up(self._losses, step)
         self._optimizer.zero_grad()
-        total = sum(found.values())
+        total = cast(Tensor, sum(found.values()))
         total.backward()
         if self._finite(total):
             self._optimizer.step()
@@ -106,10 +107,9 @@ class Descent:
     def _finite(self, total: Tensor) -> bool:
         """Whether the loss and all gradients are; the answer is waited for once."""
         weights = [weight for group in self._optimizer.param_groups for weight in group["params"]]
-        gradients = [weight.grad.detach() for weight in weights if weight.grad is not None]
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
         # A sum of absolute values is not finite if one of them is not: several times faster than isfinite, which makes a mask first.
-        sums = [total.detach(), *torch._foreach_norm(gradients, 1)] if gradients else [total.detach()]
-        return bool(torch.stack(sums).isfinite().all())
+        return bool(torch.stack([total.detach(), get_total_norm(gradients, 1.0)]).isfinite().all())
 
     def ends(self, step: Step, found: dict[str, Tensor]) -> bool:
         """Whether the stage ends after this step: a term says so, or ``GIVE_UP`` steps in a row were not finite."""
