@@ -23,6 +23,7 @@ from demo import Settings, Studio, build, read_settings, texts
 from demo.computing import OneThread
 from demo.gallery import EXAMPLES
 from demo.page import CSS, MEND, theme
+from demo.places import checked_places
 from demo.routes import app_options
 from demo.zero import on_zero_gpu
 from symgan_core.memory import keep_freed_memory
@@ -35,7 +36,7 @@ def main() -> None:
     if parser.parse_known_args()[1]:
         parser.error(f"takes no arguments. {parser.epilog}")
     try:
-        settings = read_settings()
+        settings = checked_places(read_settings())
     except ValueError as error:
         parser.error(str(error))
     keep_freed_memory()

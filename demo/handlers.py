@@ -16,6 +16,7 @@ from symgan_core.errors import SymganError
 from symgan_core.faces import crop_hints, draw_check, draw_faces, face_at, load_provider
 from symgan_core.generator import load_generator
 from symgan_core.inversion import PhotoRequest, Portrait3D, start_inversion
+from symgan_core.memory import give_back_memory
 from symgan_core.portrait.editing import Direction, list_directions
 
 from .gallery import Example, list_examples
@@ -171,6 +172,8 @@ class Studio(Making):
                 if look % (SWEEP_EVERY // LOOK_EVERY) == 0:
                     self.store.sweep()
                     self.shares.sweep()
+                    if not len(self.line):
+                        give_back_memory()
             except Exception:
                 log.exception("cleaning failed")
 

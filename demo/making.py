@@ -95,7 +95,7 @@ class Making(Looking):
             return bar(said.LOOKING if stage == "look" else said.STAGES[stage], share, time_left(job.place.left, said))
 
         yield Shown(bar_at("look", 0, 1))
-        shares: dict[str, float] = {}
+        shares, skipped = {}, 0
         with self.store.new_folder(job.session) as folder:
             own = self.store.own_photo(job.session, photo)
             (_, faces), (number, crop) = self.photos.faces(own), self.photos.crop(own, request)
@@ -104,13 +104,14 @@ class Making(Looking):
             for done in self.room.invert(folder, crop, preset, request, job.stop.is_set):
                 self.store.expect(folder)
                 if done.stage == "done":
-                    shares = done.origins
+                    shares, skipped = done.origins, done.skipped
                 else:
                     yield Shown(bar_at(done.stage, done.step, done.total), preview=done.preview)
             run.end()
             portrait_id = self.store.keep(job.session, folder)
         text = (said.STOPPED if job.stop.is_set() else said.DONE).format(seconds=time.monotonic() - run.begun)
-        notes = (text, which_face(faces, number, said), said.ORIGINS.format(**shares))
+        left_out = said.SKIPPED.format(steps=skipped) if skipped else ""
+        notes = (text, left_out, which_face(faces, number, said), said.ORIGINS.format(**shares))
         yield self._opened(" ".join(note for note in notes if note), portrait_id, said)
 
     def stop(self, session: str) -> None:

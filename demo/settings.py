@@ -8,6 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from symgan_core.weights import home
+
+
+def _temporary() -> Path:
+    """The folder for temporary files, whether or not it can be written: ``places`` says that, with what helps."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return Path("/tmp")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -20,7 +30,7 @@ class Settings:
     """Where shared portraits lie; put it on a disk that outlives a restart."""
     share_days: int = 7
     """Shared portraits are deleted after so many days, where their makers choose nothing else."""
-    work: Path = Path(tempfile.gettempdir()) / "symgan-page"
+    work: Path = _temporary() / "symgan-page"
     """Photos and results of visitors who are here. Emptied at every start and at the end: name a folder that holds nothing else."""
     work_gigabytes: int = 4
     """What all visitors' folders may take; beyond it, results of those who were here the longest ago are deleted."""
@@ -43,7 +53,9 @@ class Settings:
     def __post_init__(self) -> None:
         """Raise ValueError where emptying the work folder would delete something else: shares, the page itself, the user's home."""
         work = self.work.resolve()
-        for other in (self.shares.resolve(), Path(__file__).resolve(), Path.home(), Path.cwd()):
+        for other in (self.shares.resolve(), Path(__file__).resolve(), home(), Path.cwd()):
+            if other is None:  # there is no home
+                continue
             if work == other or work in other.parents:
                 raise ValueError(f"SYMGAN_WORK is '{self.work}'; it is emptied at every start, so it must be a folder of its own")
 

@@ -26,7 +26,8 @@ COARSE_SIDE = 128
 class Progress:
     """Where the work is: ``stage`` with ``step`` of ``total``; ``preview``: uint8 ``[H, W, 3]`` or None.
 
-    The last one has the stage "done" and ``origins``, shares of the turned head by where they come from.
+    The last one has the stage "done" and ``origins``, shares of the turned head by where they come from; ``skipped``: steps that were left
+    out because their numbers were not finite.
     """
 
     stage: str
@@ -34,6 +35,7 @@ class Progress:
     total: int
     preview: np.ndarray | None = None
     origins: dict[str, float] = field(default_factory=dict)
+    skipped: int = 0
 
 
 def invert_into(folder: Path, crop: FaceCrop, generator: TriPlaneGenerator, preset: str, request: PhotoRequest, source: str,
@@ -54,7 +56,8 @@ def invert_into(folder: Path, crop: FaceCrop, generator: TriPlaneGenerator, pres
     portrait = inversion.portrait()
     portrait.save(folder)
     yield from film_into(folder, orbit_frames(portrait, FRAMES))
-    yield Progress("done", 1, 1, origins=inversion.origins()[1])
+    skipped = sum(portrait.report.get("skipped_steps", {}).values())
+    yield Progress("done", 1, 1, origins=inversion.origins()[1], skipped=skipped)
 
 
 def film_into(folder: Path, pictures: Iterable[np.ndarray], name: str = "orbit.mp4") -> Iterator[Progress]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from symgan_core.devices import moved_in_fork
+from symgan_core.devices import moved_in_fork, with_less
 from symgan_core.errors import SymganError
 from symgan_core.faces import FaceCrop
 from symgan_core.generator import TriPlaneGenerator
@@ -80,7 +80,7 @@ class Room:
             SymganError: what the user can do something about.
         """
         if not self.apart:
-            work = invert_into(folder, crop, self._generator, preset, request, self._source, stop)
+            work = with_less(lambda g: invert_into(folder, crop, g, preset, request, self._source, stop), self._generator)
             yield from reported(self.computing.steps(work))
             return
         flag = folder / STOP_FILE
@@ -110,7 +110,9 @@ class Room:
 
     def _invert_apart(self, folder: Path, crop: FaceCrop, preset: str, request: PhotoRequest) -> Iterator[Progress | Refused]:
         generator = moved_in_fork(self._generator, self._place)
-        yield from _told(reported(invert_into(folder, crop, generator, preset, request, self._source, (folder / STOP_FILE).exists)))
+        stop = (folder / STOP_FILE).exists
+        work = with_less(lambda g: invert_into(folder, crop, g, preset, request, self._source, stop), generator)
+        yield from _told(reported(work))
 
     def _films_apart(self, folder: Path, background: str, paths: Sequence[Path], side: int | None) -> Iterator[Progress | Refused]:
         generator = moved_in_fork(self._generator, self._place)

@@ -1,4 +1,5 @@
-"""The command line. Exit codes: 0 done; 2 the request or the photo cannot be used (one line says why); 1 anything else."""
+"""The command line. Exit codes: 0 done; 2 the request or the photo cannot be used (one line says why); 130 after Ctrl-C, 143 after SIGTERM;
+1 anything else."""
 
 from __future__ import annotations
 
@@ -9,7 +10,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .errors import RequestError, SymganError
+from .errors import TOO_LITTLE_MEMORY, RequestError, SymganError, is_out_of_memory
+from .files import check_file, check_results, clear_partials, results_into, told, write_text
+from .interrupts import ended_by_signals, first_interrupt_asks
+from .progress import Bar, driven
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+STOPPING = "Stopping: the best so far is being written. Ctrl-C again ends at once and keeps nothing."
 
 
 class _Parser(argparse.ArgumentParser):
@@ -35,6 +43,18 @@ def build_parser() -> argparse.ArgumentParser:
     _common(invert)
     invert.add_argument("--seed", type=int, default=0)
     invert.add_argument("--json", action="store_true", help="print the report as JSON")
+
+    batch = commands.add_parser("batch", help="many photos, each once; a cut run goes on where it was")
+    batch.add_argument("folder", type=Path, help="photos, in folders below it too")
+    batch.add_argument("--out", required=True, type=Path, help="folder to write: a folder for each photo, and a report")
+    batch.add_argument("--method", default="spi", help="as `invert` has it")
+    batch.add_argument("--preset", default="balanced", help="fast, balanced, best")
+    batch.add_argument("--generator", default="builtin", help="builtin, or a converted .safetensors file")
+    _common(batch)
+    batch.add_argument("--seed", type=int, default=0)
+    batch.add_argument("--workers", type=int, default=1, help="processes; each has its share of the cores")
+    batch.add_argument("--ray", metavar="ADDRESS", help="a Ray cluster, or `local`: one of --workers here")
+    batch.add_argument("--gpus", type=float, default=0.0, help="with --ray: the part of a GPU that a photo needs, e.g. 0.5")
 
     render = commands.add_parser("render", help="one view of a portrait, or a film of an expression")
     render.add_argument("folder", type=Path)
@@ -82,58 +102,59 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     try:
         args = build_parser().parse_args(argv)
-        globals()[f"_{args.command}"](args)
-        return 0
+        with ended_by_signals():
+            return globals()[f"_{args.command}"](args) or 0
     except SymganError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-        return 1
+        print("\nStopped.", file=sys.stderr)
+        return INTERRUPTED
     except OSError as error:
-        print(f"The system refused: {error}.", file=sys.stderr)
+        print(told(error), file=sys.stderr)
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print(*TOO_LITTLE_MEMORY, file=sys.stderr)
         return 1
 
 
-def _invert(args: argparse.Namespace) -> None:
-    from PIL import Image
+def _invert(args: argparse.Namespace) -> int:
+    from .faces import read_photo
+    from .inversion import PhotoRequest
+    from .jobs import RESULTS, Order, chosen_method, invert_into, load_tools
 
-    from .cores import Cores
-    from .export import origins_picture, write_orbit
-    from .faces import load_provider, read_photo
-    from .generator import load_generator
-    from .inversion import ORIGIN_YAWS, PhotoRequest, prepare_photo, settings, start_inversion, to_uint8
-
-    method = settings(_method(args.method), args.preset)  # a wrong name is said before any work
+    order = Order(args.method, args.preset, args.generator, args.device, args.seed, PhotoRequest(args.face, args.yaw, args.pitch))
+    method = chosen_method(order)  # a wrong name is said before any work
     if args.out.exists() and not args.out.is_dir():
         raise RequestError(f"'{args.out}' is a file.", "Name a folder.")
-    begin, cores = time.monotonic(), Cores()
+    check_results(args.out, RESULTS, [args.photo])
+    clear_partials(args.out)
+    begun, bar = time.monotonic(), Bar()
     photo = read_photo(args.photo)
-    generator = load_generator(args.generator, args.device)
-    request = PhotoRequest(args.face, args.yaw, args.pitch)
-    provider = load_provider()
-    crop = prepare_photo(photo, generator, request, provider)
-    inversion = start_inversion(crop, generator, method, args.preset, args.seed, request, args.generator)
-    intake = time.monotonic() - begin
-    bar = _Bar()
-    for event in inversion:
-        bar.show(event.stage, event.step, event.total)
-        cores.adapt()
-    portrait = inversion.portrait()
-    args.out.mkdir(parents=True, exist_ok=True)
-    begin = time.monotonic()
-    write_orbit(portrait, args.out / "orbit.mp4", progress=lambda i, n: (bar.show("video", i, n), cores.adapt()))
-    seconds = {"intake": round(intake, 2), **portrait.report["seconds"], "video": round(time.monotonic() - begin, 2)}
-    portrait.report |= {"seconds": seconds, "face_provider": provider.name, "face": crop.face.to_dict()}
-    reconstruction = to_uint8(portrait.render(portrait.camera).image)
-    Image.fromarray(reconstruction).save(args.out / "reconstruction.png")
-    Image.fromarray(inversion.target.input_picture(reconstruction.shape[0])).save(args.out / "input.png")
-    maps, portrait.report["origins"] = inversion.origins()
-    views = [to_uint8(portrait.render(yaw=yaw).image) for yaw in ORIGIN_YAWS]
-    Image.fromarray(origins_picture(views, maps)).save(args.out / "origins.png")
-    portrait.save(args.out)
+    tools = load_tools(order, method)
+    with results_into(args.out) as folder, first_interrupt_asks(lambda: bar.say(STOPPING)) as stopped:
+        report = driven(invert_into(folder, photo, order, tools, stopped, begun), bar.show)
     bar.close()
-    print(json.dumps(portrait.report) if args.json else f"Wrote {args.out / 'orbit.mp4'} and its portrait.")
+    if skipped := report.get("skipped_steps"):
+        print(f"Steps that led to numbers that are not finite were left out: {_listed(skipped)}.", file=sys.stderr)
+    early = "Stopped early; the best so far is kept. " if stopped() else ""
+    print(json.dumps(report) if args.json else f"{early}Wrote {args.out / 'orbit.mp4'} and its portrait.")
+    return INTERRUPTED if stopped() else 0
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} in {stage}" for stage, count in counts.items())
+
+
+def _batch(args: argparse.Namespace) -> None:
+    from .batch import Crew, run_batch
+    from .jobs import Order
+
+    order = Order(args.method, args.preset, args.generator, args.device, args.seed)
+    summary = run_batch(args.folder, args.out, order, Crew(args.workers, args.ray, args.gpus), Bar())
+    print(summary)
 
 
 def _method(name: str) -> str:
@@ -152,9 +173,10 @@ def _render(args: argparse.Namespace) -> None:
         _film_is_possible(args, strengths)
     elif args.out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise RequestError(f"'{args.out.name}' is not a picture name.", "End it in .png, .jpg or .webp, or a film in .mp4.")
+    check_file(args.out)
     portrait = Portrait3D.load(args.folder, args.device)
     if film:
-        bar = _Bar()
+        bar = Bar()
         write_expression(portrait, args.out, strengths, progress=lambda i, n: bar.show("video", i, n), background=args.background,
                          directions=args.directions)
         bar.close()
@@ -176,6 +198,7 @@ def _convert(args: argparse.Namespace) -> None:
 
     if args.out.suffix != ".safetensors":
         raise RequestError(f"'{args.out.name}' is not a .safetensors name.", "Name the result OUT.safetensors.")
+    check_file(args.out, [args.source])
     config = convert(args.source, args.out)
     print(f"Wrote {args.out}: {config.image_resolution} pixels, rendered at {config.neural_rendering_resolution}.")
 
@@ -184,8 +207,13 @@ def _evaluate(args: argparse.Namespace) -> None:
     from .evaluation import evaluate
     from .generator import load_generator
 
+    given = [args.data, args.data / "people.json", *(p for p in args.data.rglob("*") if p.suffix.lower() != ".json")]
+    check_file(args.out, given)
+    if not args.out.exists():  # else the sheet beside it is that of an earlier run
+        check_file(args.out.with_name(f"{args.out.stem}-sheet.jpg"), given)
+    clear_partials(args.out.parent)
     generator = load_generator(args.generator, args.device)
-    bar = _Bar()
+    bar = Bar()
 
     def progress(method: str, name: str, done: int, total: int) -> None:
         if bar.live:
@@ -212,16 +240,17 @@ def _evaluate(args: argparse.Namespace) -> None:
 def _export(args: argparse.Namespace) -> None:
     from .inversion import Portrait3D
 
+    check_file(args.out)
     Portrait3D.load(args.folder, args.device).mesh(args.out)
 
 
 def _faces(args: argparse.Namespace) -> None:
     from .faces import load_provider, read_photo
 
+    check_file(args.out, [args.photo])
     provider = load_provider()
     found: dict[str, Any] = {"provider": provider.name, "faces": [f.to_dict() for f in provider.find(read_photo(args.photo))]}
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(found, indent=1) + "\n")
+    write_text(args.out, json.dumps(found, indent=1) + "\n")
     print(f"{len(found['faces'])} face(s) found by the provider '{provider.name}'.")
 
 
@@ -241,19 +270,3 @@ def _strengths(words: list[str]) -> dict[str, float]:
             raise RequestError(f"'{word}' is neither NAME=STRENGTH nor an expression ({', '.join(PRESETS)}).",
                                "For example: --edit age=1.5 smile=-1, or --edit surprise") from None
     return out
-
-
-class _Bar:
-    """A progress line on stderr, where there is a terminal."""
-
-    def __init__(self) -> None:
-        self.live = sys.stderr.isatty()
-
-    def show(self, stage: str, step: int, total: int) -> None:
-        if self.live:
-            filled = 30 * step // max(total, 1)
-            print(f"\r{stage:8} [{'#' * filled}{'.' * (30 - filled)}] {step}/{total} ", end="", file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        if self.live:
-            print(file=sys.stderr)

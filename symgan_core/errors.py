@@ -24,3 +24,15 @@ class RequestError(SymganError):
 
 class CheckpointError(SymganError):
     """A generator or portrait file is damaged, of another kind, or refused."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, a GPU's or the machine's: torch has several errors for that."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and ("not enough memory" in said or "can't allocate memory" in said or "out of memory" in said)
+
+
+TOO_LITTLE_MEMORY = "There is too little memory for this.", "Close other programs, or use --device cpu where the GPU's was too little."
+"""What was seen and what helps, where nothing smaller is left to try."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .errors import RequestError
+from .files import whole_file
 from .films import film_kind, resized_picture, write_video
 from .generator import Synthesized
 from .gltf import glb
@@ -118,12 +119,9 @@ def write_strip(pictures: Sequence[np.ndarray], path: str | Path, side: int | No
     """
     views = [pictures[number] for number in strip_views(len(pictures))]
     strip = Image.fromarray(strip_sheet([resized_picture(view, side or view.shape[1]) for view in views]))
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    strip.save(partial, "WEBP", quality=STRIP_QUALITY, method=4)
-    partial.replace(path)
-    return path
+    with whole_file(path) as partial:
+        strip.save(partial, "WEBP", quality=STRIP_QUALITY, method=4)
+    return Path(path)
 
 
 def strip_sheet(views: Sequence[np.ndarray]) -> np.ndarray:
@@ -155,9 +153,9 @@ def write_still(portrait: Portrait3D, path: str | Path, yaw: float = 0.0, pitch:
     picture = on_background(portrait.render(yaw=yaw, pitch=pitch, zoom=zoom, detail=detail), background, portrait.backdrop)
     if picture.shape[2] == 4 and path.suffix.lower() not in (".png", ".webp"):
         raise RequestError(f"'{path.name}' cannot be transparent.", "End it in .png or .webp.")
-    path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.fromarray(picture)
-    (image if side in (None, image.width) else image.resize((side, side), Image.Resampling.LANCZOS)).save(path)
+    with whole_file(path) as partial:
+        (image if side in (None, image.width) else image.resize((side, side), Image.Resampling.LANCZOS)).save(partial)
     return path
 
 
@@ -245,8 +243,8 @@ def write_mesh(portrait: Portrait3D, path: str | Path, resolution: int = 160, le
     points, normals = (torch.from_numpy(np.ascontiguousarray(x)).float().to(planes.device)
                        for x in ((vertices / (resolution - 1) * 2 - 1) * half, normals))
     colours = portrait.colours_at(points, normals)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(glb(points.cpu().numpy(), faces, normals.cpu().numpy(), colours.cpu().numpy()))
+    with whole_file(path) as partial:
+        partial.write_bytes(glb(points.cpu().numpy(), faces, normals.cpu().numpy(), colours.cpu().numpy()))
     return path
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from .errors import RequestError
+from .files import whole_file
 
 FRAMES_PER_SECOND = 24
 WEBP_QUALITY = 80
@@ -43,14 +46,9 @@ def write_video(pictures: Sequence[np.ndarray], path: str | Path, side: int | No
     """
     path = Path(path)
     kind = film_kind(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.partial{kind}")
     side = side or pictures[0].shape[1]
-    try:
+    with whole_file(path) as partial:
         WRITERS[kind]([resized_picture(picture, side - side % 2 if kind == ".mp4" else side) for picture in pictures], partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 
@@ -69,6 +67,20 @@ def _write_mp4(pictures: Sequence[np.ndarray], path: Path) -> None:
                             quality=None, macro_block_size=2, output_params=options) as writer:
         for picture in pictures:
             writer.append_data(picture)
+    if not _is_whole_mp4(path):  # ffmpeg's end is not looked at by its wrapper
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _is_whole_mp4(path: Path) -> bool:
+    """Whether the boxes of a file (ISO/IEC 14496-12, 4.2) fill it exactly, an index (moov) among them, which is written last of all."""
+    data, at, kinds = path.read_bytes(), 0, set()
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at:at + 4], "big")
+        if size < 8:  # a size of 64 bits, or "to the end", which no film of seconds has
+            return False
+        kinds.add(data[at + 4:at + 8])
+        at += size
+    return at == len(data) and b"moov" in kinds
 
 
 def _write_gif(pictures: Sequence[np.ndarray], path: Path) -> None:

@@ -10,13 +10,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "symgan_core"
 ALLOWED = {
-    "errors": set(), "weights": {"errors"}, "geometry": {"errors"}, "generator": {"errors", "geometry", "weights"},
+    "errors": set(), "files": {"errors"}, "weights": {"errors"}, "geometry": {"errors"}, "progress": set(), "interrupts": set(),
+    "generator": {"errors", "files", "geometry", "weights"},
     "faces": {"errors", "geometry", "weights"},
-    "losses": {"errors", "geometry", "weights"}, "portrait": {"errors", "weights", "geometry", "generator", "faces"},
-    "inversion": {"errors", "geometry", "generator", "faces", "losses", "portrait"},
-    "films": {"errors"}, "gltf": set(), "devices": {"generator"},
-    "export": {"errors", "films", "generator", "geometry", "gltf", "inversion"},
-    "evaluation": {"errors", "generator", "faces", "geometry", "inversion", "losses"},
+    "losses": {"errors", "geometry", "weights"}, "portrait": {"errors", "files", "weights", "geometry", "generator", "faces"},
+    "inversion": {"errors", "files", "geometry", "generator", "faces", "losses", "portrait"},
+    "films": {"errors", "files"}, "gltf": set(), "devices": {"errors", "generator"},
+    "export": {"errors", "files", "films", "generator", "geometry", "gltf", "inversion"},
+    "jobs": {"devices", "errors", "export", "faces", "files", "films", "generator", "inversion"},
+    "batch": {"errors", "files", "generator", "jobs", "progress", "weights"},
+    "evaluation": {"errors", "files", "generator", "faces", "geometry", "inversion", "losses"},
 }
 
 

@@ -17,7 +17,7 @@ DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python", "skimage": "scikit-ima
 """Where a distribution is not called as what one imports."""
 UNSEEN = {"imageio-ffmpeg", "torchvision"}
 """Dependencies that no file of the core names: imageio writes films through the first, lpips imports the second."""
-OPTIONAL = {"insightface", "dlib", "pillow_heif"}
+OPTIONAL = {"insightface", "dlib", "pillow_heif", "pyarrow", "ray"}
 """Imported by the core where they are installed, and never needed."""
 
 

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from ..cores import Cores
 from ..errors import RequestError
+from ..files import check_readable, write_text
 from ..generator import TriPlaneGenerator
 from ..geometry import Camera, unproject, warp_to_view
 from ..inversion import Inversion, Method, Portrait3D, Target, face_region, make_target, settings, to_uint8
@@ -38,6 +39,7 @@ FIELDS = ("images", "masks", "depths", "depth_offset", "cameras", "input_view", 
 
 def read_multiview(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays of a multi-view file (``shared/design.md``). Raises RequestError if it is not one."""
+    check_readable(path)
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in FIELDS}
@@ -94,7 +96,7 @@ def evaluate(data: str | Path, methods: Sequence[str] | Mapping[str, Method], ge
             done += 1
             result["methods"][method] = _scores(runs) | {"perceptual": config.perceptual, "settings": _digest(config)}
             if out and sheet:
-                out.write_text(json.dumps(result, indent=1) + "\n")
+                write_text(out, json.dumps(result, indent=1) + "\n")
                 sheet.write(out.with_name(f"{out.stem}-sheet.jpg"), [c.name for c in cases], list(configs))
     return result
 

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..files import whole_file
 from ..geometry import Camera
 from ..inversion import Portrait3D, to_uint8
 
@@ -46,15 +47,16 @@ class Sheet:
         picture = Image.new("RGB", (side * (len(YAWS) + 2), side * len(rows)), "white")
         for i, row in enumerate(rows):
             picture.paste(row.resize((round(row.width * side / row.height), side), Image.Resampling.LANCZOS), (0, i * side))
-        picture.save(path, quality=90)
+        with whole_file(path) as partial:
+            picture.save(partial, quality=90)
         return path
 
     def _place(self, name: str, row: str) -> Path:
         return self.folder / f"{name}-{row}.png"
 
     def _write(self, name: str, row: str, pictures: list[np.ndarray]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.concatenate(pictures, 1)).save(self._place(name, row))
+        with whole_file(self._place(name, row)) as partial:
+            Image.fromarray(np.concatenate(pictures, 1)).save(partial)
 
 
 def _shaded(depth: Tensor, size: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ..errors import RequestError
+from ..weights import home, without_telemetry
 from .detect import WORK, read_faces
 from .provider import Face
 
@@ -27,6 +28,7 @@ class InsightFaces:
         if not list((insightface_root() / "models" / MODELS).glob("det_*.onnx")):
             raise RequestError("insightface's models are not on disk.", f"Put '{MODELS}' into {insightface_root() / 'models'}, "
                                "if their non-commercial licence suits you.")
+        without_telemetry()
         try:
             from insightface.app import FaceAnalysis
         except ImportError as error:
@@ -44,5 +46,5 @@ class InsightFaces:
 
 
 def insightface_root() -> Path:
-    """Where insightface keeps its models."""
-    return Path.home() / ".insightface"
+    """Where insightface keeps its models; without a home folder, below the current one."""
+    return (home() or Path()) / ".insightface"

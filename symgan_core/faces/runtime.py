@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from ..weights import check_hash
+from ..weights import check_hash, without_telemetry
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -34,6 +34,7 @@ def load_session(path: Path) -> InferenceSession:
         CheckpointError: the file is damaged.
         ImportError: onnxruntime is not installed.
     """
+    without_telemetry()
     import onnxruntime
 
     check_hash(path)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError, RequestError
+from ..files import check_readable, write_tensors
 from ..weights import check_hash, file_hash, shipped_hash
 from .config import GeneratorConfig
 from .model import TriPlaneGenerator, half_precision_pays
@@ -53,6 +54,7 @@ def load_generator(source: str | Path = "builtin", device: str | torch.device = 
     """
     target = resolve_device(device)
     path = BUILTIN_FILE if str(source) == "builtin" else Path(source)
+    check_readable(path, CheckpointError)
     if not path.is_file():
         raise CheckpointError(f"The generator file '{path}' does not exist.", "Name 'builtin' or a .safetensors file.")
     if path.suffix != ".safetensors":
@@ -112,11 +114,5 @@ def save_generator(generator: TriPlaneGenerator, path: str | Path, dtype: torch.
 
 def save_state(state: dict[str, Tensor], config: GeneratorConfig, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
     """The same from a state dict; the file appears whole or not at all."""
-    from safetensors.torch import save_file
-
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     tensors = {name: t.detach().to("cpu", dtype).contiguous() for name, t in state.items()}
-    save_file(tensors, str(partial), metadata={"format": FORMAT, "config": json.dumps(config.to_dict())})
-    partial.replace(path)
+    write_tensors(tensors, path, {"format": FORMAT, "config": json.dumps(config.to_dict())})

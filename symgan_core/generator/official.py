@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
+from ..files import check_readable
 from .checkpoint import generator_of, save_state
 from .config import GeneratorConfig, SuperResolutionConfig
 
@@ -119,6 +120,7 @@ def convert(source: str | Path, out: str | Path) -> GeneratorConfig:
 def read_official(source: str | Path) -> tuple[GeneratorConfig, dict[str, Tensor]]:
     """Configuration and tensors of ``G_ema``."""
     path = Path(source)
+    check_readable(path, CheckpointError)
     if not path.is_file():
         raise CheckpointError(f"There is no file '{path}'.", "Check the path.")
     try:
@@ -137,6 +139,7 @@ def read_state_dict(source: str | Path) -> tuple[GeneratorConfig, dict[str, Tens
     """Tensors of a plain state dict with the official names; the architecture is read off their shapes, the rendering settings are those
     of the FFHQ checkpoints."""
     path = Path(source)
+    check_readable(path, CheckpointError)
     if not path.is_file():
         raise CheckpointError(f"There is no file '{path}'.", "Check the path.")
     try:

@@ -20,6 +20,7 @@ class Event:
         losses: name to value.
         preview: uint8 ``[H, W, 3]`` of the photo's view as it is now (in the stage "guess" the head from three sides, in "pivot"
             after it the same head turning), or None.
+        skipped: steps of this stage so far that were not taken, because a loss or a gradient was not finite.
     """
 
     stage: str
@@ -27,3 +28,4 @@ class Event:
     total: int
     losses: dict[str, float] = field(default_factory=dict)
     preview: np.ndarray | None = None
+    skipped: int = 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import RequestError
+from ..files import check_readable
 from .preparation import Masking, Preparation, Start
 from .start.latent import MeanStart
 from .terms.base import Term
@@ -112,6 +113,7 @@ def load_method(file: str | Path) -> str:
         RequestError: there is no such file, or it registers nothing.
     """
     path = Path(file)
+    check_readable(path)
     if not path.is_file():
         raise RequestError(f"There is no file '{path}'.", "Name a Python file that calls register_method.")
     before = set(METHODS)

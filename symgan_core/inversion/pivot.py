@@ -13,7 +13,7 @@ from .rendering import CachedDensityGrid
 from .start.camera import adjusted_camera
 from .state import PivotStage
 from .step import Step, step_event
-from .terms.base import descend, start_terms
+from .terms.base import Descent, start_terms
 
 CAMERA_RATE = 0.03
 """Adam rate of the camera, in shares of its limits."""
@@ -62,7 +62,7 @@ def find_pivot(stage: PivotStage) -> Generator[Event, None, None]:
     pivot, state, generator = stage.method.pivot, stage.state, stage.generator
     losses, code, grid = start_terms(pivot.terms, stage), _Code(stage), CachedDensityGrid(generator)
     optimizer = torch.optim.Adam(code.groups(pivot.learning_rate), lr=pivot.learning_rate, betas=(0.9, 0.99))
-    out = None
+    descent, out = Descent(losses, optimizer), None
     for number in range(pivot.steps):
         share = number / pivot.steps
         for group in optimizer.param_groups:
@@ -71,10 +71,10 @@ def find_pivot(stage: PivotStage) -> Generator[Event, None, None]:
         step = Step(stage, number, share, ws, stage.target.with_camera(code.camera())).with_planes(grid)
         part = 2 if share < pivot.coarse_share else 1
         step.previous, step.stride, step.resolution = out, part * step.stride, generator.config.plane_resolution // part
-        found, out = descend(losses, step, optimizer), step.view.out
+        found, out = descent.descend(step), step.view.out
         state.ws, state.camera = code.found(), code.camera().detach()
-        yield step_event("pivot", step, pivot.steps, found)
-        if any(loss.finished(step, found) for loss in losses):
+        yield step_event("pivot", step, pivot.steps, found, descent.skipped)
+        if descent.ends(step, found):
             break
 
 

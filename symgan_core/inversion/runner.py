@@ -118,6 +118,8 @@ class Inversion:
                 self._report["seconds"][stage] = round(time.monotonic() - begin, 2)
                 self._report["steps"][stage] = event.step
                 self._report["losses"][stage] = {k: round(v, 5) for k, v in event.losses.items()}
+                if event.skipped:
+                    self._report.setdefault("skipped_steps", {})[stage] = event.skipped
                 yield event
         except StopIteration as end:
             return end.value

@@ -91,8 +91,8 @@ class Step:
         return View(out, *fill_from_render(image, mask, out.image, out.image_opacity, outside), occluder)
 
 
-def step_event(stage: str, step: Step, total: int, losses: dict[str, Tensor]) -> Event:
-    """What a step that is done reports; every few steps, and at the last of ``total``, with a picture."""
+def step_event(stage: str, step: Step, total: int, losses: dict[str, Tensor], skipped: int = 0) -> Event:
+    """What a step that is done reports; every few steps, and at the last of ``total``, with a picture. ``skipped``: as ``Event`` has it."""
     done = step.number + 1
     preview = to_preview(step.view.out, step.generator) if step.number % PREVIEW_EVERY == 0 or done == total else None
-    return Event(stage, done, total, {name: float(value.detach()) for name, value in losses.items()}, preview)
+    return Event(stage, done, total, {name: float(value.detach()) for name, value in losses.items()}, preview, skipped)

@@ -14,7 +14,7 @@ from .events import Event
 from .rendering import CachedDensityGrid
 from .state import TuningStage
 from .step import Step, step_event
-from .terms.base import descend, start_terms
+from .terms.base import Descent, start_terms
 
 UNTUNED = r"\.mapping\.|\.warp\.|\.canvas$"
 """Weights of the backbone that stage 2 always leaves alone: w is found already, and what the canvas could learn the offset on the planes
@@ -33,6 +33,7 @@ def tune_generator(stage: TuningStage, report: dict[str, Any]) -> Generator[Even
     groups = [{"params": weights, "rate": tuning.learning_rate}] if weights else []
     optimizer = torch.optim.Adam([*groups, *stage.groups], tuning.learning_rate, betas=(0.9, 0.99), fused=True)
     losses, grid = start_terms(tuning.terms, stage), CachedDensityGrid(generator)
+    descent = Descent(losses, optimizer)
     try:
         for number in range(tuning.steps):
             rate = min(1.0, (number + 1) / 5) * min(1.0, 0.1 + 0.9 * (tuning.steps - number) / (0.3 * tuning.steps))
@@ -41,9 +42,9 @@ def tune_generator(stage: TuningStage, report: dict[str, Any]) -> Generator[Even
             step = Step(stage, number, number / tuning.steps, state.ws, stage.target).with_planes(grid, lambda: _planes(stage))
             # Without jitter the weights would fit the few places that are sampled and leave floaters between them.
             step.jitter = stage.rng
-            found = descend(losses, step, optimizer)
-            yield step_event("tuning", step, tuning.steps, found)
-            if any(loss.finished(step, found) for loss in losses):
+            found = descent.descend(step)
+            yield step_event("tuning", step, tuning.steps, found, descent.skipped)
+            if descent.ends(step, found):
                 break
     finally:
         generator.requires_grad_(False)

@@ -8,14 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from ..weights import home, without_telemetry
+
 
 def _model_file() -> Path | None:
-    root = Path.home() / ".insightface" / "models"
+    folder = home()
+    if folder is None:
+        return None
+    root = folder / ".insightface" / "models"
     return next(iter(sorted(root.glob("*/w600k_r50.onnx")) + sorted(root.glob("*/glintr100.onnx"))), None)
 
 
 @lru_cache(maxsize=1)
 def _load_model(file: Path) -> Any:
+    without_telemetry()
     from insightface.model_zoo import get_model
 
     model: Any = get_model(str(file), providers=["CPUExecutionProvider"])

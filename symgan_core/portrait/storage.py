@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import CheckpointError
+from ..files import check_readable, write_tensors, write_text
 from ..generator import TriPlaneGenerator, load_generator
 from ..generator.checkpoint import source_hash
 from ..geometry.images import to_uint8
@@ -32,10 +33,7 @@ QUALITY = 92
 
 
 def save_portrait(portrait: Portrait3D, folder: Path) -> Path:
-    """Write ``portrait.safetensors`` and ``report.json`` into ``folder``; the file appears whole or not at all."""
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write ``portrait.safetensors`` and ``report.json`` into ``folder``; each appears whole or not at all."""
     source = portrait.unedited or portrait
     tensors = {"ws": source.ws.cpu().contiguous(), "camera": source.camera.cpu().contiguous()}
     if portrait.unedited is not None and not portrait.edits:
@@ -57,10 +55,8 @@ def save_portrait(portrait: Portrait3D, folder: Path) -> Path:
     fine = json.dumps([picture.fine for picture in source.pictures])
     meta = {"format": FORMAT, "generator": generator, "base": source_hash(generator), "report": json.dumps(portrait.report), "fine": fine,
             "edits": json.dumps(portrait.edits)}
-    partial = folder / "portrait.safetensors.partial"
-    save_file(tensors, str(partial), metadata=meta)
-    partial.replace(folder / "portrait.safetensors")
-    (folder / "report.json").write_text(json.dumps(portrait.report, indent=1) + "\n")
+    write_tensors(tensors, folder / "portrait.safetensors", meta)
+    write_text(folder / "report.json", json.dumps(portrait.report, indent=1) + "\n")
     return folder / "portrait.safetensors"
 
 
@@ -69,6 +65,7 @@ def load_portrait(folder: Path, device: str | torch.device = "auto", base: TriPl
     from safetensors import SafetensorError, safe_open
 
     path = folder / "portrait.safetensors"
+    check_readable(path, CheckpointError)
     if not path.is_file():
         raise CheckpointError(f"There is no portrait in '{folder}'.", "Name a folder that `invert --out` has written.")
     if path.stat().st_size > MAX_BYTES:

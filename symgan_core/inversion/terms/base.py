@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import torch
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 if TYPE_CHECKING:
     from ..state import Stage
     from ..step import Step
+
+
+GIVE_UP = 3
+"""A stage ends after so many steps in a row whose losses or gradients were not finite."""
 
 
 class Term:
@@ -70,13 +76,43 @@ def add_up(losses: Sequence[Loss], step: Step) -> dict[str, Tensor]:
     return found
 
 
-def descend(losses: Sequence[Loss], step: Step, optimizer: Optimizer) -> dict[str, Tensor]:
-    """One step of the optimiser down the sum of the losses; returns them."""
-    for loss in losses:
-        loss.renew(step)
-    _ = step.view  # rendered first, whichever term asks for it: renders share the random numbers of the run
-    found = add_up(losses, step)
-    optimizer.zero_grad()
-    sum(found.values()).backward()
-    optimizer.step()
-    return found
+class Descent:
+    """Steps of an optimiser down the sum of the losses. A step whose losses or gradients are not finite is not taken, so that what is
+    optimised stays at its last good state.
+
+    Attributes:
+        skipped: steps that were not taken, in all.
+    """
+
+    def __init__(self, losses: Sequence[Loss], optimizer: Optimizer):
+        self._losses, self._optimizer = losses, optimizer
+        self.skipped = self._in_a_row = 0
+
+    def descend(self, step: Step) -> dict[str, Tensor]:
+        """One step; returns its losses, those that are finite."""
+        for loss in self._losses:
+            loss.renew(step)
+        _ = step.view  # rendered first, whichever term asks for it: renders share the random numbers of the run
+        found = add_up(self._losses, step)
+        self._optimizer.zero_grad()
+        total = cast(Tensor, sum(found.values()))
+        total.backward()
+        if self._finite(total):
+            self._optimizer.step()
+            self._in_a_row = 0
+            return found
+        self.skipped, self._in_a_row = self.skipped + 1, self._in_a_row + 1
+        return {name: value for name, value in found.items() if value.isfinite()}
+
+    def _finite(self, total: Tensor) -> bool:
+        """Whether the loss and all gradients are; the answer is waited for once."""
+        weights = [weight for group in self._optimizer.param_groups for weight in group["params"]]
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        # A sum of absolute values is not finite if one of them is not: several times faster than isfinite, which makes a mask first.
+        return bool(torch.stack([total.detach(), get_total_norm(gradients, 1.0)]).isfinite().all())
+
+    def ends(self, step: Step, found: dict[str, Tensor]) -> bool:
+        """Whether the stage ends after this step: a term says so, or ``GIVE_UP`` steps in a row were not finite."""
+        if self._in_a_row:
+            return self._in_a_row >= GIVE_UP
+        return any(loss.finished(step, found) for loss in self._losses)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...errors import CheckpointError
+from ...files import check_readable, write_tensors
 from ...generator import TriPlaneGenerator
 from .directions import Direction, checked
 
@@ -46,6 +47,7 @@ def load_directions(path: str | Path, generator: TriPlaneGenerator) -> Direction
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
+    check_readable(path, CheckpointError)
     if not path.is_file():
         raise CheckpointError(f"The directions file '{path}' does not exist.", "Name a .safetensors file with one vector a direction.")
     try:
@@ -66,10 +68,8 @@ def load_directions(path: str | Path, generator: TriPlaneGenerator) -> Direction
 
 def save_directions(directions: Directions, path: str | Path) -> None:
     """Write named directions as safetensors, with labels and limits in the header."""
-    from safetensors.torch import save_file
-
     meta = {"format": FORMAT, "directions": json.dumps([asdict(d) for d in directions.known])}
-    save_file({name: v.contiguous() for name, v in directions.vectors.items()}, str(path), metadata=meta)
+    write_tensors({name: v.contiguous() for name, v in directions.vectors.items()}, path, meta)
 
 
 @torch.no_grad()
