@@ -59,6 +59,7 @@ class OneThread(Here):
                     future.cancel()
                     raise
         finally:
+            self._thread = None  # whoever still computes while the process ends gets a thread of its own
             while not self._waiting.empty():
                 self._waiting.get()[0].cancel()
 

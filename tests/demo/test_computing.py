@@ -1,6 +1,7 @@
 """One thread computes for the whole page."""
 
 import threading
+from concurrent.futures import CancelledError
 
 import pytest
 
@@ -84,3 +85,25 @@ def test_closing_ends_the_work():
     next(steps)
     steps.close()
     assert closed == [computing.call(threading.get_ident)]
+
+
+def test_the_main_thread_may_compute_until_it_is_interrupted():
+    computing, found = OneThread(), []
+
+    def visitor():
+        found.append(computing.call(threading.get_ident))
+        with pytest.raises(CancelledError):
+            computing.call(_interrupt)
+        found.append(computing.call(threading.get_ident))
+
+    computing.take_over()
+    asker = threading.Thread(target=visitor)
+    asker.start()
+    with pytest.raises(KeyboardInterrupt):
+        computing.serve()
+    asker.join()
+    assert found[0] == threading.get_ident() != found[1]
+
+
+def _interrupt():
+    raise KeyboardInterrupt
