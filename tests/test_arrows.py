@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "symgan_core"
 ALLOWED = {
     "errors": set(), "files": {"errors"}, "weights": {"errors"}, "geometry": {"errors"}, "progress": set(), "interrupts": set(),
+    "cores": set(),
     "generator": {"errors", "files", "geometry", "weights"},
     "faces": {"errors", "geometry", "weights"},
     "losses": {"errors", "geometry", "weights"}, "portrait": {"errors", "files", "weights", "geometry", "generator", "faces"},
@@ -19,7 +20,7 @@ ALLOWED = {
     "export": {"errors", "files", "films", "generator", "geometry", "gltf", "inversion"},
     "jobs": {"devices", "errors", "export", "faces", "files", "films", "generator", "inversion"},
     "batch": {"errors", "files", "generator", "jobs", "progress", "weights"},
-    "evaluation": {"errors", "files", "generator", "faces", "geometry", "inversion", "losses"},
+    "evaluation": {"cores", "errors", "files", "generator", "faces", "geometry", "inversion", "losses"},
 }
 
 
