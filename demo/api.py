@@ -64,9 +64,9 @@ class Calls:
         picture = _read_once(photo)  # first, so that no upload stays that is of no use
         preset, request = asked.word("preset", preset, "fast"), PhotoRequest(asked.whole("face", face, 0))
         settings("spi", preset)  # a wrong name is said before any work
-        found = self._computed(self._studio.provider.find, picture)
-        crop = self._computed(crop_face, picture, choose_face(found, request.face), self._studio.generator, request)
-        with self._new() as (visitor, folder):
+        with self._studio.metrics.run(), self._new() as (visitor, folder):
+            found = self._computed(self._studio.provider.find, picture)
+            crop = self._computed(crop_face, picture, choose_face(found, request.face), self._studio.generator, request)
             with self._in_turn(stages_of(preset), progress):
                 for done in self._studio.room.invert(folder, crop, preset, request, lambda: False):
                     progress((done.step, done.total), desc=texts.ENGLISH.STAGES.get(done.stage))

@@ -7,6 +7,7 @@ a run, frames of a film and views for visitors take turns in one thread: a view 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
@@ -20,6 +21,10 @@ Given, Found, Item = ParamSpec("Given"), TypeVar("Found"), TypeVar("Item")
 
 class Here:
     """Computes in the caller's own thread: on ZeroGPU, where no thread lives on in the process that computes."""
+
+    def busy(self) -> float:
+        """Seconds that the piece which is at work has taken so far; 0 where nothing is, or where that is not known."""
+        return 0.0
 
     def call(self, work: Callable[Given, Found], *args: Given.args, **named: Given.kwargs) -> Found:
         """What ``work`` returns for these arguments."""
@@ -40,6 +45,12 @@ class OneThread(Here):
         self._waiting: SimpleQueue[tuple[Future, Callable[[], Any]]] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: int | None = None
+        self._begun: float | None = None
+
+    def busy(self) -> float:
+        """As ``Here`` has it."""
+        begun = self._begun
+        return 0.0 if begun is None else time.monotonic() - begun
 
     def take_over(self) -> None:
         """The calling thread is the one that computes, as soon as it calls ``serve``. To be called before anything is computed."""
@@ -50,6 +61,7 @@ class OneThread(Here):
         try:
             while True:
                 future, work = self._waiting.get()
+                self._begun = time.monotonic()
                 try:
                     self._cores.adapt()
                     future.set_result(work())
@@ -58,6 +70,8 @@ class OneThread(Here):
                 except BaseException:
                     future.cancel()
                     raise
+                finally:
+                    self._begun = None
         finally:
             self._thread = None  # whoever still computes while the process ends gets a thread of its own
             while not self._waiting.empty():

@@ -22,6 +22,7 @@ from symgan_core.portrait.editing import Direction, list_directions
 from .gallery import Example, list_examples
 from .line import Line
 from .making import Making
+from .metrics import Metrics
 from .pace import Pace
 from .photos import PhotoDesk
 from .settings import Settings
@@ -55,7 +56,9 @@ class Studio(Making):
         self.examples: list[Example] = list_examples()
         self.directions: tuple[Direction, ...] = list_directions(self.generator)
         self.room = Room(self.generator, self.settings.generator)
-        self.line, self.pace = Line(self.settings.queue_size), Pace()
+        self.line = Line(self.settings.queue_size)
+        self.metrics = Metrics(self.line.__len__)
+        self.pace = Pace(told=self.metrics.stage)
         self.photos = PhotoDesk(self.provider, self.generator, self.room.computing)
         self.store = ResultStore(self.settings, lambda folder: Portrait3D.load(folder, base=self.generator),
                                  {example.name: example.folder for example in self.examples}, self.photos.forget)

@@ -19,6 +19,7 @@ from symgan_core.portrait.editing.directions import EXPRESSION
 from .exports import check_export, export_into
 from .line import Line, Place
 from .looking import Looking, fitting
+from .metrics import Metrics
 from .pace import Pace, Run, stages_of
 from .photos import PhotoDesk
 from .share import Share, ShareStore
@@ -64,6 +65,7 @@ class Making(Looking):
     shares: ShareStore
     line: Line
     pace: Pace
+    metrics: Metrics
     stops: dict[str, threading.Event]
 
     def invert(self, photo: str | None, preset: str, request: PhotoRequest, session: str, said: Texts = ENGLISH) -> Iterator[Shown]:
@@ -75,7 +77,9 @@ class Making(Looking):
                 if stop.is_set():
                     yield Shown(message(said.STOPPED_WAITING))
                 else:
-                    yield from self._invert(photo, preset, request, _Job(session, said, stop, place))
+                    with self.metrics.run() as outcome:
+                        yield from self._invert(photo, preset, request, _Job(session, said, stop, place))
+                        outcome.name = "stopped" if stop.is_set() else "done"
         except VisitorLeft:
             log.info("a visitor left while his photo was worked on")
         except SymganError as error:

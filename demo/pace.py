@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from symgan_core.inversion import settings
@@ -27,10 +27,10 @@ def stages_of(preset: str) -> dict[str, int]:
 
 
 class Pace:
-    """Seconds of one unit of each stage, learnt from the runs of this process."""
+    """Seconds of one unit of each stage, learnt from the runs of this process; ``told`` hears each stage and its seconds."""
 
-    def __init__(self, first: Mapping[str, float] = FIRST):
-        self._seconds = dict(first)
+    def __init__(self, first: Mapping[str, float] = FIRST, told: Callable[[str, float], None] = lambda stage, seconds: None):
+        self._seconds, self._told = dict(first), told
         self._lock = threading.Lock()
 
     def seconds(self, units: Mapping[str, float]) -> float:
@@ -43,6 +43,7 @@ class Pace:
 
     def learn(self, stage: str, units: float, seconds: float) -> None:
         """A stage has been done."""
+        self._told(stage, seconds)
         if units > 0:
             with self._lock:
                 self._seconds[stage] = HABIT * self._seconds[stage] + (1 - HABIT) * seconds / units

@@ -162,10 +162,10 @@ class Page:
         picture = self._picture(request, number, pose, background, mode, values, draft=mode != ORIGINS)
         return {self.viewer: picture, self.mode: mode, self.past: past if past and past[-1] == now else [*past, now][-UNDO:]}
 
-    def take_back(self, past: list[list[float]]) -> dict[Any, Any]:
-        """The sliders as they were before the last change."""
-        before = past[:-1]
-        values = before[-1] if before else [0.0] * len(self.edits.sliders)
+    def take_back(self, past: list[list[float]], number: str | None) -> dict[Any, Any]:
+        """The sliders as they were before the last change; at the first, as the portrait was opened."""
+        before, opened = past[:-1], self.studio.strengths(number)
+        values = before[-1] if before else [opened[name] for name in self.edits.sliders]
         return {self.past: before} | dict(zip(self.edits.sliders.values(), values, strict=True))
 
     def begin(self, number: str | None = None) -> dict[Any, Any]:
@@ -245,7 +245,7 @@ class Page:
             slider.input(**moved, **ALWAYS)
         for control in (self.background, self.mode):
             control.input(self.look, looks, self.viewer, **ALWAYS)
-        self.undo.click(self.take_back, self.past, [self.past, *sliders], **LIGHT).then(**moved, **LIGHT)
+        self.undo.click(self.take_back, [self.past, self.portrait], [self.past, *sliders], **LIGHT).then(**moved, **LIGHT)
         zeros = dict.fromkeys(self.edits.sliders, 0.0)
         for button, strengths in [(self.reset, zeros), *((s.button, s.strengths) for s in self.edits.setters)]:
             some = [self.edits.sliders[name] for name in strengths]

@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import quote
 
 from gradio.route_utils import get_root_url
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,11 +26,15 @@ from .handlers import Studio
 SHORT, LONG = "public, max-age=300", "public, max-age=86400"
 """For how many seconds others may keep a picture: of a share, which may be deleted, and of the gallery."""
 
+STUCK = 600
+"""Seconds; a step of a run takes one, its longest piece some."""
+
 
 def app_options(studio: Studio) -> dict[str, Any]:
     """What Gradio's ``launch`` takes as ``app_kwargs``."""
     own = Routes(studio)
-    routes = [Route("/share/gallery.jpg", own.gallery), Route("/share/{share_id}.jpg", own.preview),
+    routes = [Route("/healthz", own.health), Route("/metrics", own.metrics),
+              Route("/share/gallery.jpg", own.gallery), Route("/share/{share_id}.jpg", own.preview),
               Route("/visit/{session}/here", own.here, methods=["POST"]), Route("/visit/{session}/left", own.left, methods=["POST"])]
     return {"routes": routes, "middleware": [Middleware(Guard), Middleware(Cards, studio=studio)]}
 
@@ -40,6 +45,15 @@ class Routes:
     def __init__(self, studio: Studio):
         self.studio = studio
         self._mosaic = cache(lambda: mosaic([example.photo for example in studio.examples]))
+
+    def health(self, request: Request) -> Response:
+        """200 while the page is well; 503 where one piece of work has taken longer than any does."""
+        well = self.studio.room.computing.busy() < STUCK
+        return JSONResponse({"well": well, "line": len(self.studio.line)}, 200 if well else 503, {"Cache-Control": "no-store"})
+
+    def metrics(self, request: Request) -> Response:
+        """Numbers for Prometheus."""
+        return Response(self.studio.metrics.text(), media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
 
     def preview(self, request: Request) -> Response:
         """The picture of a share; nothing once it is deleted or has expired."""

@@ -245,13 +245,14 @@ def _export(args: argparse.Namespace) -> None:
 
 
 def _faces(args: argparse.Namespace) -> None:
-    from .faces import load_provider, read_photo
+    from .faces import MOST_FACES, load_provider, read_photo
 
     check_file(args.out, [args.photo])
     provider = load_provider()
     found: dict[str, Any] = {"provider": provider.name, "faces": [f.to_dict() for f in provider.find(read_photo(args.photo))]}
     write_text(args.out, json.dumps(found, indent=1) + "\n")
-    print(f"{len(found['faces'])} face(s) found by the provider '{provider.name}'.")
+    many = f" There may be more: the largest {MOST_FACES} are listed." if len(found["faces"]) >= MOST_FACES else ""
+    print(f"{len(found['faces'])} face(s) found by the provider '{provider.name}'.{many}")
 
 
 def _strengths(words: list[str]) -> dict[str, float]:

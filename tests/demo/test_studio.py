@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
@@ -13,6 +14,7 @@ from demo.edits import edit_block
 from demo.handlers import Studio
 from demo.looking import DRAFT_SCALE, STRIP_YAWS
 from demo.making import Wanted
+from demo.page import Page
 from demo.settings import Settings
 from symgan_core.inversion import METHODS, PhotoRequest
 from symgan_core.portrait.editing import DIRECTIONS, PRESETS, Direction
@@ -214,6 +216,13 @@ def test_sliders_stand_in_groups_with_buttons_that_set_some_of_them(studio: Stud
     with gr.Blocks():  # of a generator whose directions have no names of their own
         plain = edit_block([Direction(f"component_{i}", f"Component {i}", "", 2.0) for i in range(3)])
     assert [s.button.value for s in plain.setters] == [texts.RESETS["components"]] and len(plain.sliders) == 3
+
+
+def test_undo_ends_where_the_portrait_was_opened() -> None:
+    studio = SimpleNamespace(strengths={"edited": {"smile": 1.0, "age": 0.0}}.get)
+    page = SimpleNamespace(studio=studio, past="past", edits=SimpleNamespace(sliders={"smile": "smile", "age": "age"}))
+    assert Page.take_back(page, [[1.5, 0.0], [1.5, 2.0]], "edited") == {"past": [[1.5, 0.0]], "smile": 1.5, "age": 0.0}
+    assert Page.take_back(page, [[1.5, 0.0]], "edited") == {"past": [], "smile": 1.0, "age": 0.0}
 
 
 def test_the_page_builds(studio: Studio) -> None:
