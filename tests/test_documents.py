@@ -1,9 +1,12 @@
 """The documents: what they point at is there."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
+from demo.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
@@ -22,3 +25,18 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_every_page_is_reached_from_the_readme() -> None:
     linked = set(re.findall(r"\]\((docs/[\w.]+)", (ROOT / "README.md").read_text()))
     assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= linked
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "Dockerfile"], ids=lambda page: page.name)
+def test_settings_of_the_page_that_are_named_exist(page: Path) -> None:
+    known = {f"SYMGAN_{field.name.upper()}" for field in fields(Settings)} | {"SYMGAN_BROWSER_REQUIRED", "SYMGAN_FACES"}
+    assert set(re.findall(r"\bSYMGAN_[A-Z_]+\b", page.read_text())) <= known
+
+
+def test_the_image_has_what_the_page_needs() -> None:
+    copied = re.findall(r"^COPY (.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    taken = {name.rstrip("/") for line in copied for name in line.split()}
+    assert {"app.py", "demo", "examples", "symgan_core", "requirements.txt"} <= taken
+    assert taken <= {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    torch = re.findall(r'"(torch(?:vision)?[^"]*)"', (ROOT / "Dockerfile").read_text())
+    assert set(torch) <= set((ROOT / "requirements.txt").read_text().split())
