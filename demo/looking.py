@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image
@@ -22,6 +23,24 @@ STRIP_SCALE, DRAFT_SCALE = 0.75, 0.5
 """Of these views, and of those that a full one follows at once."""
 PHOTOS = ("input.png", "input.webp")
 """Names of the picture of a photo in a result's folder."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a head is looked at.
+
+    Attributes:
+        pose: yaw and pitch, degrees.
+        strengths: of the sliders.
+        mode: one of the four above but the photo.
+        scale: below 1 a smaller picture (``Portrait3D.render``), but for origins.
+    """
+
+    pose: tuple[float, float] = (0.0, 0.0)
+    background: str = "white"
+    strengths: Mapping[str, float] = field(default_factory=dict)
+    mode: str = COLOUR
+    scale: float = 1.0
 
 
 class Looking:
@@ -47,35 +66,31 @@ class Looking:
         portrait, wanted = self.portrait(portrait_id), _some(strengths)
         return portrait if portrait is None or wanted == portrait.edits else portrait.edit(wanted)
 
-    def view(self, session: str, portrait_id: str | None, yaw: float, pitch: float, background: str,
-             strengths: Mapping[str, float], mode: str = COLOUR, scale: float = 1.0) -> np.ndarray | None:
-        """One view with edits, uint8 ``[H, W, 3]``, angles in degrees: its colours, its depth, or its colours tinted by where they come
-        from; None without a portrait. ``scale``: of its size (``Portrait3D.render``), but for origins."""
+    def view(self, session: str, portrait_id: str | None, look: Look = Look()) -> np.ndarray | None:
+        """One view, uint8 ``[H, W, 3]``: its colours, its depth, or its colours tinted by where they come from; None without a portrait."""
         self.asked[session] = object()
-        return self._drawn(session, portrait_id, (yaw, pitch), background, strengths, mode, scale)
+        return self._drawn(session, portrait_id, look)
 
-    def _drawn(self, session: str, portrait_id: str | None, pose: tuple[float, float], background: str, strengths: Mapping[str, float],
-               mode: str, scale: float) -> np.ndarray | None:
-        yaw, pitch = pose
+    def _drawn(self, session: str, portrait_id: str | None, look: Look) -> np.ndarray | None:
+        yaw, pitch = look.pose
 
         def draw() -> np.ndarray | None:
-            portrait = self.with_edits(portrait_id, strengths)
+            portrait = self.with_edits(portrait_id, look.strengths)
             if portrait is None:
                 return None
-            if mode == ORIGINS:
+            if look.mode == ORIGINS:
                 return sources_picture(*portrait.sources(yaw, pitch))
-            out = portrait.render(yaw=yaw, pitch=pitch, scale=scale)
-            return depth_picture(out) if mode == DEPTH else on_background(out, fitting(portrait, background), portrait.backdrop)
+            out = portrait.render(yaw=yaw, pitch=pitch, scale=look.scale)
+            return depth_picture(out) if look.mode == DEPTH else on_background(out, fitting(portrait, look.background), portrait.backdrop)
 
         self.store.touch(session)
         return self.room.computing.call(draw)
 
-    def views(self, session: str, portrait_id: str | None, background: str, strengths: Mapping[str, float],
-              mode: str = COLOUR) -> tuple[list[np.ndarray], list[float]] | None:
+    def views(self, session: str, portrait_id: str | None, look: Look = Look()) -> tuple[list[np.ndarray], list[float]] | None:
         """Drafts from all sides, and their yaws in degrees; None without a portrait, or if the visitor wants another view meanwhile."""
         pictures, asked = [], self.asked.get(session)
         for yaw in STRIP_YAWS:
-            picture = self._drawn(session, portrait_id, (yaw, 0.0), background, strengths, mode, STRIP_SCALE)
+            picture = self._drawn(session, portrait_id, replace(look, pose=(yaw, 0.0), scale=STRIP_SCALE))
             if picture is None or self.asked.get(session) is not asked:
                 return None
             pictures.append(picture)

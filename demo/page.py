@@ -14,7 +14,7 @@ from .api import add_api
 from .downloads import Downloads
 from .edits import EditBlock, edit_block
 from .handlers import Shown, Studio, bar, message
-from .looking import COLOUR, DRAFT_SCALE, ORIGINS, PHOTO
+from .looking import COLOUR, DRAFT_SCALE, ORIGINS, PHOTO, Look
 from .queues import ALWAYS, HEAVY, LIGHT
 from .sharing import Sharing
 from .upload import Upload
@@ -126,7 +126,7 @@ class Page:
     def look(self, request: gr.Request, number: str | None, pose: tuple[float, float], background: str, mode: str, *values: float) -> Any:
         """The head as the sliders and the pose have it, or its photo."""
         if mode != PHOTO:
-            return self._picture(request, number, pose, background, mode, values)
+            return self._picture(request, number, Look(pose, background, self.edits.named(values), mode))
         photo = self.studio.photo_of(number)
         if photo is None:
             gr.Info(texts.of(request).NO_PHOTO_HERE, title=texts.of(request).NOTE)
@@ -136,30 +136,31 @@ class Page:
     def turn(self, event: gr.EventData, request: gr.Request, number: str | None, background: str, mode: str, *values: float) -> Any:
         """The head rests in another pose."""
         pose, mode = (float(event.yaw), float(event.pitch)), _of_head(mode)
-        picture = self._picture(request, number, pose, background, mode, values, keep=True)
+        picture = self._picture(request, number, Look(pose, background, self.edits.named(values), mode), keep=True)
         return {self.pose: pose, self.mode: mode, self.viewer: picture}
 
-    def _picture(self, request: gr.Request, number: str | None, pose: tuple[float, float], background: str, mode: str,
-                 values: tuple[float, ...], keep: bool = False, draft: bool = False) -> Any:
-        strengths = self.edits.named(values)
-        picture = self.studio.view(request.session_hash or "", number, *pose, background, strengths, mode, DRAFT_SCALE if draft else 1.0)
+    def _picture(self, request: gr.Request, number: str | None, look: Look, keep: bool = False) -> Any:
+        picture = self.studio.view(request.session_hash or "", number, look)
         if picture is None:
             if number:
                 gr.Warning(texts.of(request).EXPIRED, title=texts.of(request).NOTE)
             return gr.skip()
-        other = mode != COLOUR or background != "white" or self.studio.edited(number, strengths)
-        return still_value(picture, *pose, stale=None if keep else other, stop=not keep, legend=mode == ORIGINS, draft=draft)
+        other = look.mode != COLOUR or look.background != "white" or self.studio.edited(number, look.strengths)
+        return still_value(picture, *look.pose, stale=None if keep else other, stop=not keep, legend=look.mode == ORIGINS,
+                           draft=look.scale < 1)
 
     def strip(self, request: gr.Request, number: str | None, background: str, mode: str, *values: float) -> Any:
         """Views of the edited head from all sides, coarse ones, so that it can be turned without the server."""
-        views = self.studio.views(request.session_hash or "", number, background, self.edits.named(values), mode)
+        look = Look(background=background, strengths=self.edits.named(values), mode=mode)
+        views = self.studio.views(request.session_hash or "", number, look)
         return strip_value(number or "", *views) if views else gr.skip()
 
     def slide(self, request: gr.Request, past: list[list[float]], number: str | None, pose: tuple[float, float], background: str, mode: str,
               *values: float) -> dict[Any, Any]:
         """Sliders have moved: the head as they have it, and their values for undo, which thus knows all that can be seen."""
         mode, now = _of_head(mode), list(values)
-        picture = self._picture(request, number, pose, background, mode, values, draft=mode != ORIGINS)
+        scale = 1.0 if mode == ORIGINS else DRAFT_SCALE
+        picture = self._picture(request, number, Look(pose, background, self.edits.named(values), mode, scale))
         return {self.viewer: picture, self.mode: mode, self.past: past if past and past[-1] == now else [*past, now][-UNDO:]}
 
     def take_back(self, past: list[list[float]], number: str | None) -> dict[Any, Any]:

@@ -34,24 +34,16 @@ def build_parser() -> argparse.ArgumentParser:
     invert = commands.add_parser("invert", help="photo to 3D portrait")
     invert.add_argument("photo")
     invert.add_argument("--out", required=True, type=Path, help="folder to write")
-    invert.add_argument("--method", default="spi", help="spi, pti, w_plus, w, pose_opt, hfgi3d, spi_paper, or a .py file with one")
-    invert.add_argument("--preset", default="balanced", help="fast, balanced, best")
-    invert.add_argument("--generator", default="builtin", help="builtin, or a converted .safetensors file")
+    _how(invert)
     invert.add_argument("--face", type=int, help="which face, 0 = largest")
     invert.add_argument("--yaw", type=float, help="degrees; > 0: the person's left side is seen")
     invert.add_argument("--pitch", type=float, help="degrees; > 0: seen from above")
-    _common(invert)
-    invert.add_argument("--seed", type=int, default=0)
     invert.add_argument("--json", action="store_true", help="print the report as JSON")
 
     batch = commands.add_parser("batch", help="many photos, each once; a cut run goes on where it was")
     batch.add_argument("folder", type=Path, help="photos, in folders below it too")
     batch.add_argument("--out", required=True, type=Path, help="folder to write: a folder for each photo, and a report")
-    batch.add_argument("--method", default="spi", help="as `invert` has it")
-    batch.add_argument("--preset", default="balanced", help="fast, balanced, best")
-    batch.add_argument("--generator", default="builtin", help="builtin, or a converted .safetensors file")
-    _common(batch)
-    batch.add_argument("--seed", type=int, default=0)
+    _how(batch)
     batch.add_argument("--workers", type=int, default=1, help="processes; each has its share of the cores")
     batch.add_argument("--ray", metavar="ADDRESS", help="a Ray cluster, or `local`: one of --workers here")
     batch.add_argument("--gpus", type=float, default=0.0, help="with --ray: the part of a GPU that a photo needs, e.g. 0.5")
@@ -92,6 +84,15 @@ def build_parser() -> argparse.ArgumentParser:
     faces.add_argument("photo")
     faces.add_argument("--json", type=Path, required=True, dest="out")
     return parser
+
+
+def _how(parser: argparse.ArgumentParser) -> None:
+    """How photos are inverted."""
+    parser.add_argument("--method", default="spi", help="spi, pti, w_plus, w, pose_opt, hfgi3d, spi_paper, or a .py file with one")
+    parser.add_argument("--preset", default="balanced", help="fast, balanced, best")
+    parser.add_argument("--generator", default="builtin", help="builtin, or a converted .safetensors file")
+    parser.add_argument("--seed", type=int, default=0)
+    _common(parser)
 
 
 def _common(parser: argparse.ArgumentParser) -> None:

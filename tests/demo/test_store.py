@@ -219,7 +219,7 @@ def test_after_forgetting_no_byte_of_a_photo_is_left(studio: Studio, photo: byte
     assert Path(checked.crop).is_file() and preview.preview.shape[2] == 3 and Path(last.video).is_file()
     assert studio.store.holds(Path(last.strip)) and studio.store.holds(Path(last.coarse)) and len(last.files) == 3
     again = list(studio.invert(path, "best", PhotoRequest(0), "a"))[-1]  # with other settings, until he leaves
-    assert again.portrait_id != last.portrait_id and studio.view("a", last.portrait_id, 0, 0, "white", {}) is not None
+    assert again.portrait_id != last.portrait_id and studio.view("a", last.portrait_id) is not None
     studio.open_example(1, "b")
     assert studio.portrait(last.portrait_id) and studio.folder_of(last.portrait_id)
     studio.forget("a")

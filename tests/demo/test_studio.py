@@ -12,7 +12,7 @@ from PIL import Image
 from demo import build, handlers, making, texts, work
 from demo.edits import edit_block
 from demo.handlers import Studio
-from demo.looking import DRAFT_SCALE, STRIP_YAWS
+from demo.looking import DRAFT_SCALE, STRIP_YAWS, Look
 from demo.making import Wanted
 from demo.page import Page
 from demo.settings import Settings
@@ -27,7 +27,7 @@ def studio(tmp_path_factory) -> Studio:
 
 
 def seen(studio: Studio, portrait_id: str, yaw: float, background: str, strengths: dict[str, float]) -> np.ndarray:
-    return studio.view("s", portrait_id, yaw, 0, background, strengths)
+    return studio.view("s", portrait_id, Look((yaw, 0), background, strengths))
 
 
 def test_an_example_opens_with_video_and_view(studio: Studio) -> None:
@@ -47,7 +47,7 @@ def test_an_example_opens_with_video_and_view(studio: Studio) -> None:
 
 def test_depth_and_origins_are_views_of_their_own(studio: Studio) -> None:
     number = studio.open_example_named("ada", "s").portrait_id
-    colour, depth, origins = (studio.view("s", number, -30, 0, "white", {}, mode).astype(int) for mode in ("colour", "depth", "origins"))
+    colour, depth, origins = (studio.view("s", number, Look((-30, 0), mode=mode)).astype(int) for mode in ("colour", "depth", "origins"))
     assert np.ptp(depth, axis=2).max() < 2 and np.ptp(depth) > 100
     tinted = np.abs(origins - colour).max(2) > 8
     blue, orange = (origins[..., 2] - origins[..., 0] > 40) & tinted, (origins[..., 0] - origins[..., 2] > 60) & tinted
@@ -57,7 +57,7 @@ def test_depth_and_origins_are_views_of_their_own(studio: Studio) -> None:
 def test_a_draft_shows_the_same_head_with_fewer_pixels(studio: Studio) -> None:
     number, edits = studio.open_example_named("ada", "s").portrait_id, {"smile": 2.0}
     full, plain = (seen(studio, number, 20, "white", strengths) for strengths in (edits, {}))
-    draft = studio.view("s", number, 20, 0, "white", edits, scale=DRAFT_SCALE)
+    draft = studio.view("s", number, Look((20, 0), strengths=edits, scale=DRAFT_SCALE))
     assert draft.shape == (128, 128, 3)
     small = np.asarray(Image.fromarray(full).resize((128, 128), Image.Resampling.BOX)).astype(int)
     other = np.asarray(Image.fromarray(plain).resize((128, 128), Image.Resampling.BOX)).astype(int)
@@ -67,16 +67,16 @@ def test_a_draft_shows_the_same_head_with_fewer_pixels(studio: Studio) -> None:
 def test_a_strip_ends_where_another_view_is_asked_for(studio: Studio, monkeypatch) -> None:
     number, drawn, draw = studio.open_example_named("ada", "s").portrait_id, [], studio._drawn
 
-    def asked_meanwhile(session, portrait_id, pose, *rest):
-        drawn.append(pose)
+    def asked_meanwhile(session, portrait_id, look):
+        drawn.append(look.pose)
         if len(drawn) == 3:
-            studio.view(session, portrait_id, 0, 0, "white", {}, scale=DRAFT_SCALE)
-        return draw(session, portrait_id, pose, *rest)
+            studio.view(session, portrait_id, Look(scale=DRAFT_SCALE))
+        return draw(session, portrait_id, look)
 
-    pictures, yaws = studio.views("s", number, "white", {"smile": 1.0})
+    pictures, yaws = studio.views("s", number, Look(strengths={"smile": 1.0}))
     assert len(pictures) == len(yaws) == len(STRIP_YAWS) and yaws == sorted(yaws)
     monkeypatch.setattr(studio, "_drawn", asked_meanwhile)
-    assert studio.views("s", number, "white", {"smile": 1.0}) is None
+    assert studio.views("s", number, Look(strengths={"smile": 1.0})) is None
     assert drawn == [(yaw, 0.0) for yaw in STRIP_YAWS[:3]] + [(0, 0)]
 
 
@@ -84,7 +84,7 @@ def test_what_edits_need_is_made_before_the_first(studio: Studio, monkeypatch) -
     number = studio.open_example_named("emil", "s").portrait_id
     studio.prepare(number)
     monkeypatch.setattr("symgan_core.portrait.editing.editor.face_surface", None)  # what takes long, and is kept
-    assert studio.view("s", number, 0, 0, "white", {"smile": 1.0}, scale=DRAFT_SCALE).shape == (128, 128, 3)
+    assert studio.view("s", number, Look(strengths={"smile": 1.0}, scale=DRAFT_SCALE)).shape == (128, 128, 3)
     studio.prepare("gone")
 
 
@@ -132,7 +132,7 @@ def test_warming_up_goes_as_far_as_the_first_step(studio: Studio, monkeypatch, c
 
 
 def test_what_is_gone_is_said(studio: Studio) -> None:
-    assert studio.view("s", "gone", 0, 0, "white", {}) is None and not list(studio.share("s", "gone", {}, 7))
+    assert studio.view("s", "gone") is None and not list(studio.share("s", "gone", {}, 7))
     assert studio.portrait("gone") is None and studio.portrait(None) is None and studio.folder_of("gone") is None
     for film in (studio.refilm, studio.film_expression):
         assert texts.ENGLISH.EXPIRED in list(film("s", "gone", "white", {"smile": 1.0}))[-1].status
