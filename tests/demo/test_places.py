@@ -85,7 +85,7 @@ def test_the_page_starts_up_to_its_port_without_a_home(settings: Settings, tmp_p
             pwd.getpwuid = nobody
             runpy.run_path({str(ROOT / "app.py")!r}, run_name="__main__")"""
         environment = {k: v for k, v in os.environ.items() if k != "HOME"} | {
-            "SYMGAN_PORT": str(settings.port), "SYMGAN_SHARES": str(settings.shares),
+            "PYTHONPATH": str(ROOT), "SYMGAN_PORT": str(settings.port), "SYMGAN_SHARES": str(settings.shares),
             "SYMGAN_WORK": str(settings.work), "PYTHONDONTWRITEBYTECODE": "1"}
         run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert run.returncode == 2 and "Traceback" not in run.stderr, run.stderr

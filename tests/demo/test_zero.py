@@ -89,6 +89,7 @@ def test_a_photo_goes_through_the_fork(spaces, generator: TriPlaneGenerator, cro
         list(room.films(portrait, "greyish", films))
 
 
+@pytest.mark.slow
 def test_stopping_reaches_the_fork(spaces, generator: TriPlaneGenerator, crop: FaceCrop, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setitem(PRESETS, "fast", (400, 400))
     seen = list(Room(generator, "builtin", place="cpu").invert(tmp_path, crop, "fast", PhotoRequest(0), lambda: True))

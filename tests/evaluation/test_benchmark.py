@@ -200,6 +200,7 @@ def words(method: Method) -> set[str]:
     return set(re.findall(r"(\w+)\(", repr(method))) - {"SurfaceGate", "MirrorWarp"}
 
 
+@pytest.mark.slow
 def test_an_ablation_turns_each_part_off_in_turn(tiny: TriPlaneGenerator, monkeypatch) -> None:
     monkeypatch.setitem(PRESETS, "fast", (1, 1))
     variants = ablation_variants("fast")

@@ -49,6 +49,7 @@ def test_patches_are_cut_as_those_of_a_photo(crops: Crops) -> None:
         assert (away < 0.02).all(), away
 
 
+@pytest.mark.slow
 def test_the_network_learns(crops: Crops) -> None:
     torch.manual_seed(0)
     network, drawn = PointNetwork(), Patches(crops, 6)
