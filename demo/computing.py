@@ -9,12 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
 from symgan_core.cores import Cores
+
+from .store import VisitorLeft
 
 Given, Found, Item = ParamSpec("Given"), TypeVar("Found"), TypeVar("Item")
 
@@ -78,7 +80,11 @@ class OneThread(Here):
                 self._waiting.get()[0].cancel()
 
     def call(self, work: Callable[Given, Found], *args: Given.args, **named: Given.kwargs) -> Found:
-        """What ``work`` returns, in its turn. Work within work is part of it."""
+        """What ``work`` returns, in its turn. Work within work is part of it.
+
+        Raises:
+            VisitorLeft: the page closes, and all have to leave.
+        """
         with self._lock:
             if self._thread is None:
                 thread = threading.Thread(target=self.serve, name="torch", daemon=True)
@@ -88,7 +94,10 @@ class OneThread(Here):
             return work(*args, **named)
         future: Future[Found] = Future()
         self._waiting.put((future, partial(work, *args, **named)))
-        return future.result()
+        try:
+            return future.result()
+        except CancelledError:
+            raise VisitorLeft from None
 
     def steps(self, items: Iterator[Item]) -> Iterator[Item]:
         """Each of ``items`` in a turn of its own; closing this closes them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from symgan_core.export import depth_picture, on_background, sources_picture
 from symgan_core.inversion import Portrait3D
 from symgan_core.portrait.editing import Direction
 
-from .store import ResultStore
+from .store import ResultStore, VisitorLeft
 from .zero import Room
 
 COLOUR, PHOTO, DEPTH, ORIGINS = "colour", "photo", "depth", "origins"
@@ -84,7 +85,10 @@ class Looking:
             return depth_picture(out) if look.mode == DEPTH else on_background(out, fitting(portrait, look.background), portrait.backdrop)
 
         self.store.touch(session)
-        return self.room.computing.call(draw)
+        try:
+            return self.room.computing.call(draw)
+        except VisitorLeft:
+            return None
 
     def views(self, session: str, portrait_id: str | None, look: Look = Look()) -> tuple[list[np.ndarray], list[float]] | None:
         """Drafts from all sides, and their yaws in degrees; None without a portrait, or if the visitor wants another view meanwhile."""
@@ -100,7 +104,8 @@ class Looking:
         """What the first edit of a head needs, and each later one has."""
         portrait = self.portrait(portrait_id)
         if portrait is not None and portrait.edits == {} and self.directions:
-            self.room.computing.call(lambda: portrait.edit({self.directions[0].name: self.directions[0].limit}).planes())
+            with suppress(VisitorLeft):
+                self.room.computing.call(lambda: portrait.edit({self.directions[0].name: self.directions[0].limit}).planes())
 
     def photo_of(self, portrait_id: str | None) -> np.ndarray | None:
         """The photo that a head was made from, as it was cut out; None where it is not here, as with a shared head."""

@@ -31,7 +31,7 @@ K, V = TypeVar("K", bound=Hashable), TypeVar("V")
 
 
 class VisitorLeft(Exception):
-    """Work was for a visitor whose data has been deleted meanwhile: there is nobody to show it to."""
+    """Work was for a visitor whose data has been deleted meanwhile, or the page closes: there is nobody to show it to."""
 
 
 class Recent(Generic[K, V]):

@@ -1,11 +1,11 @@
 """One thread computes for the whole page."""
 
 import threading
-from concurrent.futures import CancelledError
 
 import pytest
 
 from demo.computing import Here, OneThread
+from demo.store import VisitorLeft
 
 
 @pytest.mark.parametrize("kind", [Here, OneThread])
@@ -92,7 +92,7 @@ def test_the_main_thread_may_compute_until_it_is_interrupted():
 
     def visitor():
         found.append(computing.call(threading.get_ident))
-        with pytest.raises(CancelledError):
+        with pytest.raises(VisitorLeft):
             computing.call(_interrupt)
         found.append(computing.call(threading.get_ident))
 
