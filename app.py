@@ -20,7 +20,6 @@ with contextlib.suppress(ImportError):  # on a Space it is there; it has to be i
     import spaces  # noqa: F401
 
 from demo import Settings, Studio, build, read_settings, texts
-from demo.computing import OneThread
 from demo.gallery import EXAMPLES
 from demo.page import CSS, MEND, theme
 from demo.places import checked_places
@@ -45,24 +44,21 @@ def main() -> None:
     studio = Studio(replace(settings, device="cpu") if apart else settings)
     atexit.register(studio.forget_all)
     signal.signal(signal.SIGTERM, partial(_leave, studio))
-    computing = studio.room.computing
-    if isinstance(computing, OneThread):
-        computing.take_over()
+    studio.room.computing.take_over()
     if not apart:  # there a warm process is not the one that works, and a fork in the midst of it could wait for ever
         threading.Thread(target=studio.warm_up, daemon=True).start()
     threading.Thread(target=studio.keep_clean, daemon=True).start()
     page = build(studio).queue(max_size=settings.queue_size, default_concurrency_limit=2)
     page.launch(
         server_name=settings.host, server_port=settings.port, max_file_size=settings.max_upload, show_error=False,
-        prevent_thread_lock=isinstance(computing, OneThread),
+        prevent_thread_lock=not apart,  # this thread computes
         allowed_paths=[str(settings.work), str(EXAMPLES)], css_paths=[CSS], run_history=False, footer_links=[], mcp_server=True,
         theme=theme(), i18n=texts.I18N, js=MEND.read_text(), app_kwargs=app_options(studio),
         ssr_mode=False)  # a Space may ask for Node's rendering, which would not have the tags for messengers
-    if isinstance(computing, OneThread):
-        try:
-            computing.serve()
-        except KeyboardInterrupt:
-            page.close()
+    try:
+        studio.room.computing.serve()
+    except KeyboardInterrupt:
+        page.close()
 
 
 def _leave(studio: Studio, number: int, frame: FrameType | None) -> None:

@@ -28,6 +28,12 @@ class Here:
         """Seconds that the piece which is at work has taken so far; 0 where nothing is, or where that is not known."""
         return 0.0
 
+    def take_over(self) -> None:
+        """The calling thread is the one that computes, as soon as it calls ``serve``. To be called before anything is computed."""
+
+    def serve(self) -> None:
+        """Compute what comes, for ever; an interrupt ends it, and what waits. Returns at once where callers compute for themselves."""
+
     def call(self, work: Callable[Given, Found], *args: Given.args, **named: Given.kwargs) -> Found:
         """What ``work`` returns for these arguments."""
         return work(*args, **named)
@@ -55,11 +61,11 @@ class OneThread(Here):
         return 0.0 if begun is None else time.monotonic() - begun
 
     def take_over(self) -> None:
-        """The calling thread is the one that computes, as soon as it calls ``serve``. To be called before anything is computed."""
+        """As ``Here`` has it."""
         self._thread = threading.get_ident()
 
     def serve(self) -> None:
-        """Compute what comes, for ever; an interrupt ends it, and what waits."""
+        """As ``Here`` has it."""
         try:
             while True:
                 future, work = self._waiting.get()
