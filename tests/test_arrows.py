@@ -19,7 +19,7 @@ ALLOWED = {
     "films": {"errors", "files"}, "gltf": set(), "devices": {"errors", "generator"},
     "export": {"errors", "files", "films", "generator", "geometry", "gltf", "inversion"},
     "jobs": {"devices", "errors", "export", "faces", "files", "films", "generator", "inversion"},
-    "batch": {"errors", "files", "generator", "jobs", "progress", "weights"},
+    "batch": {"cores", "errors", "files", "generator", "jobs", "progress", "weights"},
     "evaluation": {"cores", "errors", "files", "generator", "faces", "geometry", "inversion", "losses"},
 }
 

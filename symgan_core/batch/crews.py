@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ..cores import read_capacity
 from ..errors import RequestError, SymganError
 from ..files import check_results, told, whole_folder
 from ..jobs import Order, Tools, invert_into, load_tools
@@ -96,8 +97,7 @@ def _tools(order: Order) -> Tools:
 
 def share_of_cores(workers: int) -> int:
     """Threads for each of ``workers`` on this machine."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // workers)
+    return max(1, read_capacity().limit // workers)
 
 
 # -- several processes ----------------------------------------------------------------------------------------------------
