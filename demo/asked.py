@@ -20,7 +20,7 @@ def number(name: str, value: Any, default: float) -> float:
     """
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not _is_number(value):
         raise RequestError(f"'{name}' is no number.", f"Give one, such as {default}.")
     if not math.isfinite(value) or abs(value) > 1e9:
         raise RequestError(f"'{name}' is out of range.", f"Give a number such as {default}.")
@@ -58,6 +58,10 @@ def strengths(value: Any) -> dict[str, float]:
         raise RequestError("The edits are no object of names and strengths.", 'Give them like {"smile": 1.5}.')
     for name, strength in value.items():
         word("edits", name, "smile")
-        if isinstance(strength, bool) or not isinstance(strength, int | float) or not math.isfinite(strength):
+        if not _is_number(strength) or not math.isfinite(strength):
             raise RequestError(f"The strength of '{name}' is no number.", 'Give edits like {"smile": 1.5}.')
     return {str(name): float(strength) for name, strength in value.items()}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -14,11 +14,12 @@ import httpx
 import pytest
 from gradio import processing_utils, route_utils
 
-from demo import Settings, Studio, build, texts
+from demo import Settings, Studio, texts
 from demo.api import Calls, plain_errors
 from demo.gallery import EXAMPLES
 from demo.guard import MAX_CALL, MAX_UPLOAD, Refused, check_body
-from demo.routes import app_options
+
+from .serving import client_of, served
 
 META = {"_type": "gradio.FileData"}
 
@@ -31,16 +32,13 @@ def studio(tmp_path_factory) -> Studio:
 
 @pytest.fixture(scope="module")
 def page(studio: Studio) -> Iterator[gr.Blocks]:
-    page = build(studio).queue()
-    page.launch(prevent_thread_lock=True, quiet=True, show_error=False, server_name="127.0.0.1", mcp_server=True, run_history=False,
-                max_file_size="32mb", app_kwargs=app_options(studio))
-    yield page
-    page.close()
+    with served(studio, show_error=False, run_history=False, max_file_size="32mb") as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
 def client(page: gr.Blocks) -> httpx.Client:
-    return httpx.Client(base_url=page.local_url, trust_env=False, timeout=60)
+    return client_of(page)
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import httpx
 import pytest
 from PIL import Image
 
-from demo import Settings, Studio, build, texts
+from demo import Settings, Studio, texts
 from demo.cards import Card, with_card
-from demo.routes import app_options
 from demo.share import Share
 from symgan_core.inversion import Portrait3D
 
+from .serving import client_of, served
 from .test_share import grow_older
 
 
@@ -27,15 +27,13 @@ def studio(tmp_path_factory) -> Studio:
 
 @pytest.fixture(scope="module")
 def page(studio: Studio) -> Iterator[gr.Blocks]:
-    page = build(studio).queue()
-    page.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", mcp_server=True, app_kwargs=app_options(studio))
-    yield page
-    page.close()
+    with served(studio) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
 def client(page: gr.Blocks) -> httpx.Client:
-    return httpx.Client(base_url=page.local_url, trust_env=False, timeout=60)
+    return client_of(page)
 
 
 @pytest.fixture
