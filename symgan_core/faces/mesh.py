@@ -54,9 +54,11 @@ FARTHEST = 89.0
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """``points [468, 2]`` in pixels of the photo; ``present``: the probability of a face; both read in ``square [4]``."""
+    """``points [468, 2]`` in pixels of the photo; ``depths [468]``, in pixels as well, away from the camera; ``present``: the probability
+    of a face; all read in ``square [4]``."""
 
     points: np.ndarray
+    depths: np.ndarray
     present: float
     square: np.ndarray
 
@@ -73,8 +75,9 @@ def read_mesh(image: Tensor | Pyramid, square: np.ndarray, looks: int = LOOKS, p
 def _read(image: Tensor | Pyramid, square: np.ndarray, padding: str) -> Mesh:
     frame = torch.as_tensor(square, dtype=torch.float32)[None]
     values, logit = run(MESH, cut_squares(image, frame, SIZE, padding) / 2 + 0.5)
-    places = torch.from_numpy(values.reshape(1, COUNT, 3)[..., :2]) / SIZE  # without depths: they say less of a pose than the places
-    return Mesh(points_to_photo(places, frame)[0].double().numpy(), float(1 / (1 + np.exp(-logit.item()))), np.asarray(square))
+    values = values.reshape(1, COUNT, 3) / SIZE
+    places, depths = torch.from_numpy(values[..., :2]), values[0, :, 2].astype(np.float64) * np.hypot(*square[:2])
+    return Mesh(points_to_photo(places, frame)[0].double().numpy(), depths, float(1 / (1 + np.exp(-logit.item()))), np.asarray(square))
 
 
 def mesh_square(points: np.ndarray) -> np.ndarray:
@@ -85,6 +88,14 @@ def mesh_square(points: np.ndarray) -> np.ndarray:
     local = points @ axes.T
     low, high = local.min(0), local.max(0)
     return np.concatenate([WIDER * (high - low).max() * across, (low + high) / 2 @ axes])
+
+
+def face_square(landmarks: np.ndarray) -> np.ndarray:
+    """The square (a, b, x, y) in which the network first looks for the face whose points are ``landmarks [68, 2]``."""
+    across = landmarks[45] - landmarks[36]
+    low, high = landmarks.min(0), landmarks.max(0)
+    side = WIDER * (high - low).max() / max(np.hypot(*across), 1e-6)
+    return np.concatenate([side * across, (low + high) / 2])
 
 
 @lru_cache(maxsize=1)
@@ -130,10 +141,7 @@ def with_fitted_head(image: Tensor | Pyramid, close: Closeup) -> Closeup:
     there; yaw and pitch stay, for the mesh's fall short. Unchanged where there is no mesh, or onnxruntime is not installed."""
     if not available():
         return close
-    across = close.landmarks[45] - close.landmarks[36]
-    low, high = close.landmarks.min(0), close.landmarks.max(0)
-    side = WIDER * (high - low).max() / max(np.hypot(*across), 1e-6)
-    mesh = read_mesh(image, np.concatenate([side * across, (low + high) / 2]))
+    mesh = read_mesh(image, face_square(close.landmarks))
     if mesh.present < PRESENT:
         return close
     return replace(close, frame=fitted_head(mesh.points)[0].astype(np.float32))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..generator import Synthesized, TriPlaneGenerator
 from ..generator.gated import Planes
+from ..geometry.rays import pixel_centres
 from .events import PREVIEW_EVERY, Event
 from .rendering import CachedDensityGrid, Pictures, Sampling, draft_stride, render_strided
 from .state import Stage
@@ -21,13 +22,14 @@ class View(NamedTuple):
     """A render of the photo's view, and the same pixels of what it is compared with.
 
     ``image [1, 3, h, w]``, ``mask [1, 1, h, w]`` and ``occluder_mask [1, 1, h, w]`` or None; out of the photo's frame the first two are the
-    render's own.
+    render's own. ``uv [1, 2, h, w]`` in [0, 1]: where these pixels lie in the photo.
     """
 
     out: Synthesized
     image: Tensor
     mask: Tensor | None
     occluder_mask: Tensor | None
+    uv: Tensor
 
 
 class Step:
@@ -86,9 +88,15 @@ class Step:
     def view(self) -> View:
         """The photo's view, with its graph."""
         target = self.target
-        out, (image, mask, occluder, outside) = self.render(target.camera, (target.image, target.mask, target.occluder_mask,
-                                                                            target.out_of_frame))
-        return View(out, *fill_from_render(image, mask, out.image, out.image_opacity, outside), occluder)
+        pictures = (target.image, target.mask, target.occluder_mask, target.out_of_frame, _pixel_centres(target.image))
+        out, (image, mask, occluder, outside, uv) = self.render(target.camera, pictures)
+        return View(out, *fill_from_render(image, mask, out.image, out.image_opacity, outside), occluder, uv)
+
+
+def _pixel_centres(image: Tensor) -> Tensor:
+    """``[1, 2, H, H]`` in [0, 1]: where the pixels of ``image [1, 3, H, H]`` are."""
+    side = image.shape[-1]
+    return pixel_centres(side, image.device).T.reshape(1, 2, side, side)
 
 
 def step_event(stage: str, step: Step, total: int, losses: dict[str, Tensor], skipped: int = 0) -> Event:

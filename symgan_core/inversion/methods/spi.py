@@ -11,6 +11,7 @@ from ..start.pose_fit import PoseFit
 from ..target.torso import ClipTorso
 from ..terms.depth import DepthPrior
 from ..terms.empty_space import EmptySpace
+from ..terms.face_depth import FaceDepth
 from ..terms.landmarks import Landmarks
 from ..terms.mirrored_view import MirroredView
 from ..terms.photo import Photo, TunedPhoto
@@ -25,10 +26,10 @@ SPI = register_method(Method(
     pivot=Pivot(
         start=EncoderStart(),
         prepare=(PoseFit(), KeepHaircut()),
-        terms=(Photo(), EmptySpace(20.0), MirroredView(), Landmarks(20.0), LatentPrior(0.012))),
+        terms=(Photo(), EmptySpace(20.0), MirroredView(), Landmarks(20.0), FaceDepth(20.0), LatentPrior(0.012))),
     tuning=Tuning(
         parts=("superresolution",),
         masks=(ClipTorso(),),
         prepare=(Palette(), OptimizePlanes(rate=0.005, gate=SurfaceGate()), PaintPhoto()),
         terms=(TunedPhoto(pixel=3.0, opacity=8.0, edge=1), PseudoViews((Neighbours(0.4), MirroredNeighbours(0.3))), DepthPrior(60.0),
-               OffsetSmoothness(0.5)))))
+               FaceDepth(10.0), OffsetSmoothness(0.5)))))
