@@ -1,0 +1,42 @@
+"""Each slider of the page, at both ends."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from symgan_core.portrait.editing import DIRECTIONS
+from tests.browser.driving import at, at_rest, open_from_gallery, open_group, slide, still
+
+LEAST = 0.1
+"""Mean difference of what the canvas shows, of 255: eyes are a small part of the picture."""
+DRAWN = 1e-6
+"""Two pictures of the same head are equal."""
+
+
+def shown(page) -> np.ndarray:
+    """What the canvas shows, ``[H, W, 3]``."""
+    data = page.evaluate("document.querySelector('.sv-canvas').toDataURL('image/png')")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data.split(",")[1]))).convert("RGB"), float)
+
+
+@pytest.mark.slow
+def test_each_slider_changes_the_head_and_goes_back(page) -> None:
+    open_from_gallery(page, 1)
+    frame = at_rest(page)
+    plain, unchanged = shown(page), []
+    for key in ("shape", "hair", "colour-and-light"):
+        open_group(page, key)
+    for direction in DIRECTIONS:
+        for end in (direction.limit, -direction.limit):
+            slide(page, f"edit-{direction.name}", end)
+            frame = still(page, frame)
+            if np.abs(shown(page) - plain).mean() < LEAST:
+                unchanged.append((direction.name, end))
+        slide(page, f"edit-{direction.name}", 0)
+        at(page, f"edit-{direction.name}", 0)
+        frame = still(page, frame)
+        assert np.abs(shown(page) - plain).mean() < DRAWN, direction.name
+    assert not unchanged
