@@ -21,6 +21,7 @@ with contextlib.suppress(ImportError):  # on a Space it is there; it has to be i
 
 from demo import Settings, Studio, build, read_settings, texts
 from demo.gallery import EXAMPLES
+from demo.logs import set_up_log
 from demo.page import CSS, MEND, theme
 from demo.places import checked_places
 from demo.routes import app_options
@@ -38,6 +39,7 @@ def main() -> None:
         settings = checked_places(read_settings())
     except ValueError as error:
         parser.error(str(error))
+    set_up_log(settings.log)
     keep_freed_memory()
     apart = on_zero_gpu()
     # ZeroGPU's GPU is in another process, and "auto" would find it here: spaces pretends that there is one.

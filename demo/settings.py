@@ -10,6 +10,8 @@ from pathlib import Path
 
 from symgan_core.weights import home
 
+from .logs import STYLES
+
 
 def _temporary() -> Path:
     """The folder for temporary files, whether or not it can be written: ``places`` says that, with what helps."""
@@ -44,6 +46,8 @@ class Settings:
     queue_size: int = 20
     host: str = "127.0.0.1"
     port: int = 7860
+    log: str = "text"
+    """ "text" or "json": lines of the log for people or for machines."""
 
     @property
     def space(self) -> bool:
@@ -51,7 +55,10 @@ class Settings:
         return "SPACE_ID" in os.environ
 
     def __post_init__(self) -> None:
-        """Raise ValueError where emptying the work folder would delete something else: shares, the page itself, the user's home."""
+        """Raise ValueError where emptying the work folder would delete something else (shares, the page itself, the user's home), and for
+        an unknown style of log."""
+        if self.log not in STYLES:
+            raise ValueError(f"SYMGAN_LOG is '{self.log}'; it must be one of: {', '.join(STYLES)}")
         work = self.work.resolve()
         for other in (self.shares.resolve(), Path(__file__).resolve(), home(), Path.cwd()):
             if other is None:  # there is no home
