@@ -21,7 +21,7 @@ from .store import VisitorLeft
 Given, Found, Item = ParamSpec("Given"), TypeVar("Found"), TypeVar("Item")
 
 
-class Here:
+class CallerThread:
     """Computes in the caller's own thread: on ZeroGPU, where no thread lives on in the process that computes."""
 
     def busy(self) -> float:
@@ -43,7 +43,7 @@ class Here:
         return items
 
 
-class OneThread(Here):
+class WorkerThread(CallerThread):
     """Computes in one thread; pieces of work are done in the order in which they come. That thread is one of its own, or, in a process
     that has nothing else to do there, the main thread (``take_over``): OpenMP's teams of other threads than the first are a quarter
     slower on few cores, for they may not wait awake."""
@@ -56,16 +56,16 @@ class OneThread(Here):
         self._begun: float | None = None
 
     def busy(self) -> float:
-        """As ``Here`` has it."""
+        """As ``CallerThread`` has it."""
         begun = self._begun
         return 0.0 if begun is None else time.monotonic() - begun
 
     def take_over(self) -> None:
-        """As ``Here`` has it."""
+        """As ``CallerThread`` has it."""
         self._thread = threading.get_ident()
 
     def serve(self) -> None:
-        """As ``Here`` has it."""
+        """As ``CallerThread`` has it."""
         try:
             while True:
                 future, work = self._waiting.get()

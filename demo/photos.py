@@ -13,7 +13,7 @@ from symgan_core.generator import TriPlaneGenerator
 from symgan_core.inversion import PhotoRequest, crop_face
 
 from . import texts
-from .computing import Here
+from .computing import CallerThread
 from .store import Recent
 
 REMEMBERED = 4
@@ -30,7 +30,7 @@ class _File(NamedTuple):
 class PhotoDesk:
     """Looks at photos."""
 
-    def __init__(self, provider: FaceProvider, generator: TriPlaneGenerator, computing: Here):
+    def __init__(self, provider: FaceProvider, generator: TriPlaneGenerator, computing: CallerThread):
         self.provider, self.generator, self.computing = provider, generator, computing
         self._found: Recent[_File, tuple[np.ndarray, list[Face]]] = Recent(REMEMBERED)
         self._cut: Recent[tuple[_File, PhotoRequest], tuple[int, FaceCrop]] = Recent(REMEMBERED)

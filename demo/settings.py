@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from symgan_core.weights import home
+from symgan_core.environment import home
 
 from .logs import STYLES
 

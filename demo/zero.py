@@ -20,7 +20,7 @@ from symgan_core.faces import FaceCrop
 from symgan_core.generator import TriPlaneGenerator
 from symgan_core.inversion import PhotoRequest, Portrait3D
 
-from .computing import Here, OneThread
+from .computing import CallerThread, WorkerThread
 from .work import Progress, films_of, invert_into, reported
 
 Work = TypeVar("Work", bound=Callable)
@@ -69,7 +69,7 @@ class Room:
     def __init__(self, generator: TriPlaneGenerator, source: str, place: str = "cuda"):
         self._generator, self._source, self._place = generator, source, place
         self.apart = on_zero_gpu()
-        self.computing = Here() if self.apart else OneThread()
+        self.computing = CallerThread() if self.apart else WorkerThread()
         self._invert = gpu(_invert_seconds)(self._invert_apart)
         self._films = gpu(FILM_SECONDS)(self._films_apart)
 

@@ -150,11 +150,11 @@ def _listed(counts: dict[str, int]) -> str:
 
 
 def _batch(args: argparse.Namespace) -> None:
-    from .batch import Crew, run_batch
+    from .batch import Workers, run_batch
     from .jobs import Order
 
     order = Order(args.method, args.preset, args.generator, args.device, args.seed)
-    summary = run_batch(args.folder, args.out, order, Crew(args.workers, args.ray, args.gpus), Bar())
+    summary = run_batch(args.folder, args.out, order, Workers(args.workers, args.ray, args.gpus), Bar())
     print(summary)
 
 

@@ -11,10 +11,10 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "symgan_core"
 ALLOWED = {
     "errors": set(), "files": {"errors"}, "weights": {"errors"}, "geometry": {"errors"}, "progress": set(), "interrupts": set(),
-    "cores": set(),
+    "cores": set(), "environment": set(),
     "generator": {"errors", "files", "geometry", "weights"},
-    "faces": {"errors", "geometry", "weights"},
-    "losses": {"errors", "geometry", "weights"}, "portrait": {"errors", "files", "weights", "geometry", "generator", "faces"},
+    "faces": {"errors", "geometry", "environment", "weights"},
+    "losses": {"errors", "geometry", "environment", "weights"}, "portrait": {"errors", "files", "weights", "geometry", "generator", "faces"},
     "inversion": {"errors", "files", "geometry", "generator", "faces", "losses", "portrait"},
     "films": {"errors", "files"}, "gltf": set(), "devices": {"errors", "generator"},
     "export": {"errors", "files", "films", "generator", "geometry", "gltf", "inversion"},

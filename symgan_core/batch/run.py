@@ -16,9 +16,9 @@ from ..files import check_results, clear_partials, write_text
 from ..generator.checkpoint import source_hash
 from ..jobs import Order, chosen_method
 from ..progress import Bar
-from .crews import Crew, Task, start_crew
 from .photos import Photo, list_photos
 from .table import write_table
+from .workers import Task, Workers, start_workers
 
 SETTINGS = "batch.json"
 """In the folder of results: what all of them were made with."""
@@ -34,7 +34,7 @@ class _Count:
     same: int = 0
 
 
-def run_batch(folder: Path, out: Path, order: Order, crew: Crew = Crew(), bar: Bar | None = None) -> str:
+def run_batch(folder: Path, out: Path, order: Order, workers: Workers = Workers(), bar: Bar | None = None) -> str:
     """Invert all photos below ``folder`` into ``out``, each into a folder of its own, and write a report on all.
 
     A photo is known by its content: what lies under several names is inverted once, and what is done already is not done again. Failures
@@ -44,7 +44,7 @@ def run_batch(folder: Path, out: Path, order: Order, crew: Crew = Crew(), bar: B
         A line on what has been done.
 
     Raises:
-        RequestError: there is no photo, the place cannot be written, ``out`` holds results of another order, or there is no such crew.
+        RequestError: there is no photo, the place cannot be written, ``out`` holds results of another order, or there is no such workers.
     """
     bar = bar or Bar()
     if not order.method.endswith(".py"):  # a file is run by who works, once a process
@@ -59,7 +59,7 @@ def run_batch(folder: Path, out: Path, order: Order, crew: Crew = Crew(), bar: B
             count.failed += 1
             bar.say(f"{photo.path.relative_to(folder)}: {row['reason']}")
     try:
-        with closing(start_crew(crew, tasks)) as outcomes:
+        with closing(start_workers(workers, tasks)) as outcomes:
             _follow(outcomes, len(tasks), rows, folder, count, bar)
     finally:
         clear_partials(out)

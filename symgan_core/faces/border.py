@@ -16,7 +16,7 @@ import torch
 
 from .align import inside_photo
 from .blaze import Detection, detect, merged
-from .closeup import from_nearer, glances
+from .closeup import from_nearer, read_squares
 from .detect import face_of
 from .frames import Pyramid
 from .mesh import WIDER, fitted_head, mesh_square, read_mesh
@@ -82,7 +82,7 @@ def read_cut_face(image: Pyramid, square: np.ndarray, score: float) -> Face | No
     inside = ((points >= 0) & (points < (width, height))).all(1)
     framed = [fitted_head(points, np.where(inside, 1.0, GUESSED)),
               fitted_head(read_mesh(image, mesh_square(points), 1, "zeros").points)]
-    close, = glances(image, torch.as_tensor(framed[0][0], dtype=torch.float32)[None], "zeros")
+    close, = read_squares(image, torch.as_tensor(framed[0][0], dtype=torch.float32)[None], "zeros")
     if close.sure < SURE:
         return None
     near = from_nearer(image, close, "zeros")

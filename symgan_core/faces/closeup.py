@@ -223,7 +223,7 @@ def read_twice(network: CloseNetwork, crops: Tensor, regions: bool = True) -> tu
 
 
 @torch.no_grad()
-def glances(image: Tensor | Pyramid, squares: Tensor, padding: str = "border") -> list[Closeup]:
+def read_squares(image: Tensor | Pyramid, squares: Tensor, padding: str = "border") -> list[Closeup]:
     """Read squares ``[N, 4]`` (a, b, x, y; in pixels) of a picture ``[1, 3, H, W]`` in [-1, 1], each once; ``padding`` as ``cut_squares``
     has it."""
     network, seen = load_close_network(), []
@@ -257,7 +257,7 @@ def look_closer(image: Tensor | Pyramid, frame: Tensor | None = None, points_too
         points_too: the nearer looks; left out where it is not the points that matter.
     """
     side = image.shape[-1]
-    close, = glances(image, torch.tensor([[side, 0, side / 2, side / 2]]) if frame is None else frame[None])
+    close, = read_squares(image, torch.tensor([[side, 0, side / 2, side / 2]]) if frame is None else frame[None])
     return from_nearer(image, close) if points_too else close
 
 

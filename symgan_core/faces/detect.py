@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .closeup import Closeup, from_nearer, glances
+from .closeup import Closeup, from_nearer, read_squares
 from .frames import Pyramid, as_tensor, compose_frames, cut_squares
 from .maps import JAW, feature_points
 from .network import INPUT, FaceReading, load_face_network
@@ -119,7 +119,7 @@ def read_faces(photo: np.ndarray, squares: Tensor, judged: bool = False, keep: i
 def faces_in_frames(image: Pyramid, frames: list[tuple[Tensor, float]], keep: int = MOST_FACES) -> list[Face]:
     """Faces, the largest first, of heads whose frames ``[4]`` (pixels) and probabilities a detector knows, the likeliest first: a second
     look at each."""
-    return distinct_faces(image, _glances(image, frames), keep)
+    return distinct_faces(image, _read_frames(image, frames), keep)
 
 
 def distinct_faces(image: Pyramid, seen: list[tuple[Closeup, float]], keep: int) -> list[Face]:
@@ -154,18 +154,18 @@ def _distinct(squares: Tensor) -> Tensor:
 def _seen_closer(image: Pyramid, squares: Tensor, judged: bool) -> list[tuple[Closeup, float]]:
     """What is a face after a second look at the frames in squares ``[N, 4]``, and a third at the frames that the second proposes; with
     the first network's probability."""
-    found = _glances(image, [(frame, score) for frame, score in _read_around(image, squares) if judged or score >= REFUSED])
-    found = _glances(image, [(torch.from_numpy(close.frame), score) for close, score in found if judged or close.sure >= DOUBTFUL])
+    found = _read_frames(image, [(frame, score) for frame, score in _read_around(image, squares) if judged or score >= REFUSED])
+    found = _read_frames(image, [(torch.from_numpy(close.frame), score) for close, score in found if judged or close.sure >= DOUBTFUL])
     return [(close, score) for close, score in found
             if _plausible(close.frame, image.shape[2:]) and (judged or close.sure + WORD * score >= SURE)]
 
 
-def _glances(image: Pyramid, frames: list[tuple[Tensor, float]]) -> list[tuple[Closeup, float]]:
+def _read_frames(image: Pyramid, frames: list[tuple[Tensor, float]]) -> list[tuple[Closeup, float]]:
     """A look at each of the frames ``[4]`` that can be a head's."""
     frames = [(frame, score) for frame, score in frames if _plausible(frame.numpy(), image.shape[2:])]
     if not frames:
         return []
-    return list(zip(glances(image, torch.stack([frame for frame, _ in frames])), [score for _, score in frames], strict=True))
+    return list(zip(read_squares(image, torch.stack([frame for frame, _ in frames])), [score for _, score in frames], strict=True))
 
 
 def _read_around(image: Pyramid, squares: Tensor) -> list[tuple[Tensor, float]]:

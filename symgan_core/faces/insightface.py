@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..environment import home, without_telemetry
 from ..errors import RequestError
-from ..weights import home, without_telemetry
 from .detect import WORK, read_faces
 from .provider import Face
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from ..weights import check_hash, without_telemetry
+from ..environment import without_telemetry
+from ..weights import check_hash
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

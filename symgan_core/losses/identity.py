@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..weights import home, without_telemetry
+from ..environment import home, without_telemetry
 
 
 def _model_file() -> Path | None:

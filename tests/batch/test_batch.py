@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from symgan_core.batch import crews, run, table
+from symgan_core.batch import run, table, workers
 from symgan_core.batch.photos import list_photos
 from symgan_core.cli import main
 from symgan_core.errors import RequestError
@@ -76,11 +76,11 @@ def faked(monkeypatch) -> Iterator[list[str]]:
         (folder / "report.json").write_text(json.dumps({"method": "w", "seconds": {"pivot": 1.5}, "metrics": {"psnr": 20.0}}))
         return {}
 
-    monkeypatch.setattr(crews, "invert_into", invert_into)
-    monkeypatch.setattr(crews, "load_tools", lambda order: None)
-    crews._tools.cache_clear()
+    monkeypatch.setattr(workers, "invert_into", invert_into)
+    monkeypatch.setattr(workers, "load_tools", lambda order: None)
+    workers._tools.cache_clear()
     yield done
-    crews._tools.cache_clear()
+    workers._tools.cache_clear()
 
 
 def test_each_photo_is_done_once_and_failures_are_listed(photos: Path, tiny_file: Path, tmp_path: Path, faked: list[str],
@@ -141,7 +141,7 @@ def test_what_cannot_be_is_refused_before_work(photos: Path, tiny_file: Path, tm
 
 def test_a_fault_of_one_photo_is_its_own(photos: Path, tiny_file: Path, tmp_path: Path, faked: list[str], monkeypatch, capsys) -> None:
     pytest.importorskip("pyarrow")
-    work = crews.invert_into
+    work = workers.invert_into
 
     def failing(folder: Path, *more: object):
         if folder.name.startswith(".b"):
@@ -150,7 +150,7 @@ def test_a_fault_of_one_photo_is_its_own(photos: Path, tiny_file: Path, tmp_path
             raise OSError(28, "No space left on device")
         return work(folder, *more)
 
-    monkeypatch.setattr(crews, "invert_into", failing)
+    monkeypatch.setattr(workers, "invert_into", failing)
     assert main(words(photos, tmp_path, tiny_file)) == 0
     found = rows(tmp_path)
     assert found["b.PNG"]["reason"] == "ZeroDivisionError: by zero" and "disk is full" in found["more/c.png"]["reason"]
@@ -159,14 +159,14 @@ def test_a_fault_of_one_photo_is_its_own(photos: Path, tiny_file: Path, tmp_path
 
 def test_ctrl_c_ends_with_a_report_of_what_is_done(photos: Path, tiny_file: Path, tmp_path: Path, faked: list[str], monkeypatch) -> None:
     pytest.importorskip("pyarrow")
-    work = crews.invert_into
+    work = workers.invert_into
 
     def interrupted(folder: Path, *more: object):
         if folder.name.startswith(".b"):
             os.kill(os.getpid(), signal.SIGINT)
         return work(folder, *more)
 
-    monkeypatch.setattr(crews, "invert_into", interrupted)
+    monkeypatch.setattr(workers, "invert_into", interrupted)
     assert main(words(photos, tmp_path, tiny_file)) == 130
     assert {name: row["status"] for name, row in rows(tmp_path).items() if row["status"] != "same"} == {
         "a.png": "done", "b.PNG": "left", "broken.jpg": "left", "more/c.png": "left"}

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from demo.computing import Here, OneThread
+from demo.computing import CallerThread, WorkerThread
 from demo.store import VisitorLeft
 
 
-@pytest.mark.parametrize("kind", [Here, OneThread])
+@pytest.mark.parametrize("kind", [CallerThread, WorkerThread])
 def test_results_items_and_errors_come_through(kind):
     computing = kind()
     assert computing.call(divmod, 7, 2) == (3, 1)
@@ -27,7 +27,7 @@ def test_results_items_and_errors_come_through(kind):
 
 
 def test_all_is_done_in_one_thread_whoever_asks():
-    computing, seen = OneThread(), set()
+    computing, seen = WorkerThread(), set()
 
     def ask():
         for _ in range(3):
@@ -43,12 +43,12 @@ def test_all_is_done_in_one_thread_whoever_asks():
 
 
 def test_work_within_work_does_not_wait_for_itself():
-    computing = OneThread()
+    computing = WorkerThread()
     assert computing.call(lambda: computing.call(lambda: list(computing.steps(iter("ab"))))) == ["a", "b"]
 
 
 def test_a_call_waits_for_one_step_of_a_run_alone():
-    computing, order = OneThread(), []
+    computing, order = WorkerThread(), []
     begun, asked = threading.Event(), threading.Event()
 
     def run():
@@ -72,7 +72,7 @@ def test_a_call_waits_for_one_step_of_a_run_alone():
 
 
 def test_closing_ends_the_work():
-    computing, closed = OneThread(), []
+    computing, closed = WorkerThread(), []
 
     def run():
         try:
@@ -88,7 +88,7 @@ def test_closing_ends_the_work():
 
 
 def test_the_main_thread_may_compute_until_it_is_interrupted():
-    computing, found = OneThread(), []
+    computing, found = WorkerThread(), []
 
     def visitor():
         found.append(computing.call(threading.get_ident))

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from demo import routes
-from demo.computing import OneThread
+from demo.computing import WorkerThread
 from demo.metrics import OUTCOMES, Metrics
 from demo.pace import Pace, Run
 from demo.routes import app_options
@@ -58,7 +58,7 @@ def test_stages_and_the_line_are_counted():
 
 @pytest.fixture
 def page():
-    studio = SimpleNamespace(metrics=Metrics(lambda: 0), line=[], room=SimpleNamespace(computing=OneThread()), examples=[])
+    studio = SimpleNamespace(metrics=Metrics(lambda: 0), line=[], room=SimpleNamespace(computing=WorkerThread()), examples=[])
     own = [route for route in app_options(studio)["routes"] if route.path in ("/healthz", "/metrics")]
     return SimpleNamespace(studio=studio, client=TestClient(Starlette(routes=own)))
 
@@ -76,6 +76,6 @@ def test_a_page_is_well_until_work_is_stuck(page, monkeypatch):
 
 
 def test_the_seconds_of_a_piece_of_work_are_known():
-    computing = OneThread()
+    computing = WorkerThread()
     assert computing.busy() == 0
     assert computing.call(lambda: (time.sleep(0.01), computing.busy())[1]) >= 0.01

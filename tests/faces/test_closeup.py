@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from symgan_core.faces import as_tensor, choose_face, look_closer, read_photo
-from symgan_core.faces.closeup import INPUT, REGIONS, WEIGHTS, CloseNetwork, glances, load_close_network, read_twice
+from symgan_core.faces.closeup import INPUT, REGIONS, WEIGHTS, CloseNetwork, load_close_network, read_squares, read_twice
 from symgan_core.faces.detect import BuiltinFaces, Face
 from symgan_core.faces.frames import Pyramid, compose_frames, cut_squares, relative_frame
 from symgan_core.faces.maps import MIRRORED
@@ -91,7 +91,7 @@ def test_relative_frames_are_the_way_back() -> None:
 def test_squares_of_a_picture_are_read_together_as_they_are_alone(astronaut: np.ndarray, face: Face) -> None:
     image, frame = as_tensor(astronaut), torch.from_numpy(face.frame).float()
     squares = torch.stack([frame, frame * torch.tensor([1.2, 1.2, 1, 1]), torch.tensor([90.0, 20, 300, 300])])
-    for close, square in zip(glances(Pyramid(image), squares), squares, strict=True):
+    for close, square in zip(read_squares(Pyramid(image), squares), squares, strict=True):
         alone = look_closer(image, square, points_too=False)
         assert np.allclose(close.landmarks, alone.landmarks, atol=0.01) and np.allclose(close.frame, alone.frame, atol=0.01)
         assert torch.allclose(close.regions, alone.regions, atol=1e-4) and torch.allclose(close.w, alone.w, atol=1e-3)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...faces import look_closer
-from ...faces.closeup import INPUT, REGIONS, glances
+from ...faces.closeup import INPUT, REGIONS, read_squares
 from ...generator import TriPlaneGenerator
 from ...generator.traits import Traits, traits_of
 from ..target.target import Target
@@ -117,7 +117,7 @@ def outline_differences(codes: Tensor, regions: Tensor, target: Target, generato
     images = generator.view(planes, ws, cameras, SIDE, samples=DRAFT, grid=grid).image.clamp(-1, 1).cpu()
     images = F.interpolate(images, (INPUT, INPUT), mode="bilinear", align_corners=False)
     below_another = images.new_tensor([[INPUT, 0, INPUT / 2, (n + 0.5) * INPUT] for n in range(len(codes))])
-    seen = torch.stack([close.regions for close in glances(torch.cat([*images], 1)[None], below_another)])
+    seen = torch.stack([close.regions for close in read_squares(torch.cat([*images], 1)[None], below_another)])
     there = [REGIONS.index(name) for name in OUTLINE]
     away = (seen - regions)[:, there].abs().mean(1)
     if target.out_of_frame is None:

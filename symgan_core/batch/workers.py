@@ -32,18 +32,18 @@ TRIES = 3
 
 
 @dataclass(frozen=True)
-class Crew:
-    """``workers``: processes here; ``ray``: address of a cluster, "local" for one of ``workers`` here, or None; ``gpus``: the part of a GPU
+class Workers:
+    """``count``: processes here; ``ray``: address of a cluster, "local" for one of ``count`` here, or None; ``gpus``: the part of a GPU
     that a task takes there."""
 
-    workers: int = 1
+    count: int = 1
     ray: str | None = None
     gpus: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raise RequestError for a crew that cannot be."""
-        if self.workers < 1:
-            raise RequestError(f"{self.workers} workers do nothing.", "Give --workers 1 or more.")
+        """Raise RequestError for workers that cannot be."""
+        if self.count < 1:
+            raise RequestError(f"{self.count} workers do nothing.", "Give --workers 1 or more.")
         if not (self.gpus >= 0 and math.isfinite(self.gpus)):
             raise RequestError(f"{self.gpus} is no part of a GPU.", "Give --gpus 0.5, for example.")
         if self.gpus and not self.ray:
@@ -59,15 +59,15 @@ class Task:
     order: Order
 
 
-def start_crew(crew: Crew, tasks: list[Task]) -> Generator[tuple[Task, str], None, None]:
+def start_workers(workers: Workers, tasks: list[Task]) -> Generator[tuple[Task, str], None, None]:
     """Each task with why it failed, or "", as they end. Closing the iterator ends all work at once.
 
     Raises:
         RequestError: Ray is not installed, or there is no cluster at the address.
     """
-    if crew.ray:
-        return _on_ray(crew, tasks)
-    return _in_processes(crew.workers, tasks) if crew.workers > 1 else ((task, done_task(task)) for task in tasks)
+    if workers.ray:
+        return _on_ray(workers, tasks)
+    return _in_processes(workers.count, tasks) if workers.count > 1 else ((task, done_task(task)) for task in tasks)
 
 
 def done_task(task: Task) -> str:
@@ -95,24 +95,24 @@ def _tools(order: Order) -> Tools:
     return load_tools(order)
 
 
-def share_of_cores(workers: int) -> int:
-    """Threads for each of ``workers`` on this machine."""
-    return max(1, read_capacity().limit // workers)
+def share_of_cores(count: int) -> int:
+    """Threads for each of ``count`` workers on this machine."""
+    return max(1, read_capacity().limit // count)
 
 
 # -- several processes ----------------------------------------------------------------------------------------------------
 
 
-def _in_processes(workers: int, tasks: list[Task]) -> Generator[tuple[Task, str], None, None]:
+def _in_processes(count: int, tasks: list[Task]) -> Generator[tuple[Task, str], None, None]:
     """As many tasks at a time as there are workers. If one is killed, those that were under way are done again, each alone, so that a photo
     which kills its worker takes no other with it."""
     waiting = deque(tasks)
     while waiting:
         under_way: dict[Future[str], Task] = {}
-        with _pool(min(workers, len(waiting)), share_of_cores(workers)) as pool:
+        with _pool(min(count, len(waiting)), share_of_cores(count)) as pool:
             try:
                 while waiting or under_way:
-                    while waiting and len(under_way) < workers:
+                    while waiting and len(under_way) < count:
                         under_way[pool.submit(done_task, waiting[0])] = waiting[0]
                         waiting.popleft()
                     for future in wait(under_way, return_when=FIRST_COMPLETED).done:
@@ -121,7 +121,7 @@ def _in_processes(workers: int, tasks: list[Task]) -> Generator[tuple[Task, str]
             except BrokenProcessPool:
                 pass
         for task in under_way.values():
-            with _pool(1, share_of_cores(workers)) as pool:
+            with _pool(1, share_of_cores(count)) as pool:
                 try:
                     reason = pool.submit(done_task, task).result()
                 except BrokenProcessPool:
@@ -130,11 +130,11 @@ def _in_processes(workers: int, tasks: list[Task]) -> Generator[tuple[Task, str]
 
 
 @contextmanager
-def _pool(workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
+def _pool(count: int, threads: int) -> Iterator[ProcessPoolExecutor]:
     """Fresh processes of so many threads each; if they are not waited for to the end, they are killed."""
     before, others = os.environ.get("OMP_NUM_THREADS"), set(multiprocessing.active_children())
     os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is imported, in the new processes
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _settle, (threads,))
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _settle, (threads,))
     try:
         yield pool
     finally:
@@ -169,11 +169,11 @@ def _end_with_parent() -> None:
 # -- Ray ------------------------------------------------------------------------------------------------------------------
 
 
-def _on_ray(crew: Crew, tasks: list[Task]) -> Generator[tuple[Task, str], None, None]:
+def _on_ray(workers: Workers, tasks: list[Task]) -> Generator[tuple[Task, str], None, None]:
     """Ray Core tasks; a worker that is lost is Ray's to replace. Photos and results lie where all machines see them under the same path."""
-    with _connected(crew) as ray:
-        threads = share_of_cores(crew.workers) if crew.ray == "local" else 1
-        remote = ray.remote(num_cpus=1, num_gpus=crew.gpus, max_retries=TRIES - 1)(_ray_task)
+    with _connected(workers) as ray:
+        threads = share_of_cores(workers.count) if workers.ray == "local" else 1
+        remote = ray.remote(num_cpus=1, num_gpus=workers.gpus, max_retries=TRIES - 1)(_ray_task)
         waiting, under_way = deque(tasks), {}
         while waiting or under_way:
             while waiting and len(under_way) < WAITING:
@@ -196,7 +196,7 @@ def _ray_task(task: Task, threads: int) -> str:
 
 
 @contextmanager
-def _connected(crew: Crew) -> Iterator[Any]:
+def _connected(workers: Workers) -> Iterator[Any]:
     """The module ``ray``, connected.
 
     Raises:
@@ -208,12 +208,12 @@ def _connected(crew: Crew) -> Iterator[Any]:
     except ImportError:
         raise RequestError("Ray is not installed.", "pip install 'symgan[ray]', or leave --ray out.") from None
     try:
-        if crew.ray == "local":
-            ray.init("local", num_cpus=crew.workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        if workers.ray == "local":
+            ray.init("local", num_cpus=workers.count, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         else:
-            ray.init(crew.ray, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(workers.ray, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise RequestError(f"There is no Ray cluster at '{crew.ray}' ({str(error).splitlines()[0]}).",
+        raise RequestError(f"There is no Ray cluster at '{workers.ray}' ({str(error).splitlines()[0]}).",
                            "Check the address, or say --ray local.") from error
     try:
         yield ray
