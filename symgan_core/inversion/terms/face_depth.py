@@ -29,20 +29,16 @@ of whom there are three photos; 0.08 at 30 and 0.13 at 45 degrees on heads of th
 SOLID = 0.9
 """Opacity that is surface."""
 ROUNDS = 3
-"""Of the fit of what is not judged, outliers held back."""
+"""Of the middle, outliers held back."""
 
 
 @dataclass(frozen=True)
 class FaceDepth(Term):
     """Mean difference, in picture widths, of the depth of the photo's view from that of MediaPipe's mesh of the face. Pixels, points and a
-    prior of synthetic heads say little of how deep a face is that is seen from one side, and how it is turned.
-
-    How far away the face is stays open, and its slope within ``slope`` (depth over way across the picture): so well does the mesh know how
-    the head is turned.
+    prior of synthetic heads say little of how deep a face is that is seen from one side, and how it is turned. How far away it is stays open.
     """
 
     weight: float = 20.0
-    slope: float = 0.03
 
     def start(self, stage: Stage) -> Loss | None:
         """None where no face is read, or the generator frames faces otherwise."""
@@ -68,25 +64,19 @@ class _FaceDepth(Loss):
         weights = weights * (view.out.image_opacity.detach() > SOLID)
         if view.occluder_mask is not None:
             weights = weights * (1 - F.interpolate(view.occluder_mask, depth.shape[-2:]))
-        across = uv - 0.5
-        focal = camera.intrinsics[0, 0, 0]
-        away = depth / (1 + (across / focal).square().sum(-1)[:, None]).sqrt()  # along the camera's axis
+        focal, centre = camera.intrinsics[0, 0, 0], camera.intrinsics[0, :2, 2]
+        away = depth / (1 + ((uv - centre) / focal).square().sum(-1)[:, None]).sqrt()  # along the camera's axis
         middle = (weights * away.detach()).sum() / weights.sum().clamp(min=1e-6)
         short = SHORT * math.sin(math.radians(camera.yaw_pitch()[0]))
-        off = away * (focal / middle.clamp(min=1e-3)) - wanted + short * across[..., 0][:, None]
-        return {"face_depth": self.scale * depth_difference(off.flatten(), across.flatten(0, 2), weights.flatten(), self.term.slope)}
+        off = away * (focal / middle.clamp(min=1e-3)) - wanted + short * (uv[..., 0] - 0.5)[:, None]
+        return {"face_depth": self.scale * depth_difference(off, weights)}
 
 
-def depth_difference(off: Tensor, across: Tensor, weights: Tensor, slope: float) -> Tensor:
-    """Weighted mean of the absolute ``off [P]`` after the plane is taken away that lies nearest to it, whose slopes are at most ``slope``;
-    ``across [P, 2]``: where in the picture, from its middle, each is. Outliers count less (Cauchy's weights)."""
+def depth_difference(off: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean of the absolute ``off``, of any shape, from its own middle; outliers count less (Cauchy's weights)."""
     with torch.no_grad():
-        counted, plane = weights, torch.cat([torch.ones_like(across[:, :1]), across], 1)
+        counted = weights
         for _ in range(ROUNDS):
-            pull = (counted[:, None] * plane).T
-            ridge = 1e-9 + 1e-6 * weights.sum()
-            slopes = torch.linalg.solve(pull @ plane + ridge * torch.eye(3).to(off), pull @ off)[1:].clamp(-slope, slope)
-            flat = across @ slopes
-            flat = flat + (counted * (off - flat)).sum() / counted.sum().clamp(min=1e-6)
-            counted = weights / (1 + ((off - flat) / OUTLIER).square())
-    return (counted * ((off - flat).square() + NOISE**2).sqrt()).sum() / counted.sum().clamp(min=1e-6)
+            middle = (counted * off).sum() / counted.sum().clamp(min=1e-6)
+            counted = weights / (1 + ((off - middle) / OUTLIER).square())
+    return (counted * ((off - middle).square() + NOISE**2).sqrt()).sum() / counted.sum().clamp(min=1e-6)
