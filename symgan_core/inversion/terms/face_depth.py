@@ -35,8 +35,8 @@ ROUNDS = 3
 @dataclass(frozen=True)
 class FaceDepth(Term):
     """Mean difference, in picture widths, of the depth of the photo's view from that of MediaPipe's mesh of the face. Pixels, points and a
-    prior of synthetic heads say little of how deep a face is that is seen from one side, and how it is turned. How far away it is stays open.
-    """
+    prior of synthetic heads say little of how deep a face is that is seen from one side, and how it is turned. How far away it is stays
+    open."""
 
     weight: float = 20.0
 
