@@ -16,7 +16,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ..weights import read_shipped
 
 INPUT = 96
-MASK = 48
 POINTS = ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth", "chin")
 """Named from the person: the right eye is on the left of the picture."""
 WEIGHTS = Path(__file__).parent / "weights" / "faces.safetensors"
