@@ -139,7 +139,7 @@ def test_a_perfect_portrait_is_near_its_truth_and_a_wrong_one_is_not(
     found = score_truth(portrait, truth)
     assert found["lpips_face"] < 0.03 and found["points"] < 0.03 and found["identity_distance"] is None
     z = torch.randn(1, portrait.generator.config.z_dim, generator=torch.Generator().manual_seed(9))
-    other = score_truth(replace(portrait, ws=portrait.generator.mapping(z, torch.zeros(1, 25)), _planes=None), truth)
+    other = score_truth(replace(portrait, ws=portrait.generator.mapping(z, torch.zeros(1, 25)), _head=None), truth)
     assert other["lpips_face"] > 3 * found["lpips_face"] and other["points"] > found["points"]
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...generator import TriPlaneGenerator
+from ...generator import Head
 from ...geometry import mirror_image, unproject, warp_to_view
 from ...geometry.images import eroded, mean_within, resized
 from ..appearance.light import Light, fit_lamp
@@ -42,13 +42,13 @@ class MirrorEvidence:
 
 
 @torch.no_grad()
-def neighbour_label(generator: TriPlaneGenerator, planes: Tensor, target: Target, depth: Tensor, camera: Tensor,
-                    warping: PhotoWarp, filling: Tensor | None = None, grid: Tensor | None = None) -> Label:
-    """The photo as ``camera`` would see it (SPI: neighbours). ``depth [1, 1, R, R]`` is the photo's view's, ``grid`` the planes' density.
+def neighbour_label(head: Head, target: Target, depth: Tensor, camera: Tensor, warping: PhotoWarp,
+                    filling: Tensor | None = None) -> Label:
+    """The photo as ``camera`` would see it (SPI: neighbours). ``depth [1, 1, R, R]`` is that of the ``head`` in the photo's view.
 
     ``filling [1, 3, H, W]``: what is to be seen there where the photo sees nothing (HFGI3D); by default those pixels are not trusted.
     """
-    seen = generator.render(planes, camera, generator.config.draft_resolution, grid=grid)
+    seen = head.draft(camera)
     well = well_seen(eroded(target.supervised_mask), depth, target.camera, warping.grazing)
     warp = warp_to_view(target.image, target.camera, depth, camera, seen.depth, well, warping.tolerance)
     solid = resized(seen.opacity, warp.image.shape[-1]) > 0.8
@@ -59,14 +59,14 @@ def neighbour_label(generator: TriPlaneGenerator, planes: Tensor, target: Target
 
 
 @torch.no_grad()
-def mirror_label(generator: TriPlaneGenerator, planes: Tensor, target: Target, depth: Tensor, camera: Tensor,
-                 evidence: MirrorEvidence, warping: PhotoWarp, grid: Tensor | None = None) -> Label:
-    """The mirrored photo as ``camera`` would see it (SPI: mirrored neighbours), on the face alone and in the light of that side.
+def mirror_label(head: Head, target: Target, depth: Tensor, camera: Tensor, evidence: MirrorEvidence, warping: PhotoWarp) -> Label:
+    """The mirrored photo as ``camera`` would see it (SPI: mirrored neighbours), on the face alone and in the light of that side; ``depth``
+    as ``neighbour_label`` has it.
 
     What the photo itself shows there is taken from the photo's own labels, and what contradicts it is left out.
     """
     mirrored = target.mirrored()
-    seen, size = generator.render(planes, camera, generator.config.draft_resolution, grid=grid), target.image.shape[-1]
+    seen, size = head.draft(camera), target.image.shape[-1]
     warp = warp_to_view(mirrored.image, mirrored.camera, mirror_image(depth), camera, seen.depth, eroded(mirrored.supervised_mask),
                         warping.tolerance)
     shown = well_seen(torch.ones_like(mirrored.image[:, :1]), depth, target.camera, warping.grazing)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from ...generator import Synthesized, TriPlaneGenerator
-from ...generator.gated import GatedPlanes, MovedPlanes, Planes
+from ...generator import Head, Synthesized
+from ...generator.gated import MovedPlanes
 from ...generator.traits import traits_of
-from ...geometry import Camera
 from ...geometry.volume import box_points
 from .chart import FaceChart, face_chart
 from .colours import COLOURS, Colouring
@@ -33,13 +33,12 @@ class Editor:
     """Edits of one head.
 
     Args:
-        generator, ws, planes, grid: of the unedited head (``Portrait3D``).
+        head: the unedited one (``Portrait3D.head``), with a density grid.
         view: what a camera ``[1, 25]`` sees of it, with detail.
     """
 
-    def __init__(self, generator: TriPlaneGenerator, ws: Tensor, planes: Tensor | GatedPlanes, grid: Tensor,
-                 view: Callable[[Tensor], Synthesized]):
-        self._generator, self._ws, self._planes, self._grid, self._view = generator, ws, planes, grid, view
+    def __init__(self, head: Head, view: Callable[[Tensor], Synthesized]):
+        self._head, self._generator, self._view = head, head.generator, view
 
     @cached_property
     def _front(self) -> tuple[Tensor, Synthesized]:
@@ -60,8 +59,8 @@ class Editor:
     def _colours(self) -> Colouring:
         views, config = [self._front], self._generator.config
         for yaw in AROUND:
-            camera = Camera.orbit(yaw, 0.0, config.orbit_radius, config.orbit_pivot).vector().to(self._ws)
-            views.append((camera, self._generator.view(self._planes, self._ws, camera, config.draft_resolution, grid=self._grid)))
+            camera = self._head.orbit(yaw)
+            views.append((camera, self._head.view(camera, config.draft_resolution)))
         return Colouring(head_parts(views, config.box_warp / 2), face_maps(*self._face, self._front[1]))
 
     @cached_property
@@ -85,7 +84,7 @@ class Editor:
         traits = traits_of(self._generator.config)
         if traits is None:
             raise ValueError("nobody knows which code of this generator opens a mouth")
-        ws = traits.mouth_opened(self._ws)
+        ws = traits.mouth_opened(self._head.ws)
         planes, front = self._generator.planes(ws), self._generator.frontal_camera()
         return planes, face_surface(self._generator.view(planes, ws, front), front)
 
@@ -97,17 +96,18 @@ class Editor:
         return self._motions.motion(strengths, hair)
 
     @torch.no_grad()
-    def moved(self, motion: Motion | None) -> tuple[Planes, Tensor]:
-        """Planes of the moved head and their density grid."""
+    def moved(self, motion: Motion | None) -> Head:
+        """The moved head."""
         if motion is None:
-            return self._planes, self._grid
-        planes = MovedPlanes(self._planes, motion, None if motion.between is None else self._opened[0])
-        half, size = self._generator.config.box_warp / 2, self._grid.shape[-1]
-        shift, points = motion.box_shift(size), box_points(size, 2 * half, self._grid.device)
-        grid, moves = self._grid.clone(), shift.abs().amax(0) > STILL
-        grid[0, 0, moves] = at(self._grid, (points[moves] + shift[:, moves].T) / half)[:, 0]
+            return self._head
+        still = self._head.grid
+        planes = MovedPlanes(self._head.planes, motion, None if motion.between is None else self._opened[0])
+        half, size = self._generator.config.box_warp / 2, still.shape[-1]
+        shift, points = motion.box_shift(size), box_points(size, 2 * half, still.device)
+        grid, moves = still.clone(), shift.abs().amax(0) > STILL
+        grid[0, 0, moves] = at(still, (points[moves] + shift[:, moves].T) / half)[:, 0]
         if planes.inside is not None:
             points = points.reshape(1, -1, 3)
             between = motion.from_inside(points)[0, :, 0] > 0
             grid.flatten()[between] = self._generator.query(planes, points[:, between])[0][0]
-        return planes, grid
+        return replace(self._head, planes=planes, grid=grid)
