@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from symgan_core.evaluation import depth_along_rays, picture_metrics, read_multiview
 from symgan_core.generator import Head, Sampling, Synthesized, TriPlaneGenerator
-from symgan_core.geometry import Camera, warp_to_view
+from symgan_core.geometry import Camera, DepthView, warp_to_view
 from symgan_core.inversion import Target
 from symgan_core.inversion.rendering import CachedDensityGrid, draft_stride, render_strided
 from symgan_core.inversion.start.encoder import guess_code
@@ -167,7 +167,7 @@ def colour_agreement(generator: TriPlaneGenerator, people: int = 8, turn: float 
         cameras = [head.orbit(yaw) for yaw in (0.0, turn)]
         a, b = (head.view(c) for c in cameras)
         solid = F.interpolate((a.image_opacity > 0.95).float(), a.image.shape[-2:])
-        warp = warp_to_view(a.image, cameras[0], a.image_depth, cameras[1], b.image_depth, solid, 0.01)
+        warp = warp_to_view(a.image, *(DepthView(c, x.image_depth) for c, x in zip(cameras, (a, b), strict=True)), solid, 0.01)
         seen = (warp.visible > 0.5) & (F.interpolate(b.image_opacity, a.image.shape[-2:]) > 0.95)
         errors.append((warp.image - b.image).abs().mean(1, keepdim=True)[seen] * 127.5)
     return float(torch.cat(errors).median())

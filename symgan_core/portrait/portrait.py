@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import RequestError
 from ..generator import Head, Sampling, Synthesized, TriPlaneGenerator
-from ..generator.gated import GatedPlanes, MovedPlanes, Planes
+from ..generator.gated import GatedPlanes, Planes
 from ..generator.rendering import EMPTY
 from ..geometry.volume import largest_component
 from .detail import Detail, DetailPicture
@@ -150,10 +150,7 @@ class Portrait3D:
             ValueError: it is an edited head, or its generator has no density grid.
         """
         if self._editor is None:
-            head = self.head()
-            if isinstance(head.planes, MovedPlanes) or head.grid is None:
-                raise ValueError("edits begin with an unedited head of a generator with a density grid")
-            self._editor = Editor(head, self.render)
+            self._editor = Editor(self.head(), self.render)
         return self._editor
 
     def orbit_camera(self, yaw: float, pitch: float = 0.0, zoom: float = 1.0) -> Tensor:

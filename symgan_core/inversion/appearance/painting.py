@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from ...generator import Head
 from ...generator.decoder import sample_planes
-from ...geometry import facing, surface_normals, unproject, warp_to_view
+from ...geometry import DepthView, facing, surface_normals, unproject, warp_to_view
 from ...geometry.images import eroded
 from .offset import PlanesOffset, enlarged
 
@@ -102,6 +102,7 @@ def _surface_targets(head: Head, target: Target, warping: PhotoWarp) -> SurfaceT
     """What the photo shows in the photo's colours, and what else is seen from all around as it is."""
     size, camera = head.generator.config.draft_resolution, target.camera
     front = head.draft(camera)
+    given = DepthView(camera, front.depth)
     photo, supervised = (F.interpolate(x, (size, size), mode="area") for x in (target.image, eroded(target.supervised_mask)))
     shown = well_seen(((supervised > 0.9) & (front.opacity > 0.9)).float(), front.depth, camera, warping.grazing)
     parts = [SurfaceTargets.of_view(camera, front.depth, photo, eroded(shown, EDGE) * facing(front.depth, camera))]
@@ -109,7 +110,7 @@ def _surface_targets(head: Head, target: Target, warping: PhotoWarp) -> SurfaceT
     for yaw in AROUND:
         view = head.orbit(yaw)
         seen = head.render(view, size // 2)
-        direct = warp_to_view(target.image, camera, front.depth, view, seen.depth, known, warping.tolerance, size // 2)
+        direct = warp_to_view(target.image, given, DepthView(view, seen.depth), known, warping.tolerance, size // 2)
         parts.append(SurfaceTargets.of_view(view, seen.depth, seen.features[:, :3], KEPT * (1 - direct.visible) * (seen.opacity > 0.9)))
     return SurfaceTargets.joined(parts)
 

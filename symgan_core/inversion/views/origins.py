@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ...generator import Head
-from ...geometry import warp_to_view
+from ...geometry import DepthView, warp_to_view
 from ...geometry.images import resized
 from ...portrait.detail import INVENTED, MIRRORED, SEEN
 from ..appearance.light import Light
@@ -25,6 +25,7 @@ def origins(head: Head, target: Target, cameras: Tensor, warping: PhotoWarp, lig
         light: where it is known.
     """
     size, depth = target.image.shape[-1], head.draft(target.camera).depth
+    photo = DepthView(target.camera, depth)
     evidence = mirror_evidence(target, depth, warping, light) if warping.mirror is not None and target.mirror_weight > 0 else None
     maps = []
     for camera in cameras.split(1):
@@ -33,7 +34,7 @@ def origins(head: Head, target: Target, cameras: Tensor, warping: PhotoWarp, lig
         if evidence is not None:
             label = mirror_label(head, target, depth, camera, evidence, warping)
             out[(label.trust > 0.5) & (out > 0)] = MIRRORED
-        direct = warp_to_view(target.image, target.camera, depth, camera, seen.depth, target.supervised_mask, warping.tolerance)
+        direct = warp_to_view(target.image, photo, DepthView(camera, seen.depth), target.supervised_mask, warping.tolerance)
         out[(direct.visible > 0.5) & (out > 0)] = SEEN
         maps.append(out)
     return torch.cat(maps)

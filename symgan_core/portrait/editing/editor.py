@@ -33,12 +33,17 @@ class Editor:
     """Edits of one head.
 
     Args:
-        head: the unedited one (``Portrait3D.head``), with a density grid.
+        head: the unedited one (``Portrait3D.head``).
         view: what a camera ``[1, 25]`` sees of it, with detail.
+
+    Raises:
+        ValueError: it is an edited head, or its generator has no density grid.
     """
 
     def __init__(self, head: Head, view: Callable[[Tensor], Synthesized]):
-        self._head, self._generator, self._view = head, head.generator, view
+        if isinstance(head.planes, MovedPlanes) or head.grid is None:
+            raise ValueError("edits begin with an unedited head of a generator with a density grid")
+        self._head, self._generator, self._planes, self._grid, self._view = head, head.generator, head.planes, head.grid, view
 
     @cached_property
     def _front(self) -> tuple[Tensor, Synthesized]:
@@ -100,12 +105,11 @@ class Editor:
         """The moved head."""
         if motion is None:
             return self._head
-        still = self._head.grid
-        planes = MovedPlanes(self._head.planes, motion, None if motion.between is None else self._opened[0])
-        half, size = self._generator.config.box_warp / 2, still.shape[-1]
-        shift, points = motion.box_shift(size), box_points(size, 2 * half, still.device)
-        grid, moves = still.clone(), shift.abs().amax(0) > STILL
-        grid[0, 0, moves] = at(still, (points[moves] + shift[:, moves].T) / half)[:, 0]
+        planes = MovedPlanes(self._planes, motion, None if motion.between is None else self._opened[0])
+        half, size = self._generator.config.box_warp / 2, self._grid.shape[-1]
+        shift, points = motion.box_shift(size), box_points(size, 2 * half, self._grid.device)
+        grid, moves = self._grid.clone(), shift.abs().amax(0) > STILL
+        grid[0, 0, moves] = at(self._grid, (points[moves] + shift[:, moves].T) / half)[:, 0]
         if planes.inside is not None:
             points = points.reshape(1, -1, 3)
             between = motion.from_inside(points)[0, :, 0] > 0
