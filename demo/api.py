@@ -21,7 +21,7 @@ import numpy as np
 from gradio.utils import get_upload_folder
 
 from symgan_core.errors import RequestError, SymganError
-from symgan_core.export import write_still
+from symgan_core.export import Pose, write_still
 from symgan_core.faces import choose_face, read_photo
 from symgan_core.inversion import PRESETS, PhotoRequest, Portrait3D, crop_face, settings
 
@@ -91,11 +91,11 @@ class Calls:
         Returns:
             The picture.
         """
-        pose = asked.number("yaw", yaw, 0.0), asked.number("pitch", pitch, 0.0), asked.number("zoom", zoom, 1.0)
+        pose = Pose(asked.number("yaw", yaw, 0.0), asked.number("pitch", pitch, 0.0), asked.number("zoom", zoom, 1.0))
         behind = asked.word("background", background, "white")
         portrait = self._edited(portrait_id, edits)
         with self._new() as (_, folder):
-            return str(self._computed(write_still, portrait, folder / "view.png", *pose, behind))
+            return str(self._computed(write_still, portrait, folder / "view.png", pose, behind))
 
     def edit(self, portrait_id: str, edits: dict[str, float]) -> tuple[str, str]:
         """Change a head's expression, shape, hair or colours. The portrait itself stays; the edited one gets an id of its own.

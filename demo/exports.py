@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from symgan_core.errors import RequestError
-from symgan_core.export import write_mesh, write_still
+from symgan_core.export import Pose, write_mesh, write_still
 from symgan_core.inversion import Portrait3D
 
 from .work import Progress
@@ -44,7 +44,7 @@ def export_into(folder: Path, portrait: Portrait3D, room: Room, kind: str, size:
     wanted = [name for name in KINDS if kind in (name, "zip")]
     films = [paths[name] for name in FILMS if name in wanted]
     if "png" in wanted:
-        room.computing.call(write_still, portrait, paths["png"], *pose, background=background, side=size)
+        room.computing.call(write_still, portrait, paths["png"], Pose(*pose), background=background, side=size)
     if films:
         yield from room.films(portrait, background, films, size)
     if "glb" in wanted:

@@ -59,9 +59,9 @@ class Upload:
         return [self.face, self.own_pose, self.yaw, self.pitch, self.roll, self.zoom, self.right, self.down]
 
     @staticmethod
-    def asked(number: float, own: bool, yaw: float, pitch: float, roll: float, zoom: float, right: float, down: float) -> PhotoRequest:
-        """The request that the options make."""
-        pose = (yaw, pitch) if own else (None, None)
+    def asked(number: float, own: bool, yaw: float, pitch: float, roll: float, zoom: float, *shift: float) -> PhotoRequest:
+        """The request that the options make; ``shift``: to the right and down."""
+        pose, (right, down) = (yaw, pitch) if own else (None, None), shift
         return PhotoRequest(int(number or 1) - 1, *pose, roll, zoom, (right, down))
 
     def inspect(self, photo: str | None, number: float, request: gr.Request) -> dict[Any, Any]:

@@ -166,7 +166,7 @@ def _method(name: str) -> str:
 
 
 def _render(args: argparse.Namespace) -> None:
-    from .export import write_expression, write_still
+    from .export import Pose, write_expression, write_still
     from .inversion import Portrait3D
 
     strengths, film = _strengths(args.edit), args.out.suffix.lower() == ".mp4"
@@ -184,7 +184,7 @@ def _render(args: argparse.Namespace) -> None:
         return
     if strengths:
         portrait = portrait.edit(strengths, args.directions)
-    write_still(portrait, args.out, args.yaw, args.pitch, args.zoom, args.background, args.detail == "on")
+    write_still(portrait, args.out, Pose(args.yaw, args.pitch, args.zoom), args.background, args.detail == "on")
 
 
 def _film_is_possible(args: argparse.Namespace, strengths: dict[str, float]) -> None:
@@ -205,7 +205,7 @@ def _convert(args: argparse.Namespace) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from .evaluation import evaluate
+    from .evaluation import evaluate, methods_at
     from .generator import load_generator
 
     given = [args.data, args.data / "people.json", *(p for p in args.data.rglob("*") if p.suffix.lower() != ".json")]
@@ -222,8 +222,8 @@ def _evaluate(args: argparse.Namespace) -> None:
         else:  # a log
             print(f"{method}: {name} ({done + 1} of {total})", file=sys.stderr)
 
-    methods = [_method(name) for name in args.methods]
-    result = evaluate(args.data, methods, generator, args.preset, args.limit, args.out, args.seeds, progress)
+    methods = methods_at(args.preset, *map(_method, args.methods))
+    result = evaluate(args.data, methods, generator, args.limit, args.out, args.seeds, progress)
     bar.close()
     columns = (("input", "psnr"), ("input", "lpips"), ("novel", "psnr"), ("novel", "lpips"), ("novel", "haarpsi"), ("hidden", "haarpsi"),
                ("novel", "depth_l1"), ("turned", "psnr"), ("turned", "haarpsi"), ("real", "lpips_face"), ("real", "points"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -141,16 +142,25 @@ def strip_views(frames: int) -> list[int]:
     return [first[angle] for angle in sorted(first)]
 
 
-def write_still(portrait: Portrait3D, path: str | Path, yaw: float = 0.0, pitch: float = 0.0, zoom: float = 1.0,
-                background: str = "white", detail: bool = True, side: int | None = None) -> Path:
+class Pose(NamedTuple):
+    """From where a head is seen: ``yaw`` and ``pitch`` in degrees and ``zoom``, as ``Portrait3D.render`` has them."""
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    zoom: float = 1.0
+
+
+def write_still(portrait: Portrait3D, path: str | Path, pose: Pose = Pose(), background: str = "white", detail: bool = True,
+                side: int | None = None) -> Path:
     """One view as a picture file, ``side`` pixels a side or as it is rendered; ``background`` as ``on_background`` has it, ``detail`` as
     ``Portrait3D.render``.
 
     Raises:
-        RequestError: no such colour, or a transparent picture in a format that has none.
+        RequestError: no such colour or pose, or a transparent picture in a format that has none.
     """
     path = Path(path)
-    picture = on_background(portrait.render(yaw=yaw, pitch=pitch, zoom=zoom, detail=detail), background, portrait.backdrop)
+    view = portrait.render(yaw=pose.yaw, pitch=pose.pitch, zoom=pose.zoom, detail=detail)
+    picture = on_background(view, background, portrait.backdrop)
     if picture.shape[2] == 4 and path.suffix.lower() not in (".png", ".webp"):
         raise RequestError(f"'{path.name}' cannot be transparent.", "End it in .png or .webp.")
     image = Image.fromarray(picture)

@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from symgan_core.generator import FFHQ512, TriPlaneGenerator, load_generator
+from symgan_core.generator import FFHQ512, Head, TriPlaneGenerator, load_generator
 from symgan_core.generator.model import half_precision_pays
 from symgan_core.geometry import Camera
 from symgan_core.inversion import Inversion, make_target, settings, to_uint8
@@ -82,18 +82,17 @@ def step_seconds(stage: str, device: str, steps: int = 7) -> float:
 
 def viewing(generator: TriPlaneGenerator, ws: torch.Tensor, camera: torch.Tensor) -> dict[str, Work]:
     """The pieces of looking at a head."""
-    planes = generator.planes(ws)
-    grid = generator.density_grid(planes)
-    rendered = generator.render(planes, camera)
+    head = Head.of(generator, ws)
+    rendered = generator.render(head.planes, camera)
     pieces = {
         "full synthesis": lambda: generator.synthesis(ws, camera), "planes": lambda: generator.planes(ws),
-        "orbit frame (cached planes and density)": lambda: generator.view(planes, ws, camera, grid=grid)}
+        "orbit frame (cached planes and density)": lambda: head.view(camera)}
     if generator.superresolution is not None:
         pieces["of it: super-resolution"] = lambda: generator.super_resolve(rendered, ws)
         if half_precision_pays(generator.device):
-            fast = generator.copy_with_trainable(())
-            fast.half_precision = True
-            pieces["orbit frame, half precision"] = lambda: fast.view(planes, ws, camera, grid=grid)
+            fast = dataclasses.replace(head, generator=generator.copy_with_trainable(()))
+            fast.generator.half_precision = True
+            pieces["orbit frame, half precision"] = lambda: fast.view(camera)
     return pieces
 
 

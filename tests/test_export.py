@@ -13,6 +13,7 @@ from PIL import Image
 
 from symgan_core.errors import RequestError
 from symgan_core.export import (
+    Pose,
     expression_path,
     largest_piece,
     on_background,
@@ -136,8 +137,8 @@ def test_a_film_of_an_expression(tmp_path) -> None:
 
 
 def test_stills(portrait: Portrait3D, tmp_path) -> None:
-    a = imageio.imread(write_still(portrait, tmp_path / "a.png", yaw=30))
-    b = imageio.imread(write_still(portrait, tmp_path / "b.png", yaw=-30))
+    a = imageio.imread(write_still(portrait, tmp_path / "a.png", Pose(30)))
+    b = imageio.imread(write_still(portrait, tmp_path / "b.png", Pose(-30)))
     assert a.shape == (64, 64, 3) and np.abs(a.astype(int) - b).mean() > 1
 
 

@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from symgan_core.evaluation import depth_along_rays, picture_metrics, read_multiview
-from symgan_core.generator import Synthesized, TriPlaneGenerator
-from symgan_core.geometry import Camera, warp_to_view
+from symgan_core.generator import Head, Sampling, Synthesized, TriPlaneGenerator
+from symgan_core.geometry import Camera, DepthView, warp_to_view
 from symgan_core.inversion import Target
-from symgan_core.inversion.rendering import CachedDensityGrid, Sampling, draft_stride, render_strided
+from symgan_core.inversion.rendering import CachedDensityGrid, draft_stride, render_strided
 from symgan_core.inversion.start.encoder import guess_code
 from symgan_core.inversion.start.latent import latent_statistics
 
@@ -86,6 +86,7 @@ def fit(generator: TriPlaneGenerator, views: Views, config: FitConfig = FitConfi
     # What all rows have in common moves on its own as well: faster where they agree.
     parts = [common.requires_grad_(), rows.requires_grad_()]
     optimizer = torch.optim.Adam(parts, config.rate, betas=(0.9, 0.99))
+    sampling = Sampling(rng, generator.config.draft_samples)
     grid, stride, left = CachedDensityGrid(generator), draft_stride(generator), []
     for step in range(config.steps):
         for group in optimizer.param_groups:
@@ -93,12 +94,11 @@ def fit(generator: TriPlaneGenerator, views: Views, config: FitConfig = FitConfi
         offset = common + rows
         ws = mean + std * offset
         planes = generator.planes(ws)
-        density, loss = grid.of(planes), config.prior * offset.square().mean()
+        head, loss = Head(generator, ws, planes, grid.of(planes)), config.prior * offset.square().mean()
         for _ in range(config.views):
             left = left or torch.randperm(len(views.images), generator=rng).tolist()
             one = slice(left[-1], left.pop() + 1)
-            sampling = Sampling(stride, rng, rng, generator.config.draft_samples, density)
-            out, (image, mask) = render_strided(generator, planes, ws, views.cameras[one], (views.images[one], views.masks[one]), sampling)
+            out, (image, mask) = render_strided(head, views.cameras[one], (views.images[one], views.masks[one]), stride, rng, sampling)
             loss = loss + view_loss(out, image, mask) / config.views
         optimizer.zero_grad()
         loss.backward()
@@ -121,10 +121,10 @@ def view_loss(out: Synthesized, image: Tensor, mask: Tensor) -> Tensor:
 @torch.no_grad()
 def score(generator: TriPlaneGenerator, ws: Tensor, views: Views) -> dict[str, np.ndarray]:
     """``psnr`` inside the head (dB) and ``depth`` error (scene units), one of each a view."""
-    planes, out = generator.planes(ws), {"psnr": [], "depth": []}
+    head, out = Head.of(generator, ws), {"psnr": [], "depth": []}
     for v in range(len(views.images)):
         one = slice(v, v + 1)
-        shown = generator.view(planes, ws, views.cameras[one])
+        shown = head.view(views.cameras[one])
         out["psnr"].append(picture_metrics(shown.image, views.images[one], (views.masks[one] > 0.5).float())["psnr"])
         size = views.depths.shape[-2:]
         depth, opacity = (F.interpolate(x, size, mode="bilinear") for x in (shown.image_depth, shown.image_opacity))
@@ -163,11 +163,11 @@ def colour_agreement(generator: TriPlaneGenerator, people: int = 8, turn: float 
     z = torch.randn(people, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
     errors = []
     for ws in generator.mapping(z, generator.frontal_camera().expand(people, -1)).split(1):
-        planes = generator.planes(ws)
-        cameras = [Camera.orbit(yaw, 0).vector() for yaw in (0.0, turn)]
-        a, b = (generator.view(planes, ws, c) for c in cameras)
+        head = Head.of(generator, ws)
+        cameras = [head.orbit(yaw) for yaw in (0.0, turn)]
+        a, b = (head.view(c) for c in cameras)
         solid = F.interpolate((a.image_opacity > 0.95).float(), a.image.shape[-2:])
-        warp = warp_to_view(a.image, cameras[0], a.image_depth, cameras[1], b.image_depth, solid, 0.01)
+        warp = warp_to_view(a.image, *(DepthView(c, x.image_depth) for c, x in zip(cameras, (a, b), strict=True)), solid, 0.01)
         seen = (warp.visible > 0.5) & (F.interpolate(b.image_opacity, a.image.shape[-2:]) > 0.95)
         errors.append((warp.image - b.image).abs().mean(1, keepdim=True)[seen] * 127.5)
     return float(torch.cat(errors).median())

@@ -11,8 +11,7 @@ import torch
 
 from symgan_core.faces.frames import Pyramid
 from symgan_core.faces.mesh import HEAD, PRESENT, read_mesh
-from symgan_core.generator import load_generator
-from symgan_core.geometry import Camera
+from symgan_core.generator import Head, load_generator
 from symgan_core.geometry.warp import sample_image, unproject
 from symgan_core.weights import write_shipped
 
@@ -33,12 +32,11 @@ def mean_head(seed: int = 11) -> tuple[np.ndarray, np.ndarray]:
     found = []
     for _ in range(PEOPLE):
         ws = generator.mapping(torch.randn(1, generator.config.z_dim, generator=rng), generator.frontal_camera())
-        planes = generator.planes(ws)
-        grid = generator.density_grid(planes, 2)
+        head = Head.of(generator, ws, part=2)
         for _ in range(VIEWS):
             yaw, pitch = ((2 * torch.rand(2, generator=rng) - 1) * torch.tensor([TURNED, TILTED])).tolist()
-            camera = Camera.orbit(yaw, pitch).vector()
-            out = generator.view(planes, ws, camera, 256, grid=grid)
+            camera = head.orbit(yaw, pitch)
+            out = head.view(camera, 256)
             mesh = read_mesh(Pyramid(out.image.clamp(-1, 1)), np.array(SQUARE), looks=3)
             if mesh.present > PRESENT:
                 world = unproject(out.image_depth, camera).permute(0, 3, 1, 2)

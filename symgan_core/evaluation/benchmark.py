@@ -22,7 +22,7 @@ from ..cores import Cores
 from ..errors import RequestError
 from ..files import check_readable, write_text
 from ..generator import TriPlaneGenerator
-from ..geometry import Camera, unproject, warp_to_view
+from ..geometry import Camera, DepthView, unproject, warp_to_view
 from ..inversion import Inversion, Method, Portrait3D, Target, face_region, make_target, settings, to_uint8
 from .likeness import score_real
 from .metrics import folded, mean, mean_metrics, picture_metrics, shading_error, spread, to_side
@@ -47,15 +47,20 @@ def read_multiview(path: str | Path) -> dict[str, np.ndarray]:
         raise RequestError(f"'{path}' is not a multi-view file.", f"It must be an .npz with {', '.join(FIELDS)}.") from error
 
 
-def evaluate(data: str | Path, methods: Sequence[str] | Mapping[str, Method], generator: TriPlaneGenerator,
-             preset: str = "balanced", limit: int | None = None, out: str | Path | None = None, seeds: Sequence[int] = (0,),
+def methods_at(preset: str, *names: str) -> dict[str, Method]:
+    """The settings of some methods, as ``evaluate`` takes them. Raises RequestError if there is no such preset or method."""
+    return {name: settings(name, preset) for name in names}
+
+
+def evaluate(data: str | Path, methods: Mapping[str, Method], generator: TriPlaneGenerator, limit: int | None = None,
+             out: str | Path | None = None, seeds: Sequence[int] = (0,),
              progress: Callable[[str, str, int, int], None] | None = None) -> dict[str, Any]:
     """Score methods; the given view alone is shown to them.
 
     Args:
         data: a multi-view file; a folder with a ``people.json``: real people with photos from other sides (``people.py``); or a picture,
             or a folder of pictures, which have no truth (``photos.py``).
-        methods: names, run at the ``preset``; or a name of your own for each of some settings (``ablation_variants``).
+        methods: a name for each of some settings: the method's (``methods_at``), or one of your own (``ablation_variants``).
         limit: only the first so many people.
         out: JSON file, rewritten after each person; a cut run goes on where it was. Beside it a picture sheet is written.
         seeds: with several, figures are their means, ``spread`` of a method is the standard deviation of its mean from seed to seed, and
@@ -65,19 +70,21 @@ def evaluate(data: str | Path, methods: Sequence[str] | Mapping[str, Method], ge
     Raises:
         RequestError, PhotoError, CheckpointError.
     """
-    configs = _configs(methods, preset)
+    for name in methods:
+        if not re.fullmatch(r"\w[\w.+-]*", name):  # it becomes a file's name
+            raise RequestError(f"'{name}' cannot name settings.", "Use letters, digits, and . + - _ after the first letter.")
     if not seeds or len(set(seeds)) != len(seeds):
         raise RequestError("Each seed can be used once, and one is needed.", "For example: --seeds 0 1 2")
     files, cases = _read(Path(data), generator, limit)
-    presets = {config.preset for config in configs.values()}
+    presets = {config.preset for config in methods.values()}
     result: dict[str, Any] = {
         "methods": {}, "lpips_network": "alex", "device": str(generator.device),
         "preset": presets.pop() if len(presets) == 1 else "mixed", "seeds": list(seeds), "run": _fingerprint(files, generator)}
     out = Path(out) if out else None
     known = _earlier(out, result) if out else {}
     sheet = Sheet(out.with_name(f"{out.stem}-views")) if out else None
-    done, total = 0, len(configs) * len(seeds) * len(cases)
-    for method, config in configs.items():
+    done, total = 0, len(methods) * len(seeds) * len(cases)
+    for method, config in methods.items():
         runs: dict[int, dict[str, Any]] = {}
         for seed, case in itertools.product(seeds, cases):
             drawn = seed == seeds[0]
@@ -97,17 +104,8 @@ def evaluate(data: str | Path, methods: Sequence[str] | Mapping[str, Method], ge
             result["methods"][method] = _scores(runs) | {"perceptual": config.perceptual, "settings": _digest(config)}
             if out and sheet:
                 write_text(out, json.dumps(result, indent=1) + "\n")
-                sheet.write(out.with_name(f"{out.stem}-sheet.jpg"), [c.name for c in cases], list(configs))
+                sheet.write(out.with_name(f"{out.stem}-sheet.jpg"), [c.name for c in cases], list(methods))
     return result
-
-
-def _configs(methods: Sequence[str] | Mapping[str, Method], preset: str) -> dict[str, Method]:
-    if not isinstance(methods, Mapping):
-        return {method: settings(method, preset) for method in methods}
-    for name in methods:
-        if not re.fullmatch(r"\w[\w.+-]*", name):  # it becomes a file's name
-            raise RequestError(f"'{name}' cannot name settings.", "Use letters, digits, and . + - _ after the first letter.")
-    return dict(methods)
 
 
 def _read(data: Path, generator: TriPlaneGenerator, limit: int | None) -> tuple[list[Path], list[_Case]]:
@@ -256,7 +254,7 @@ def _score_view(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict
     source = _target(arrays, index, given, generator)
     source_depth = depth_along_rays(arrays, index, given).nan_to_num(9.0).to(generator.device)
     filled = depth.nan_to_num(9.0)
-    warp = warp_to_view(source.image, source.camera, source_depth, truth.camera, filled, source.mask, 0.02)
+    warp = warp_to_view(source.image, DepthView(source.camera, source_depth), DepthView(truth.camera, filled), source.mask, 0.02)
     head = truth.mask if truth.mask is not None else torch.ones(1, 1, side, side)
     hidden = ((1 - warp.visible) * (head > 0.5)).float()
     face = hidden * F.interpolate(face_region(unproject(filled, truth.camera))[:, None].float(), (side, side))

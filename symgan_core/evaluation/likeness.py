@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..geometry import Camera, unproject, warp_to_view
+from ..geometry import Camera, DepthView, unproject, warp_to_view
 from ..inversion import Portrait3D, face_region, to_uint8
 from ..losses import identity_similarity
 from .metrics import lpips_distance, mean_metrics, picture_metrics, to_side
@@ -151,7 +151,7 @@ def sharpness_after_turns(portrait: Portrait3D, given: Sitting) -> dict[str, flo
     for side, turn in (("left", SHARP_TURN), ("right", -SHARP_TURN)):
         camera = portrait.orbit_camera(float(np.clip(yaw + turn, -MAX_YAW, MAX_YAW)), float(np.clip(pitch, -MAX_PITCH, MAX_PITCH)))
         seen = portrait.render(camera)
-        warp = warp_to_view(photo, portrait.camera, own.image_depth, camera, seen.image_depth, alpha, TOLERANCE)
+        warp = warp_to_view(photo, DepthView(portrait.camera, own.image_depth), DepthView(camera, seen.image_depth), alpha, TOLERANCE)
         face = face_region(unproject(to_side(seen.image_depth, FINE), camera))[:, None]
         shown = warp.visible * face * (to_side(seen.image_opacity, FINE) > SOLID)
         shown = -F.max_pool2d(-shown, 2 * EDGE + 1, 1, EDGE)

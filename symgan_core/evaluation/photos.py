@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import RequestError
 from ..faces import read_photo
 from ..generator import TriPlaneGenerator
-from ..geometry import warp_to_view
+from ..geometry import DepthView, warp_to_view
 from ..inversion import Inversion, Method, Portrait3D, prepare_photo, start_inversion
 from .metrics import mean_metrics, picture_metrics
 
@@ -38,6 +38,7 @@ def score_photo(portrait: Portrait3D, inversion: Inversion) -> dict[str, Any]:
         camera = portrait.orbit_camera(yaw)
         seen = portrait.render(camera)
         solid = (own.image_opacity > SOLID).float()
-        warp = warp_to_view(own.image.clamp(-1, 1), portrait.camera, own.image_depth, camera, seen.image_depth, solid, TOLERANCE)
+        shown, view = DepthView(portrait.camera, own.image_depth), DepthView(camera, seen.image_depth)
+        warp = warp_to_view(own.image.clamp(-1, 1), shown, view, solid, TOLERANCE)
         turned.append(picture_metrics(seen.image, warp.image, warp.visible))
     return {"input": picture_metrics(own.image, inversion.target.image), "turned": mean_metrics(turned)}

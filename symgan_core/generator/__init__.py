@@ -2,9 +2,11 @@
 
 from .checkpoint import builtin_available, load_generator, save_generator
 from .config import BUILTIN, CORRECTED_AXES, EG3D_AXES, FFHQ512, GeneratorConfig, SuperResolutionConfig
-from .model import Rendered, Synthesized, TriPlaneGenerator
+from .head import Head
+from .model import Synthesized, TriPlaneGenerator
+from .rendering import Rendered, Sampling
 
 __all__ = [
-    "BUILTIN", "CORRECTED_AXES", "EG3D_AXES", "FFHQ512", "GeneratorConfig", "Rendered", "SuperResolutionConfig",
+    "BUILTIN", "CORRECTED_AXES", "EG3D_AXES", "FFHQ512", "GeneratorConfig", "Head", "Rendered", "Sampling", "SuperResolutionConfig",
     "Synthesized", "TriPlaneGenerator", "builtin_available", "load_generator", "save_generator",
 ]

@@ -129,9 +129,11 @@ class ToRGB(nn.Module):
 class SynthesisBlock(nn.Module):
     """One skip block (spec 3.5): conv0 (unless first), conv1, and a torgb that is added to the running image."""
 
-    def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int, image_channels: int,
-                 up: bool = True, clamp: float | None = None, canvas: bool = False):
+    def __init__(self, widths: tuple[int, int], w_dim: int, resolution: int, image_channels: int, up: bool = True,
+                 clamp: float | None = None, canvas: bool = False):
+        """``widths``: channels that come in, 0 for the first block, and that go out."""
         super().__init__()
+        in_channels, out_channels = widths
         self.first, self.up = in_channels == 0, up
         self.register_buffer("resample_filter", make_filter())
         if self.first:

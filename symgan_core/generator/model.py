@@ -9,35 +9,14 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..geometry.cameras import Camera
-from ..geometry.rays import camera_rays, pixel_centres, pixel_rays
-from ..geometry.volume import Marched, box_points, coarse_depths, dilated, importance_depths, interval_weights, march, march_both, uniform
+from ..geometry.volume import box_points
 from .config import GeneratorConfig
 from .decoder import Decoder, axes_to_projections, for_sampling, sample_planes
 from .gated import Planes
+from .rendering import EMPTY, Rays, Rendered, Sampling, view_of
 from .synthesis import Backbone, SuperResolution
-
-EMPTY = -1e3
-"""Raw density of nothing."""
-FAINT = -6.0
-"""A whole ray of this raw density collects less than a thousandth."""
-EDGE_RAYS = ((0.34, 0.12), (-0.28, 0.23), (-0.06, -0.35))
-"""Where in a pixel at an edge its further rays pass, from the middle one, in pixels."""
-SUBPIXELS = ((-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))
-"""The four pixels of twice the resolution that lie in one, row by row, from its middle, in pixels."""
-EDGE = (0.2, 0.02, 0.1)
-"""An edge is where opacity differs from a neighbour's by the first or depth by the second (scene units), and some colour by the third."""
-
-
-class Rendered(NamedTuple):
-    """A low-resolution view: ``features [B, C, R, R]`` in about [-1, 1] (the first three are the colour),
-    ``depth [B, 1, R, R]`` along the ray, ``opacity [B, 1, R, R]``."""
-
-    features: Tensor
-    depth: Tensor
-    opacity: Tensor
 
 
 class Synthesized(NamedTuple):
@@ -150,25 +129,6 @@ class TriPlaneGenerator(nn.Module):
             sigma = sigma.masked_fill(points.abs().amax(-1) > self.config.box_warp / 2, EMPTY)
         return sigma, features
 
-    def march_rays(self, planes: Planes, origins: Tensor, directions: Tensor, jitter: torch.Generator | None = None,
-                   depth_range: tuple[Tensor, Tensor] | None = None, samples: tuple[int, int] | None = None) -> Marched:
-        """Coarse and importance pass along ``[B, M, 3]`` rays (spec 5.3 to 5.6)."""
-        config = self.config
-        coarse_count, fine_count = samples or (config.depth_resolution, config.depth_resolution_importance)
-        coarse = coarse_depths(config.ray_start, config.ray_end, coarse_count, origins.shape[:2], jitter, origins.device)
-        found = self.query_rays(planes, origins, directions, coarse)
-        if not fine_count:
-            return march(*found, depth_range, config.white_back)
-        with torch.no_grad():
-            fine = importance_depths(interval_weights(found[0], coarse), coarse, fine_count, jitter)
-        return march_both(found, self.query_rays(planes, origins, directions, fine), depth_range, config.white_back)
-
-    def query_rays(self, planes: Planes, origins: Tensor, directions: Tensor, depths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Raw density ``[B, M, S]``, features ``[B, C, M, S]``, and ``depths [B, M, S]`` again, ready for ``march``."""
-        points = origins[:, :, None] + directions[:, :, None] * depths[..., None]
-        sigma, features = self.query(planes, points.flatten(1, 2))
-        return sigma.reshape(depths.shape), features.reshape(*features.shape[:2], *depths.shape[1:]), depths
-
     @torch.no_grad()
     def density_grid(self, planes: Planes, part: int = 1) -> Tensor | None:
         """``[B, 1, D, D, D]`` raw density in the box, x fastest: what ``render`` looks at first. None where the configuration has none.
@@ -188,117 +148,25 @@ class TriPlaneGenerator(nn.Module):
         sigma = torch.cat([self.query(planes, part)[0] for part in points.split(16 * self.chunk_rays, 1)], 1)
         return sigma.reshape(-1, size, size, size)
 
-    def render(self, planes: Planes, camera: Tensor, resolution: int | None = None, jitter: torch.Generator | None = None,
-               samples: tuple[int, int] | None = None, grid: Tensor | None = None, smooth_edges: bool = False,
-               doubled: bool = False) -> Rendered:
+    def render(self, planes: Planes, camera: Tensor, resolution: int | None = None, sampling: Sampling = Sampling(),
+               grid: Tensor | None = None) -> Rendered:
         """Volume-render ``planes [B, 3, C, H, W]`` (or one set for all views, gated or moved perhaps) from ``camera [B, 25]``.
 
         Args:
-            samples: coarse and importance samples a ray, in place of the configuration's.
+            resolution: R of the maps; default: ``neural_rendering_resolution``.
             grid: ``density_grid`` of the planes, or of planes that they were a few steps ago.
-            smooth_edges: pixels at edges are the mean of several rays (with a ``density_grid`` alone; depth stays the middle one's).
-            doubled: the maps get twice the ``resolution``; pixels at edges have rays of their own, all others are interpolated (with a
-                ``density_grid`` alone).
         """
         resolution = resolution or self.config.neural_rendering_resolution
         planes = for_sampling(planes)
         if self.config.density_grid:
             grid = self.density_grid(planes) if grid is None else grid
-            parts = [self._render_sparse(_view_of(planes, i), _view_of(grid, i), view, resolution, jitter, samples, smooth_edges, doubled)
+            parts = [Rays(self, view_of(planes, i), view, sampling).sparse(resolution, view_of(grid, i))
                      for i, view in enumerate(camera.split(1))]
-            return Rendered(*(torch.cat(maps) for maps in zip(*parts, strict=True)))
-        if not isinstance(planes, Tensor) and len(camera) > 1:
-            parts = [self.render(planes, view, resolution, jitter, samples) for view in camera.split(1)]
-            return Rendered(*(torch.cat(maps) for maps in zip(*parts, strict=True)))
-        planes = planes.expand(camera.shape[0], *planes.shape[1:]) if isinstance(planes, Tensor) else planes
-        origins, directions = camera_rays(camera, resolution)
-        depth_range = self._depth_range(origins)
-        step = max(1, self.chunk_rays // camera.shape[0])
-        marched = self._joined(
-            self.march_rays(planes, origins[:, i: i + step], directions[:, i: i + step], jitter, depth_range, samples)
-            for i in range(0, origins.shape[1], step))
-        return Rendered(*(x.reshape(camera.shape[0], -1, resolution, resolution) for x in marched))
-
-    def _render_sparse(self, planes: Planes, grid: Tensor, camera: Tensor, resolution: int, jitter: torch.Generator | None,
-                       samples: tuple[int, int] | None, smooth_edges: bool, doubled: bool) -> Rendered:
-        """One view whose coarse pass reads a grid (``GeneratorConfig.density_grid``). Gradients flow through the fine pass."""
-        config = self.config
-        coarse_count, fine_count = samples or (config.depth_resolution, config.depth_resolution_importance)
-        with torch.no_grad():
-            size = max(1, resolution // 2)
-            # What a pixel's neighbours see may reach into it, a little nearer or farther: the largest weight around counts.
-            weights = dilated(self._grid_weights(grid, camera, size, coarse_count)).flatten(2)[0].T
-            wanted = weights.sum(1) > 1e-3
-            if jitter:  # while weights are tuned, matter may have to grow where there is none yet
-                wanted |= uniform((len(wanted),), jitter, wanted.device) < 0.1
-            wanted[0] |= ~wanted.any()  # not a special case of an empty scene
-            depths = coarse_depths(config.ray_start, config.ray_end, coarse_count, (1, int(wanted.sum())), None, planes.device)
-            depths = importance_depths(weights[wanted][None], depths, fine_count, jitter, floor=0.001)
-            # Each of these rays stands for the pixels around it.
-            line = torch.arange(resolution, device=planes.device) * size // resolution
-            nearest = (line[:, None] * size + line).flatten()
-            rays = torch.nonzero(wanted[nearest])[:, 0]
-            depths = depths[:, (wanted.cumsum(0) - 1)[nearest[rays]]]
-        places = pixel_centres(resolution, planes.device)[rays]
-        found = self._collect(planes, camera, places, depths)
-        empty = (1.0 if config.white_back else -1.0, float(self._depth_range(camera)[1]), 0.0)
-        rendered = Rendered(*(
-            x.new_full((1, x.shape[1], resolution**2), fill).index_copy(2, rays, x).unflatten(2, (resolution, resolution))
-            for x, fill in zip(found, empty, strict=True)))
-        if doubled:
-            return self._doubled(rendered, planes, camera, rays, places, depths)
-        if smooth_edges and (chosen := _edges(rendered).flatten()[rays]).any():
-            moves = torch.tensor(EDGE_RAYS, device=planes.device)[:, None] / resolution
-            more = self._collect(planes, camera, (places[chosen] + moves).flatten(0, 1), depths[:, chosen].repeat(1, len(moves), 1))
-            for pixels, middle, beside in ((rendered.features, found[0], more[0]), (rendered.opacity, found[2], more[2])):
-                rays_of_each = torch.cat([middle[:, :, None, chosen], beside.unflatten(2, (len(moves), -1))], 2)
-                pixels.flatten(2)[..., rays[chosen]] = rays_of_each.mean(2)
-        return rendered
-
-    def _doubled(self, rendered: Rendered, planes: Planes, camera: Tensor, rays: Tensor, places: Tensor, depths: Tensor) -> Rendered:
-        """``rendered`` in twice its resolution. ``rays [M]``: the numbers of the pixels that were rendered, through ``places [M, 2]`` with
-        samples at ``depths [1, M, S]``."""
-        size = rendered.depth.shape[-1]
-        features = F.interpolate(rendered.features, scale_factor=2, mode="bicubic", align_corners=False)
-        depth, opacity = (F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False) for x in rendered[1:])
-        edges = F.max_pool2d(_edges(rendered).float(), 3, 1, 1).flatten()[rays] > 0
-        if edges.any():
-            moves = torch.tensor(SUBPIXELS, device=planes.device)[:, None] / size
-            found = self._collect(planes, camera, (places[edges] + moves).flatten(0, 1), depths[:, edges].repeat(1, len(moves), 1))
-            row, column = rays[edges] // size * 2, rays[edges] % size * 2
-            row, column = torch.cat([row, row, row + 1, row + 1]), torch.cat([column, column + 1, column, column + 1])
-            for pixels, values in zip((features, depth, opacity), found, strict=True):
-                pixels[:, :, row, column] = values
-        return Rendered(features, depth, opacity)
-
-    def _collect(self, planes: Planes, camera: Tensor, places: Tensor, depths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features ``[1, C, M]``, depth and opacity ``[1, 1, M]`` of the rays through ``places [M, 2]`` (in [0, 1]) with samples at
-        ``depths [1, M, S]``."""
-        origins, directions = pixel_rays(camera, places[None])
-        depth_range = self._depth_range(origins)
-        step = 4 * self.chunk_rays  # samples a ray are few here; and each chunk's gradient is one more pass over whole planes
-        chunks = zip(*(x.split(step, 1) for x in (origins, directions, depths)), strict=True)
-        return self._joined(march(*self.query_rays(planes, *chunk), depth_range, self.config.white_back) for chunk in chunks)
-
-    def _grid_weights(self, grid: Tensor, camera: Tensor, resolution: int, count: int) -> Tensor:
-        """``[1, count - 1, R, R]`` weights of the intervals between evenly spread samples of the density ``grid [1, 1, D, D, D]``."""
-        origins, directions = (x[:, :, None] * (2 / self.config.box_warp) for x in camera_rays(camera, resolution))
-        depths = coarse_depths(self.config.ray_start, self.config.ray_end, count, (1, resolution**2), None, camera.device)
-        places = torch.addcmul(origins, directions, depths[..., None])
-        # Row by row: grid_sample shares a batch out among threads. Beyond the box it gives zeros.
-        rows, places = (grid - EMPTY).expand(resolution, -1, -1, -1, -1), places.reshape(resolution, 1, resolution, count, 3)
-        sigma = F.grid_sample(rows, places, align_corners=True).reshape(1, -1, count) + EMPTY
-        weights = sigma.new_zeros(*sigma.shape[:2], count - 1)
-        hits = sigma.amax(-1) > FAINT
-        weights[hits] = interval_weights(sigma[hits], depths[hits])
-        return weights.transpose(1, 2).unflatten(2, (resolution, resolution))
-
-    @staticmethod
-    def _joined(parts: Iterable[Marched]) -> tuple[Tensor, Tensor, Tensor]:
-        """Features ``[B, C, M]``, depth and opacity ``[B, 1, M]`` of chunks of rays."""
-        parts = list(parts)
-        return (torch.cat([p.features for p in parts], 2), torch.cat([p.depth for p in parts], 1)[:, None],
-                torch.cat([p.weights.sum(-1) for p in parts], 1)[:, None])
+        elif isinstance(planes, Tensor):
+            return Rays(self, planes.expand(camera.shape[0], *planes.shape[1:]), camera, sampling).full(resolution)
+        else:
+            parts = [Rays(self, planes, view, sampling).full(resolution) for view in camera.split(1)]
+        return Rendered(*(torch.cat(maps) for maps in zip(*parts, strict=True)))
 
     def super_resolve(self, rendered: Rendered, ws: Tensor) -> Tensor:
         """The final image ``[B, 3, H, W]`` of a rendered view: the view itself where there is no super-resolution."""
@@ -315,43 +183,23 @@ class TriPlaneGenerator(nn.Module):
     def synthesis(self, ws: Tensor, camera: Tensor, neural_rendering_resolution: int | None = None,
                   jitter: torch.Generator | None = None, noise_mode: str = "const") -> Synthesized:
         """``planes``, ``render`` and ``super_resolve`` in a row."""
-        return self.view(self.planes(ws, noise_mode), ws, camera, neural_rendering_resolution, jitter)
+        return self.view(self.planes(ws, noise_mode), ws, camera, neural_rendering_resolution, Sampling(jitter))
 
     def view(self, planes: Planes, ws: Tensor, camera: Tensor, neural_rendering_resolution: int | None = None,
-             jitter: torch.Generator | None = None, samples: tuple[int, int] | None = None, grid: Tensor | None = None,
-             doubled: bool = False) -> Synthesized:
-        """A view of ready-made planes, for a frame or a slider. Its edges are smooth where no gradient is asked for; ``doubled`` as
+             sampling: Sampling = Sampling(), grid: Tensor | None = None) -> Synthesized:
+        """A view of ready-made planes, for a frame or a slider. Its edges are smooth where no gradient is asked for; all else as
         ``render`` has it."""
-        smooth = not torch.is_grad_enabled()
-        rendered = self.render(planes, camera, neural_rendering_resolution, jitter, samples, grid, smooth, doubled)
+        sampling = sampling._replace(smooth_edges=not torch.is_grad_enabled())
+        rendered = self.render(planes, camera, neural_rendering_resolution, sampling, grid)
         return Synthesized(self.super_resolve(rendered, ws), rendered.features[:, :3], rendered.depth, rendered.opacity)
+
+    def orbit_camera(self, yaw: float, pitch: float = 0.0, zoom: float = 1.0) -> Tensor:
+        """``[1, 25]``: a camera around the head, at the distance and the pivot of the configuration; angles in degrees."""
+        return Camera.orbit(yaw, pitch, self.config.orbit_radius, self.config.orbit_pivot).zoomed(zoom).vector().to(self.device)
 
     def frontal_camera(self) -> Tensor:
         """``[1, 25]``: the camera that looks the mean face in the eyes; the usual conditioning camera."""
-        camera = Camera.orbit(0.0, 0.0, self.config.orbit_radius, self.config.orbit_pivot)
-        return camera.vector().to(self.device)
-
-    def _depth_range(self, rays: Tensor) -> tuple[Tensor, Tensor]:
-        config = self.config
-        step = (config.ray_end - config.ray_start) / (config.depth_resolution - 1)
-        return rays.new_tensor(config.ray_start + step / 2), rays.new_tensor(config.ray_end + step / 2)
-
-
-def _view_of(x: Planes, number: int) -> Planes:
-    """What belongs to one of several views, of tensors ``[B, ...]`` or of one for all."""
-    return x[number: number + 1] if isinstance(x, Tensor) and len(x) > 1 else x
-
-
-def _edges(rendered: Rendered) -> Tensor:
-    """``[1, 1, R, R]``: pixels whose neighbour across or down shows something nearer, farther or nothing, in another colour (``EDGE``)."""
-    found = torch.zeros_like(rendered.opacity, dtype=torch.bool)
-    for dim in (2, 3):
-        step, leap, contrast = (x.diff(dim=dim).abs().amax(1, keepdim=True)
-                                for x in (rendered.opacity, rendered.depth, rendered.features[:, :3]))
-        apart = ((step > EDGE[0]) | (leap > EDGE[1])) & (contrast > EDGE[2])
-        for one in (0, 1):
-            found.narrow(dim, one, apart.shape[dim]).logical_or_(apart)
-    return found
+        return self.orbit_camera(0.0)
 
 
 def half_precision_pays(device: torch.device) -> bool:

@@ -42,10 +42,10 @@ class PlaneSynthesis(nn.Module):
         super().__init__()
         self.resolutions = config.block_resolutions
         for resolution in self.resolutions:
+            widths = config.channels(resolution // 2) if resolution > 4 else 0, config.channels(resolution)
             block = SynthesisBlock(
-                in_channels=config.channels(resolution // 2) if resolution > 4 else 0,
-                out_channels=config.channels(resolution), w_dim=config.w_dim, resolution=resolution,
-                image_channels=3 * config.plane_channels, clamp=config.conv_clamp, canvas=config.canvas)
+                widths, w_dim=config.w_dim, resolution=resolution, image_channels=3 * config.plane_channels,
+                clamp=config.conv_clamp, canvas=config.canvas)
             setattr(self, f"b{resolution}", block)
 
     def forward(self, ws: Tensor, noise: bool = True, resolution: int | None = None) -> Tensor:
@@ -85,7 +85,7 @@ class SuperResolution(nn.Module):
         widths = (config.plane_channels, *sr.channels)
         for i in range(2):
             resolution *= 2 if sr.upsample[i] else 1
-            block = SynthesisBlock(widths[i], widths[i + 1], config.w_dim, resolution, 3, up=sr.upsample[i], clamp=sr.clamp)
+            block = SynthesisBlock((widths[i], widths[i + 1]), config.w_dim, resolution, 3, up=sr.upsample[i], clamp=sr.clamp)
             setattr(self, f"block{i}", block)
         if sr.own_filter:
             self.register_buffer("resample_filter", make_filter())

@@ -5,9 +5,9 @@ from .mirror import mirror_image, mirror_weight
 from .rays import camera_rays, pixel_rays
 from .surface import facing, surface_normals
 from .volume import Marched, coarse_depths, importance_depths, march
-from .warp import Warp, project, unproject, warp_to_view
+from .warp import DepthView, Warp, project, unproject, warp_to_view
 
 __all__ = [
-    "DEFAULT_FOCAL", "Camera", "Marched", "Warp", "camera_rays", "coarse_depths", "facing", "importance_depths",
+    "DEFAULT_FOCAL", "Camera", "DepthView", "Marched", "Warp", "camera_rays", "coarse_depths", "facing", "importance_depths",
     "march", "mirror_image", "mirror_weight", "pixel_rays", "project", "surface_normals", "unproject", "warp_to_view",
 ]

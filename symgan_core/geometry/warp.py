@@ -12,6 +12,13 @@ from .cameras import Camera
 from .rays import camera_rays
 
 
+class DepthView(NamedTuple):
+    """``camera [B, 25]`` and the ``depth [B, 1, R, R]`` that it sees, distance along the ray."""
+
+    camera: Tensor
+    depth: Tensor
+
+
 class Warp(NamedTuple):
     """``image [B, 3, H, W]`` sampled from the source, ``visible [B, 1, H, W]`` in {0, 1}, ``uv [B, H, W, 2]`` in [0, 1]."""
 
@@ -61,27 +68,26 @@ def sample_image(image: Tensor, uv: Tensor, mode: str = "bilinear") -> Tensor:
 
 
 @torch.no_grad()
-def warp_to_view(source: Tensor, source_camera: Tensor, source_depth: Tensor, target_camera: Tensor, target_depth: Tensor,
-                 source_mask: Tensor | None = None, tolerance: float = 0.05, resolution: int | None = None) -> Warp:
-    """Draw the source picture as the target camera would see it, with the target's own depth.
+def warp_to_view(picture: Tensor, source: DepthView, target: DepthView, mask: Tensor | None = None, tolerance: float = 0.05,
+                 resolution: int | None = None) -> Warp:
+    """Draw the source's picture as the target's camera would see it, with the target's own depth.
 
     Each target pixel is unprojected with the target's depth, projected into the source camera and looked up there. It is
     visible if it falls inside the source picture, if the depth that the source sees there agrees with the projected one,
     and if the source's mask holds there. No gradient runs through the warp.
 
     Args:
-        source: ``[B, 3, H, W]``.
-        source_depth, target_depth: ``[B, 1, R, R]``, distance along the ray.
-        source_mask: ``[B, 1, h, w]`` in [0, 1] or None.
+        picture: ``[B, 3, H, W]``, of the source.
+        mask: ``[B, 1, h, w]`` in [0, 1], of the source, or None.
         tolerance: world units (SPI's public code: 0.05).
-        resolution: of the result; default: that of ``source``.
+        resolution: of the result; default: that of the picture.
     """
-    resolution = resolution or source.shape[-1]
-    target_depth = F.interpolate(target_depth, size=(resolution, resolution), mode="bilinear", align_corners=False)
-    uv, distance = project(unproject(target_depth, target_camera), source_camera)
+    resolution = resolution or picture.shape[-1]
+    depth = F.interpolate(target.depth, size=(resolution, resolution), mode="bilinear", align_corners=False)
+    uv, distance = project(unproject(depth, target.camera), source.camera)
     inside = ((uv > 0) & (uv < 1)).all(-1) & (distance > 0)
-    seen = sample_image(source_depth, uv)[:, 0]
+    seen = sample_image(source.depth, uv)[:, 0]
     visible = inside & ((seen - distance).abs() < tolerance)
-    if source_mask is not None:
-        visible = visible & (sample_image(source_mask, uv)[:, 0] > 0.5)
-    return Warp(sample_image(source, uv), visible[:, None].to(source.dtype), uv)
+    if mask is not None:
+        visible = visible & (sample_image(mask, uv)[:, 0] > 0.5)
+    return Warp(sample_image(picture, uv), visible[:, None].to(picture.dtype), uv)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..geometry import Camera
+from ..generator import Head
 from ..geometry.images import to_uint8
 from .events import Event
 from .state import State
@@ -23,13 +23,10 @@ TURNING = (12.0, 24.0, 12.0, 0.0, -12.0, -24.0, -12.0, 0.0)
 @torch.no_grad()
 def views_from(yaws: Sequence[float], state: State, planes: Tensor) -> np.ndarray:
     """uint8 ``[H, N W, 3]``: small views from N yaws, degrees, beside each other; ``planes [1, 3, C, H, W]`` without the offset."""
-    generator, ws, config = state.generator, state.ws, state.generator.config
-    resolution = config.neural_rendering_resolution * 3 // 4
+    resolution = state.generator.config.neural_rendering_resolution * 3 // 4
     planes = planes if state.offset is None else state.offset.added_to(planes)
-    grid = generator.density_grid(planes, 2)
-    cameras = [Camera.orbit(yaw, 0, config.orbit_radius, config.orbit_pivot).vector().to(ws) for yaw in yaws]
-    views = [generator.view(planes, ws, camera, resolution, grid=grid).image for camera in cameras]
-    return to_uint8(torch.cat(views, 3))
+    head = Head.of(state.generator, state.ws, planes, 2)
+    return to_uint8(torch.cat([head.view(head.orbit(yaw), resolution).image for yaw in yaws], 3))
 
 
 def turning(events: Iterator[Event], state: State, planes: Tensor) -> Iterator[Event]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
-from ..generator import Synthesized, TriPlaneGenerator
-from ..generator.gated import Planes
+from ..generator import Head, Sampling, Synthesized, TriPlaneGenerator
 from ..geometry import Camera
 
 Pictures = tuple[Tensor | None, ...]
@@ -37,27 +34,12 @@ def draft_stride(generator: TriPlaneGenerator) -> int:
 
 def draft(generator: TriPlaneGenerator, ws: Tensor, camera: Tensor) -> Synthesized:
     """The whole head ``ws [1, num_ws, w_dim]`` from ``camera [1, 25]``, at draft resolution, for a network's input."""
-    planes, config = generator.planes(ws), generator.config
-    grid = generator.density_grid(planes, 2)
-    return generator.view(planes, ws, camera, config.draft_resolution, samples=config.draft_samples, grid=grid)
+    config = generator.config
+    return Head.of(generator, ws, part=2).view(camera, config.draft_resolution, Sampling(samples=config.draft_samples))
 
 
-class Sampling(NamedTuple):
-    """How a view is rendered while optimising.
-
-    ``stride``: a part of the full resolution; ``rng``: where the first row and column come from; ``jitter``, ``samples`` and ``grid`` as
-    ``TriPlaneGenerator.render`` has them.
-    """
-
-    stride: int
-    rng: torch.Generator
-    jitter: torch.Generator | None = None
-    samples: tuple[int, int] | None = None
-    grid: Tensor | None = None
-
-
-def render_strided(generator: TriPlaneGenerator, planes: Planes, ws: Tensor, camera: Tensor, pictures: Pictures,
-                   sampling: Sampling) -> tuple[Synthesized, Pictures]:
+def render_strided(head: Head, camera: Tensor, pictures: Pictures, stride: int, rng: torch.Generator,
+                   sampling: Sampling = Sampling()) -> tuple[Synthesized, Pictures]:
     """What ``camera [1, 25]`` sees, rendered at a part of the full resolution, and the same pixels of ``pictures``.
 
     Where each pixel of the image has its own ray, only every so many rows and columns of the picture are rendered, from a random one on:
@@ -66,12 +48,13 @@ def render_strided(generator: TriPlaneGenerator, planes: Planes, ws: Tensor, cam
 
     Args:
         pictures: ``[1, *, H, W]`` of the same camera, of the image's size, or None.
+        stride: the full resolution is so many times the rendered one.
+        rng: where the first row and column come from.
     """
-    stride, rng, *how = sampling
+    generator = head.generator
     resolution = generator.config.neural_rendering_resolution // stride
     if stride == 1 or generator.superresolution is not None:
-        return generator.view(planes, ws, camera, resolution, *how), pictures
+        return head.view(camera, resolution, sampling), pictures
     column, row = torch.randint(stride, (2,), generator=rng).tolist()
     part = Camera.from_vector(camera).interlaced(stride, column, row, resolution).vector()
-    return (generator.view(planes, ws, part, resolution, *how),
-            tuple(None if p is None else p[..., row::stride, column::stride] for p in pictures))
+    return head.view(part, resolution, sampling), tuple(None if p is None else p[..., row::stride, column::stride] for p in pictures)

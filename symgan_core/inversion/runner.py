@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..generator import TriPlaneGenerator
+from ..generator import Head, TriPlaneGenerator
 from ..geometry import Camera
 from ..losses import load_perceptual
 from ..portrait import Portrait3D
@@ -155,8 +155,8 @@ class Inversion:
                               self.target.backdrop, gate)
         if self.method.detail and detailed:
             target = self.target.with_camera(portrait.camera)
-            pictures = detail_pictures(generator, portrait.planes(), portrait.ws, target, self.method.warp, self._light(portrait))
-            portrait.pictures = stored_pictures(pictures)
+            head = Head(generator, portrait.ws, portrait.planes())
+            portrait.pictures = stored_pictures(detail_pictures(head, target, self.method.warp, self._light(portrait)))
         return portrait
 
     def _light(self, portrait: Portrait3D) -> Light | None:
@@ -164,8 +164,7 @@ class Inversion:
         mirror, generator = self.method.warp.mirror, portrait.generator
         if mirror is None or not mirror.match_light or not self.target.with_camera(portrait.camera).mirror_weight > 0:
             return None
-        pivot = generator.planes(portrait.ws)
-        return rendered_light(generator, pivot, generator.density_grid(pivot))
+        return rendered_light(Head.of(generator, portrait.ws))
 
     def origins(self, yaws: Sequence[float] = ORIGIN_YAWS) -> tuple[Tensor, dict[str, float]]:
         """Where the pixels of the turned head come from.
@@ -179,7 +178,8 @@ class Inversion:
             warp = replace(warp, mirror=None)
         cameras = torch.cat([portrait.orbit_camera(yaw) for yaw in yaws])
         light = None if warp.mirror is None else self._light(portrait)
-        maps = origins(portrait.generator, portrait.planes(), self.target.with_camera(portrait.camera), cameras, warp, light)
+        head = Head.of(portrait.generator, portrait.ws, portrait.planes())
+        maps = origins(head, self.target.with_camera(portrait.camera), cameras, warp, light)
         counts = torch.bincount(maps.flatten().long(), minlength=4)[1:].double()
         shares = (counts / counts.sum().clamp(min=1)).tolist()
         self._report["origins"] = {name: round(x, 4) for name, x in zip(("seen", "mirrored", "invented"), shares, strict=True)}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..generator import TriPlaneGenerator
+from ..generator import Head, Sampling, TriPlaneGenerator
 from ..geometry import Camera
 from ..losses import PerceptualLoss
 from .appearance.light import Light, rendered_light
@@ -63,9 +63,9 @@ class Stage:
         return self.state.generator
 
     @property
-    def samples(self) -> tuple[int, int] | None:
-        """Samples a ray while optimising, as ``TriPlaneGenerator.render`` has them."""
-        return self.generator.config.draft_samples if self.method.draft else None
+    def sampling(self) -> Sampling:
+        """How rays are sampled while optimising."""
+        return Sampling(samples=self.generator.config.draft_samples if self.method.draft else None)
 
 
 @dataclass
@@ -107,7 +107,7 @@ class TuningStage(Stage):
 
     Attributes:
         groups: parameter groups of Adam beside the generator's weights: "params", "rate", and what else Adam takes.
-        planes, grid: ``[1, 3, C, H, W]`` of the pivot, and their density; planes_deviation: their standard deviation.
+        planes: ``[1, 3, C, H, W]`` of the pivot; planes_deviation: their standard deviation.
         light: what falls on the prepared pivot, where the method matches the light of mirrored pixels and the generator knows it.
     """
 
@@ -116,8 +116,13 @@ class TuningStage(Stage):
 
     def __post_init__(self) -> None:
         self.planes = self.generator.planes(self.state.ws)
-        self.grid = self.generator.density_grid(self.planes)
+        self._grid = self.generator.density_grid(self.planes)
         self.planes_deviation = float(self.planes.std())
+
+    @property
+    def head(self) -> Head:
+        """The pivot's, painted by the generator as it is now."""
+        return Head(self.generator, self.state.ws, self.planes, self._grid)
 
     @property
     def mirrored_camera(self) -> Tensor | None:
@@ -131,5 +136,5 @@ class TuningStage(Stage):
         for part in self.method.tuning.prepare:
             part.apply(self)
         if self.mirrored_camera is not None and self.method.warp.mirror.match_light:
-            self.light = rendered_light(self.generator, self.planes, self.grid)
+            self.light = rendered_light(self.head)
         return self

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..generator import Synthesized, TriPlaneGenerator
+from ..generator import Head, Synthesized, TriPlaneGenerator
 from ..generator.gated import Planes
 from ..geometry.rays import pixel_centres
 from .events import PREVIEW_EVERY, Event
-from .rendering import CachedDensityGrid, Pictures, Sampling, draft_stride, render_strided
+from .rendering import CachedDensityGrid, Pictures, draft_stride, render_strided
 from .state import Stage
 from .target.target import Target, fill_from_render, to_preview
 
@@ -77,12 +77,19 @@ class Step:
         """Density grid of ``planes``, or of those of a few steps ago."""
         return self._grid.of(self.planes)
 
-    def render(self, camera: Tensor, pictures: Pictures, planes: Planes | None = None,
-               ws: Tensor | None = None) -> tuple[Synthesized, Pictures]:
-        """What ``camera [1, 25]`` sees, as ``render_strided`` has it; ``planes`` and ``ws`` are this step's unless they are given."""
-        planes, ws = self.planes if planes is None else planes, self.ws if ws is None else ws
-        sampling = Sampling(self.stride, self.stage.rng, self.jitter, self.stage.samples, self.density)
-        return render_strided(self.generator, planes, ws, camera, pictures, sampling)
+    @cached_property
+    def head(self) -> Head:
+        """This step's."""
+        return Head(self.generator, self.ws, self.planes, self.density)
+
+    def head_of(self, ws: Tensor) -> Head:
+        """That of a code near this step's; samples are placed by the density of this step's."""
+        return Head(self.generator, ws, self.planes_of(ws), self.density)
+
+    def render(self, camera: Tensor, pictures: Pictures, head: Head | None = None) -> tuple[Synthesized, Pictures]:
+        """What ``camera [1, 25]`` sees of the ``head``, this step's unless it is given, as ``render_strided`` has it."""
+        sampling = self.stage.sampling._replace(jitter=self.jitter)
+        return render_strided(head or self.head, camera, pictures, self.stride, self.stage.rng, sampling)
 
     @cached_property
     def view(self) -> View:

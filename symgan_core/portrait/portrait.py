@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from ..errors import RequestError
-from ..generator import Synthesized, TriPlaneGenerator
-from ..generator.gated import GatedPlanes, MovedPlanes, Planes
-from ..generator.model import EMPTY
-from ..geometry import Camera
+from ..generator import Head, Sampling, Synthesized, TriPlaneGenerator
+from ..generator.gated import GatedPlanes, Planes
+from ..generator.rendering import EMPTY
 from ..geometry.volume import largest_component
 from .detail import Detail, DetailPicture
 from .editing.doors import edited
@@ -55,8 +54,7 @@ class Portrait3D:
     pictures: tuple[DetailPicture, ...] = ()
     unedited: Portrait3D | None = None
     edits: dict[str, float] = field(default_factory=dict)
-    _planes: Planes | None = field(default=None, repr=False)
-    _grid: Tensor | None = field(default=None, repr=False)
+    _head: Head | None = field(default=None, repr=False)
     _detail: Detail | None = field(default=None, repr=False)
     _editor: Editor | None = field(default=None, repr=False)
     _motion: Motion | None = field(default=None, repr=False)
@@ -90,10 +88,9 @@ class Portrait3D:
         return view, source.detail().sources(view, camera, None if self.unedited is None else self._pull_back)
 
     def _view(self, camera: Tensor, detail: bool, scale: float = 1.0) -> Synthesized:
-        planes = self.planes()
-        doubled = scale == 1 and self.generator.superresolution is None and self._grid is not None
-        resolution = round(self.generator.config.neural_rendering_resolution * scale)
-        view = self.generator.view(planes, self.ws, camera, resolution, grid=self._grid, doubled=doubled)
+        head = self.head()
+        doubled = scale == 1 and self.generator.superresolution is None and head.grid is not None
+        view = head.view(camera, round(self.generator.config.neural_rendering_resolution * scale), Sampling(doubled=doubled))
         source = self.unedited or self
         if detail and self.pictures:
             view = source.detail().added_to(view, camera, None if self.unedited is None else self._pull_back)
@@ -111,8 +108,8 @@ class Portrait3D:
     @torch.no_grad()
     def colours_at(self, points: Tensor, normals: Tensor) -> Tensor:
         """Colours ``[P, 3]`` in [0, 1] of a surface, detail included, at ``points [P, 3]`` with unit ``normals [P, 3]``."""
-        planes = self.planes()
-        colours = torch.cat([self.generator.query(planes, part)[1][0, :3].T for part in points[None].split(POINTS, 1)])
+        head = self.head()
+        colours = torch.cat([head.query(part)[1][0, :3].T for part in points[None].split(POINTS, 1)])
         came, seen = (points, torch.ones_like(points[:, :1])) if self.unedited is None else self._pull_back(points)
         source = self.unedited or self
         if self.pictures:
@@ -120,22 +117,25 @@ class Portrait3D:
         colours = colours.clamp(0, 1)
         return source.editor().coloured_points(colours, came, normals, self.edits) if self.edits else colours
 
-    @torch.no_grad()
     def planes(self) -> Planes:
         """``[1, 3, C, H, W]``, ``GatedPlanes`` or ``MovedPlanes``, computed once and kept."""
-        if self._planes is None and self.edits:
+        return self.head().planes
+
+    @torch.no_grad()
+    def head(self) -> Head:
+        """What the views are rendered from, computed once and kept; its grid is of the largest piece of matter alone."""
+        if self._head is None and self.edits:
             editor = (self.unedited or self).editor()
             self._motion = editor.motion(self.edits)
-            self._planes, self._grid = editor.moved(self._motion)
-        elif self._planes is None:
+            self._head = editor.moved(self._motion)
+        elif self._head is None:
             planes = self.generator.planes(self.ws)
             if self.planes_offset is not None:
                 offset, gate = self.planes_offset, self.gate
                 planes = planes + offset if gate is None else GatedPlanes(planes, offset, gate)
-            self._planes = planes
             grid = self.generator.density_grid(planes)
-            self._grid = None if grid is None else largest_component(grid, MATTER, EMPTY)
-        return self._planes
+            self._head = Head(self.generator, self.ws, planes, None if grid is None else largest_component(grid, MATTER, EMPTY))
+        return self._head
 
     def detail(self) -> Detail:
         """What ``pictures`` show beyond the head, computed once and kept."""
@@ -150,10 +150,7 @@ class Portrait3D:
             ValueError: it is an edited head, or its generator has no density grid.
         """
         if self._editor is None:
-            planes = self.planes()
-            if isinstance(planes, MovedPlanes) or self._grid is None:
-                raise ValueError("edits begin with an unedited head of a generator with a density grid")
-            self._editor = Editor(self.generator, self.ws, planes, self._grid, self.render)
+            self._editor = Editor(self.head(), self.render)
         return self._editor
 
     def orbit_camera(self, yaw: float, pitch: float = 0.0, zoom: float = 1.0) -> Tensor:
@@ -161,8 +158,7 @@ class Portrait3D:
         if not (abs(yaw) <= MAX_YAW and abs(pitch) <= MAX_PITCH and 0.5 <= zoom <= 2.5):
             raise RequestError(f"The view (yaw {yaw}, pitch {pitch}, zoom {zoom}) is out of range.",
                                f"Keep yaw within ±{MAX_YAW:.0f}, pitch within ±{MAX_PITCH:.0f}, zoom within 0.5 to 2.5.")
-        config = self.generator.config
-        return Camera.orbit(yaw, pitch, config.orbit_radius, config.orbit_pivot).zoomed(zoom).vector().to(self.ws.device)
+        return self.generator.orbit_camera(yaw, pitch, zoom)
 
     def edit(self, strengths: dict[str, float], directions: str | Path | None = None) -> Portrait3D:
         """The same person, edited; shares the generator.
@@ -181,12 +177,12 @@ class Portrait3D:
         source = self.unedited or self
         offset = source.planes_offset
         offset = None if offset is None else self.generator.carry(offset, source.ws, ws)
-        return replace(source, ws=ws, planes_offset=offset, unedited=source, _planes=None, _grid=None, _detail=None, _editor=None)
+        return replace(source, ws=ws, planes_offset=offset, unedited=source, _head=None, _detail=None, _editor=None)
 
     def with_edits(self, edits: dict[str, float]) -> Portrait3D:
         """The same person with strengths of directions in the head's own space, each within its range; the unedited one for none."""
         source = self.unedited or self
-        return replace(source, edits=edits, unedited=source, _planes=None, _grid=None, _detail=None, _editor=None) if edits else source
+        return replace(source, edits=edits, unedited=source, _head=None, _detail=None, _editor=None) if edits else source
 
     def orbit_video(self, path: str | Path, frames: int = 60) -> Path:
         """Write a looping film of the head turning (.mp4, .gif or .webp); see ``symgan_core.export.write_orbit``."""

@@ -9,7 +9,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from symgan_core.errors import RequestError
-from symgan_core.evaluation import ablation_variants, evaluate, picture_metrics
+from symgan_core.evaluation import ablation_variants, evaluate, methods_at, picture_metrics
 from symgan_core.evaluation.benchmark import read_multiview
 from symgan_core.evaluation.metrics import shading_error
 from symgan_core.generator import TriPlaneGenerator
@@ -44,7 +44,7 @@ def write_set(generator: TriPlaneGenerator, path, people: int = 2) -> None:
 def test_evaluate_scores_every_part(tiny: TriPlaneGenerator, tmp_path) -> None:
     write_set(tiny, tmp_path / "set.npz")
     seen: list[tuple[str, str, int, int]] = []
-    result = evaluate(tmp_path / "set.npz", ["w", "w_plus"], tiny, "fast", limit=1, out=tmp_path / "o.json",
+    result = evaluate(tmp_path / "set.npz", methods_at("fast", "w", "w_plus"), tiny, limit=1, out=tmp_path / "o.json",
                       progress=lambda *a: seen.append(a))
     assert json.loads((tmp_path / "o.json").read_text()) == result
     assert seen == [("w", "p0", 0, 2), ("w_plus", "p0", 1, 2)]
@@ -59,7 +59,7 @@ def test_evaluate_scores_every_part(tiny: TriPlaneGenerator, tmp_path) -> None:
         assert result["methods"][method]["mean"]["input"] == {k: pytest.approx(v, abs=1e-4) if v is not None else None
                                                             for k, v in one["input"].items()}
     with pytest.raises(RequestError, match="no method"):
-        evaluate(tmp_path / "set.npz", ["x"], tiny)
+        methods_at("fast", "x")
 
 
 @pytest.mark.slow
@@ -69,7 +69,7 @@ def test_a_cut_run_goes_on_and_a_changed_one_begins_anew(tiny: TriPlaneGenerator
 
     def run(**options) -> dict:
         runs.clear()
-        return evaluate(tmp_path / "set.npz", ["w"], tiny, "fast", out=out, progress=lambda *a: runs.append(a), **options)
+        return evaluate(tmp_path / "set.npz", methods_at("fast", "w"), tiny, out=out, progress=lambda *a: runs.append(a), **options)
 
     first = run(limit=1)
     second = run()
@@ -88,9 +88,9 @@ def test_photos_without_truth_are_scored_by_the_photo_and_by_their_turned_views(
     folder = tmp_path / "photos"
     folder.mkdir()
     with pytest.raises(RequestError):
-        evaluate(folder, ["w"], tiny, "fast")
+        evaluate(folder, methods_at("fast", "w"), tiny)
     Image.fromarray(astronaut).save(folder / "astronaut.png")
-    result = evaluate(folder, ["w"], tiny, "fast", out=tmp_path / "photos.json")
+    result = evaluate(folder, methods_at("fast", "w"), tiny, out=tmp_path / "photos.json")
     found = json.loads((tmp_path / "photos.json").read_text())["methods"]["w"]["each"]["astronaut"]
     assert found == result["methods"]["w"]["each"]["astronaut"] and {"input", "turned", "seconds", "renders"} == found.keys()
     # What a view shows of the same volume agrees with it far better than a mean face with a photo.
@@ -151,7 +151,7 @@ def test_seeds_give_means_and_their_spread_and_each_is_run_once(tiny: TriPlaneGe
 
     def run(*seeds: int) -> dict:
         runs.clear()
-        result = evaluate(tmp_path / "set.npz", ["w"], tiny, "fast", out=out, seeds=seeds, progress=lambda *a: runs.append(a[1:]))
+        result = evaluate(tmp_path / "set.npz", methods_at("fast", "w"), tiny, out=out, seeds=seeds, progress=lambda *a: runs.append(a[1:]))
         assert json.loads(out.read_text()) == result
         return result["methods"]["w"]
 

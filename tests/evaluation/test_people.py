@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageFilter
 
 from symgan_core.errors import NoFaceFound, RequestError
-from symgan_core.evaluation import evaluate, likeness, people, recognition
+from symgan_core.evaluation import evaluate, likeness, methods_at, people, recognition
 from symgan_core.evaluation.likeness import fit_camera, score_real, score_truth, sharpness_after_turns, similarity
 from symgan_core.evaluation.people import Sittings, read_people
 from symgan_core.generator import TriPlaneGenerator, load_generator
@@ -96,7 +96,7 @@ def test_what_is_wrong_with_a_list_is_said_in_one_line(tmp_path, tiny: TriPlaneG
         Image.new("RGB", (80, 80)).save(place)
     (inner / "people.json").write_text(text)
     with pytest.raises(RequestError, match=said) as error:
-        evaluate(inner, ["w"], tiny)
+        evaluate(inner, methods_at("fast", "w"), tiny)
     assert "\n" not in str(error.value)
 
 
@@ -139,7 +139,7 @@ def test_a_perfect_portrait_is_near_its_truth_and_a_wrong_one_is_not(
     found = score_truth(portrait, truth)
     assert found["lpips_face"] < 0.03 and found["points"] < 0.03 and found["identity_distance"] is None
     z = torch.randn(1, portrait.generator.config.z_dim, generator=torch.Generator().manual_seed(9))
-    other = score_truth(replace(portrait, ws=portrait.generator.mapping(z, torch.zeros(1, 25)), _planes=None), truth)
+    other = score_truth(replace(portrait, ws=portrait.generator.mapping(z, torch.zeros(1, 25)), _head=None), truth)
     assert other["lpips_face"] > 3 * found["lpips_face"] and other["points"] > found["points"]
 
 
@@ -173,7 +173,7 @@ def test_a_people_set_is_evaluated_and_goes_on_where_it_was(
 
     def run(limit: int | None) -> dict:
         runs.clear()
-        return evaluate(folder, ["w"], builtin, "fast", limit, out, progress=lambda *a: runs.append(a[1]))
+        return evaluate(folder, methods_at("fast", "w"), builtin, limit, out, progress=lambda *a: runs.append(a[1]))
 
     run(1)
     result = run(None)

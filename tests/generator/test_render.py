@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from symgan_core.generator import CORRECTED_AXES, TriPlaneGenerator, model
+from symgan_core.generator import CORRECTED_AXES, Sampling, TriPlaneGenerator, model
 from symgan_core.generator.decoder import Decoder, _by_grid, _by_texel, axes_to_projections
 from symgan_core.geometry import Camera
 from tests.conftest import TINY
@@ -71,7 +71,7 @@ def test_smooth_edges_come_nearer_to_what_a_pixel_shows() -> None:
     """Against a render of eight times the resolution, averaged; what is not at the ball's edge stays as it was."""
     planes, ball = torch.zeros(1, 3, 8, 16, 16), Ball(32, 64, 24)
     fine = torch.nn.functional.avg_pool2d(ball.render(planes, CAMERA, 256).opacity, 8)
-    plain, smooth = (ball.render(planes, CAMERA, smooth_edges=s) for s in (False, True))
+    plain, smooth = (ball.render(planes, CAMERA, sampling=Sampling(smooth_edges=s)) for s in (False, True))
     assert (smooth.opacity - fine).square().mean() < 0.4 * (plain.opacity - fine).square().mean()
     assert torch.equal(plain.depth, smooth.depth)
     away = (plain.features != smooth.features).any(1, keepdim=True)
@@ -85,13 +85,13 @@ def test_views_are_smooth_unless_they_are_learned_from() -> None:
     learned = ball.view(planes, torch.zeros(1, 1, TINY.w_dim), CAMERA)
     with torch.no_grad():
         shown = ball.view(planes, torch.zeros(1, 1, TINY.w_dim), CAMERA)
-    plain, smooth = (ball.render(planes, CAMERA, smooth_edges=s).opacity for s in (False, True))
+    plain, smooth = (ball.render(planes, CAMERA, sampling=Sampling(smooth_edges=s)).opacity for s in (False, True))
     assert torch.equal(learned.image_opacity, plain) and torch.equal(shown.image_opacity, smooth) and not torch.equal(plain, smooth)
 
 
 @pytest.mark.parametrize("smooth_edges", [False, True])
 def test_an_empty_scene_is_background_at_the_far_end(smooth_edges: bool) -> None:
-    out = Ball(16).render(torch.full((1, 3, 8, 16, 16), -5000.0), CAMERA, smooth_edges=smooth_edges)
+    out = Ball(16).render(torch.full((1, 3, 8, 16, 16), -5000.0), CAMERA, sampling=Sampling(smooth_edges=smooth_edges))
     assert (out.features == 1).all() and (out.opacity == 0).all() and out.depth.min() > 3.1
 
 

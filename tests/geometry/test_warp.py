@@ -1,20 +1,20 @@
 import pytest
 import torch
 
-from symgan_core.geometry import Camera, camera_rays, mirror_image, mirror_weight, project, warp_to_view
+from symgan_core.geometry import Camera, DepthView, camera_rays, mirror_image, mirror_weight, project, warp_to_view
 
 
-def plane_depth(camera: torch.Tensor, resolution: int, z: float) -> torch.Tensor:
-    """Depth along the rays of the world plane at height z."""
+def plane(camera: torch.Tensor, resolution: int, z: float) -> DepthView:
+    """The world plane at height z."""
     origins, directions = camera_rays(camera, resolution)
-    return ((z - origins[..., 2]) / directions[..., 2]).reshape(1, 1, resolution, resolution)
+    return DepthView(camera, ((z - origins[..., 2]) / directions[..., 2]).reshape(1, 1, resolution, resolution))
 
 
 def test_a_warp_along_a_plane_moves_a_pixel_where_the_formula_says() -> None:
     size, source, target = 64, Camera.orbit(0, 0).vector(), Camera.orbit(18, 6).vector()
     line = (torch.arange(size) + 0.5) / size
     picture = torch.stack([line.expand(size, size), line[:, None].expand(size, size), torch.zeros(size, size)])[None]
-    warp = warp_to_view(picture, source, plane_depth(source, size, 0.1), target, plane_depth(target, size, 0.1))
+    warp = warp_to_view(picture, plane(source, size, 0.1), plane(target, size, 0.1))
     origins, directions = camera_rays(target, size)
     points = origins + directions * ((0.1 - origins[..., 2]) / directions[..., 2])[..., None]
     uv, _ = project(points, source)
@@ -28,25 +28,25 @@ def test_a_warp_along_a_plane_moves_a_pixel_where_the_formula_says() -> None:
 def test_warp_to_itself_is_the_identity() -> None:
     camera = Camera.orbit(10, 0).vector()
     picture = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    depth = plane_depth(camera, 32, 0.0)
-    warp = warp_to_view(picture, camera, depth, camera, depth)
+    view = plane(camera, 32, 0.0)
+    warp = warp_to_view(picture, view, view)
     assert torch.allclose(warp.image, picture, atol=1e-3) and (warp.visible == 1).all()
 
 
 def test_what_another_surface_hides_is_not_visible() -> None:
     camera = Camera.orbit(0, 0).vector()
-    near, far = plane_depth(camera, 16, 0.2), plane_depth(camera, 16, -0.2)
+    near, far = plane(camera, 16, 0.2), plane(camera, 16, -0.2)
     picture = torch.zeros(1, 3, 16, 16)
-    assert warp_to_view(picture, camera, near, camera, far).visible.sum() == 0
-    assert warp_to_view(picture, camera, near, camera, far, tolerance=0.5).visible.sum() > 0
+    assert warp_to_view(picture, near, far).visible.sum() == 0
+    assert warp_to_view(picture, near, far, tolerance=0.5).visible.sum() > 0
 
 
 def test_the_sources_mask_limits_what_is_visible() -> None:
     camera = Camera.orbit(0, 0).vector()
-    depth = plane_depth(camera, 16, 0.0)
+    view = plane(camera, 16, 0.0)
     mask = torch.zeros(1, 1, 16, 16)
     mask[..., :8] = 1
-    warp = warp_to_view(torch.zeros(1, 3, 16, 16), camera, depth, camera, depth, mask)
+    warp = warp_to_view(torch.zeros(1, 3, 16, 16), view, view, mask)
     assert (warp.visible[..., :7] == 1).all() and (warp.visible[..., 9:] == 0).all()
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from symgan_core.generator import Rendered
+from symgan_core.generator import Head, Rendered
 from symgan_core.geometry import camera_rays
 from symgan_core.inversion.target.target import Target
 from symgan_core.inversion.views.warping import MirrorWarp, PhotoWarp
@@ -35,6 +35,9 @@ class SphereGenerator:
 
     def super_resolve(self, rendered, ws):
         return rendered.features
+
+
+SPHERE = Head(SphereGenerator(), None, None)
 
 
 def points_seen(camera: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ import torch
 from symgan_core import invert_crop
 from symgan_core.cli import main
 from symgan_core.errors import RequestError
-from symgan_core.evaluation import evaluate
+from symgan_core.evaluation import evaluate, methods_at
 from symgan_core.generator import TriPlaneGenerator, save_generator
 from symgan_core.inversion import METHODS, PRESETS, Inversion, Method, Pivot, Term, load_method, make_target, register_method, settings
 from symgan_core.inversion.terms.depth import DepthPrior
@@ -74,7 +74,7 @@ def test_a_method_of_ones_own_is_found_by_its_name(tiny: TriPlaneGenerator, tmp_
     report = invert_crop(image, camera, mask, "my_method", "fast", tiny).report
     assert report["method"] == "my_method" and report["steps"] == {"pivot": 2} and report["losses"]["pivot"]["brightness"] >= 0
     write_set(tiny, tmp_path / "set.npz", people=1)
-    assert evaluate(tmp_path / "set.npz", ["my_method"], tiny, "fast")["methods"]["my_method"]["mean"]["renders"] == 2
+    assert evaluate(tmp_path / "set.npz", methods_at("fast", "my_method"), tiny)["methods"]["my_method"]["mean"]["renders"] == 2
 
 
 def test_the_command_line_finds_it_in_its_file(tiny: TriPlaneGenerator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

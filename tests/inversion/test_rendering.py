@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import torch
 
-from symgan_core.generator import SuperResolutionConfig, TriPlaneGenerator
+from symgan_core.generator import Head, SuperResolutionConfig, TriPlaneGenerator
 from symgan_core.geometry import Camera
-from symgan_core.inversion.rendering import Sampling, draft_stride, render_strided
+from symgan_core.inversion.rendering import draft_stride, render_strided
 from tests.conftest import TINY
 
 CAMERA = Camera.orbit(20.0, -5.0).vector()
@@ -27,7 +27,7 @@ def test_interlaced_looks_are_the_picture_row_by_row() -> None:
     places = torch.arange(256.0).reshape(1, 1, 16, 16)
     seen = torch.full((256,), torch.nan)
     for _ in range(60):
-        out, (where, nothing) = render_strided(generator, planes, ws, CAMERA, (places, None), Sampling(4, rng))
+        out, (where, nothing) = render_strided(Head(generator, ws, planes), CAMERA, (places, None), 4, rng)
         assert out.image.shape == (1, 3, 4, 4) and nothing is None
         assert torch.allclose(out.image.flatten(2), whole.features.flatten(2)[..., where.flatten().long()], atol=1e-4)
         assert torch.allclose(out.image_depth.flatten(), whole.depth.flatten()[where.flatten().long()], atol=1e-4)
@@ -38,7 +38,7 @@ def test_interlaced_looks_are_the_picture_row_by_row() -> None:
 def test_where_the_image_is_finer_than_the_rendering_looks_are_whole_and_coarse() -> None:
     generator = generator_with(16, 32)
     ws, picture = torch.randn(1, TINY.num_ws, TINY.w_dim), torch.randn(1, 3, 32, 32)
-    out, (same,) = render_strided(generator, generator.planes(ws), ws, CAMERA, (picture,), Sampling(2, torch.Generator()))
+    out, (same,) = render_strided(Head.of(generator, ws), CAMERA, (picture,), 2, torch.Generator())
     assert out.image.shape == (1, 3, 32, 32) and out.image_raw.shape == (1, 3, 8, 8) and same is picture
 
 

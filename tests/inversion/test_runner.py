@@ -165,7 +165,7 @@ def test_a_snapshot_is_a_copy_and_does_not_disturb_the_run(tiny: TriPlaneGenerat
     assert torch.equal(last.ws, end.ws) and torch.equal(last.render(yaw=20).image, end.render(yaw=20).image)
     for portrait, ws, report, picture in taken:
         assert torch.equal(portrait.ws, ws) and json.dumps(portrait.report) == report and portrait.report["steps"][stage] == 2
-        again = replace(portrait, _planes=None, _grid=None)
+        again = replace(portrait, _head=None)
         assert torch.equal(again.render(yaw=20).image, picture) and not torch.equal(last.render(yaw=20).image, picture)
         assert not any(weight.requires_grad for weight in portrait.generator.parameters())
 

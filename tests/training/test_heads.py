@@ -79,7 +79,7 @@ def test_views_agree_with_their_labels(renderer: HeadRenderer) -> None:
 
 def test_depth_and_camera_agree_between_views(renderer: HeadRenderer) -> None:
     """A point seen in two views is the same point: warping by depth gives the colours back."""
-    from symgan_core.geometry import warp_to_view
+    from symgan_core.geometry import DepthView, warp_to_view
     from symgan_core.geometry.rays import pixel_centres
 
     code = draw_codes(np.random.default_rng(3), 1)[0]
@@ -88,7 +88,7 @@ def test_depth_and_camera_agree_between_views(renderer: HeadRenderer) -> None:
     images = [torch.from_numpy(v.rgb).permute(2, 0, 1)[None].float() / 127.5 - 1 for v in views]
     flat = [torch.from_numpy(v.depth.astype(np.float32)).nan_to_num(9).reshape(1, -1) for v in views]
     depths = [along_ray(z, pixel_centres(64)[None], c).reshape(1, 1, 64, 64) for z, c in zip(flat, cams, strict=True)]
-    warp = warp_to_view(images[0], cams[0], depths[0], cams[1], depths[1], tolerance=0.01)
+    warp = warp_to_view(images[0], *map(DepthView, cams, depths), tolerance=0.01)
     seen = warp.visible[0, 0] > 0
     head = torch.from_numpy(views[1].alpha) > 250
     assert (seen & head).sum() > 2000

@@ -8,8 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...faces import shares_of
-from ...generator import Synthesized, TriPlaneGenerator
-from ...generator.gated import Planes
+from ...generator import Head, Synthesized
 from ...geometry import Camera, facing, mirror_image
 from ...geometry.images import box_mean, eroded, resized, smooth_step
 from ...geometry.warp import sample_image
@@ -31,24 +30,22 @@ SQUARE = (0.25, 0.45)
 
 
 @torch.no_grad()
-def detail_pictures(generator: TriPlaneGenerator, planes: Planes, ws: Tensor, target: Target, warping: PhotoWarp,
-                    light: Light | None = None, grid: Tensor | None = None) -> tuple[DetailPicture, ...]:
+def detail_pictures(head: Head, target: Target, warping: PhotoWarp, light: Light | None = None) -> tuple[DetailPicture, ...]:
     """The photo, and its mirror image, where the method uses that and the photo is taken from one side.
 
     Args:
-        planes: of the finished head; ``grid``: their density. ``ws [1, num_ws, w_dim]``.
+        head: the finished one.
         target: at the camera that was found.
         light: where it is known; else it is fitted to the photo.
     """
     if target.picture is None or target.mask is None:
         return ()
-    grid = generator.density_grid(planes) if grid is None else grid
-    view = generator.view(planes, ws, target.camera, grid=grid)
-    depth = resized(view.image_depth, generator.config.draft_resolution)
+    view = head.view(target.camera)
+    depth = resized(view.image_depth, head.generator.config.draft_resolution)
     photo = _photo(view, target)
     pictures = [photo]
     if warping.mirror is not None and target.mirror_weight > 0:
-        field = mirror_field(generator, ws, target) if target.white_background else None
+        field = mirror_field(head.generator, head.ws, target) if target.white_background else None
         pictures.append(_mirrored(photo, depth, target, warping, light, field))
     return tuple(pictures)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ...generator import TriPlaneGenerator
+from ...generator import Head
 from ...geometry import project
 from ...geometry.images import spread
 from ...geometry.volume import box_points
@@ -35,21 +35,20 @@ class SurfaceGate:
         """As ``surface_gate`` has it."""
         mirrored = stage.mirrored_camera
         cameras = [stage.target.camera, *([] if mirrored is None else [mirrored])]
-        return surface_gate(stage.generator, stage.planes, cameras, stage.grid)
+        return surface_gate(stage.head, cameras)
 
 
 @torch.no_grad()
-def surface_gate(generator: TriPlaneGenerator, planes: Tensor, cameras: Sequence[Tensor], grid: Tensor | None = None) -> Tensor:
+def surface_gate(head: Head, cameras: Sequence[Tensor]) -> Tensor:
     """``[1, 1, SIZE, SIZE, SIZE]`` in [0, 1] over the box, x fastest: 1 before and little behind what one of the cameras sees.
 
     Args:
-        planes: ``[1, 3, C, H, W]`` of the head; ``grid``: their density.
         cameras: ``[1, 25]`` each.
     """
-    points = box_points(SIZE, generator.config.box_warp, planes.device).reshape(1, -1, 3)
-    gate = planes.new_zeros(points.shape[1])
+    points = box_points(SIZE, head.generator.config.box_warp, head.planes.device).reshape(1, -1, 3)
+    gate = points.new_zeros(points.shape[1])
     for camera in cameras:
-        seen = generator.render(planes, camera, generator.config.draft_resolution, grid=grid)
+        seen = head.draft(camera)
         # Beside the outline the surface goes on: hair at the back of the head is not before it.
         depth = spread(seen.depth, seen.opacity > 0.8)
         uv, distance = project(points, camera)

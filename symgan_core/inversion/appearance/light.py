@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...generator import TriPlaneGenerator
+from ...generator import Head
 from ...generator.traits import traits_of
 from ...geometry import Camera, mirror_image, surface_normals, unproject
 from ...geometry.images import eroded, mean_within, resized
@@ -45,18 +45,16 @@ class Light(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class RenderedLight:
-    """The generator's own word: what the two halves of its head look like, whose ``planes [1, 3, C, H, W]`` have the density ``grid``."""
+    """The generator's own word: what the two halves of its head look like."""
 
-    generator: TriPlaneGenerator
-    planes: Tensor
-    grid: Tensor | None
+    head: Head
 
     def relit(self, mirrored: Tensor, camera: Tensor, depth: Tensor) -> Tensor:
         """As ``Light`` has it; ``depth`` is not asked."""
-        resolution = self.generator.config.draft_resolution
+        resolution = self.head.generator.config.draft_resolution
         found = []
         for view in (camera, Camera.from_vector(camera).mirror().vector()):
-            seen = self.generator.render(self.planes, view, resolution, grid=self.grid)
+            seen = self.head.draft(view)
             colours = mean_within((seen.features[:, :3] + 1) / 2, (seen.opacity > 0.8).float(), resolution // PATCH | 1)
             found.append((colours.clamp(min=0) + DARKEST).log())
         gain = found[0] - mirror_image(found[1])
@@ -64,10 +62,9 @@ class RenderedLight:
         return brightened(mirrored, resized(grey + (gain - grey).clamp(-TINT_LIMIT, TINT_LIMIT), mirrored.shape[-1]))
 
 
-def rendered_light(generator: TriPlaneGenerator, planes: Tensor, grid: Tensor | None) -> RenderedLight | None:
-    """That of the head ``planes [1, 3, C, H, W]`` (``grid``: their density); None for generators whose w says nothing
-    of light: those took the mirrored photo's."""
-    return RenderedLight(generator, planes, grid) if traits_of(generator.config) else None
+def rendered_light(head: Head) -> RenderedLight | None:
+    """That of the ``head``; None for generators whose w says nothing of light: those took the mirrored photo's."""
+    return RenderedLight(head) if traits_of(head.generator.config) else None
 
 
 def brightened(image: Tensor, gain: Tensor) -> Tensor:

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...generator import TriPlaneGenerator
+from ...generator import Head
 from ...generator.decoder import sample_planes
-from ...geometry import Camera, facing, surface_normals, unproject, warp_to_view
+from ...geometry import DepthView, facing, surface_normals, unproject, warp_to_view
 from ...geometry.images import eroded
 from .offset import PlanesOffset, enlarged
 
@@ -60,7 +60,7 @@ class PaintPhoto(Preparation):
     def apply(self, stage: TuningStage) -> None:
         """Change the offset, where there is one."""
         if stage.state.offset is not None:
-            backproject_colors(stage.generator, stage.planes, stage.target, stage.method.warp, stage.state.offset, stage.grid)
+            backproject_colors(stage.head, stage.target, stage.method.warp, stage.state.offset)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,36 +89,35 @@ class SurfaceTargets:
 
 
 @torch.no_grad()
-def backproject_colors(generator: TriPlaneGenerator, planes: Tensor, target: Target, warping: PhotoWarp, offset: PlanesOffset,
-          grid: Tensor | None = None) -> None:
-    """Let the learned parts of the ``offset`` on ``planes [1, 3, C, H, W]`` begin with the photo's colours.
+def backproject_colors(head: Head, target: Target, warping: PhotoWarp, offset: PlanesOffset) -> None:
+    """Let the learned parts of the ``offset`` on the planes of the ``head`` begin with the photo's colours.
 
-    They stay as they are where the photo has no mask, or where the colours go through a super-resolution. ``grid``: the planes' density.
+    They stay as they are where the photo has no mask, or where the colours go through a super-resolution.
     """
-    if not takes_colours(generator, target):
-        return
-    _agree(generator, planes, _surface_targets(generator, planes, target, warping, grid), offset.levels)
+    if takes_colours(head.generator, target):
+        _agree(head, _surface_targets(head, target, warping), offset.levels)
 
 
-def _surface_targets(generator: TriPlaneGenerator, planes: Tensor, target: Target, warping: PhotoWarp,
-                     grid: Tensor | None) -> SurfaceTargets:
+def _surface_targets(head: Head, target: Target, warping: PhotoWarp) -> SurfaceTargets:
     """What the photo shows in the photo's colours, and what else is seen from all around as it is."""
-    size, place, camera = generator.config.draft_resolution, generator.config, target.camera
-    front = generator.render(planes, camera, size, grid=grid)
+    size, camera = head.generator.config.draft_resolution, target.camera
+    front = head.draft(camera)
+    given = DepthView(camera, front.depth)
     photo, supervised = (F.interpolate(x, (size, size), mode="area") for x in (target.image, eroded(target.supervised_mask)))
     shown = well_seen(((supervised > 0.9) & (front.opacity > 0.9)).float(), front.depth, camera, warping.grazing)
     parts = [SurfaceTargets.of_view(camera, front.depth, photo, eroded(shown, EDGE) * facing(front.depth, camera))]
     known = well_seen(target.supervised_mask, front.depth, camera, warping.grazing)
     for yaw in AROUND:
-        view = Camera.orbit(yaw, 0, place.orbit_radius, place.orbit_pivot).vector().to(camera)
-        seen = generator.render(planes, view, size // 2, grid=grid)
-        direct = warp_to_view(target.image, camera, front.depth, view, seen.depth, known, warping.tolerance, size // 2)
+        view = head.orbit(yaw)
+        seen = head.render(view, size // 2)
+        direct = warp_to_view(target.image, given, DepthView(view, seen.depth), known, warping.tolerance, size // 2)
         parts.append(SurfaceTargets.of_view(view, seen.depth, seen.features[:, :3], KEPT * (1 - direct.visible) * (seen.opacity > 0.9)))
     return SurfaceTargets.joined(parts)
 
 
-def _agree(generator: TriPlaneGenerator, planes: Tensor, wanted: SurfaceTargets, levels: list[Tensor]) -> None:
-    """Put into ``levels``, parts of an offset on the ``planes``, what the points want, from the coarsest to the finest."""
+def _agree(head: Head, wanted: SurfaceTargets, levels: list[Tensor]) -> None:
+    """Put into ``levels``, parts of an offset on the planes, what the points want, from the coarsest to the finest."""
+    generator, planes = head.generator, head.planes
     places = torch.einsum("pi,kij->kpj", wanted.points * (2 / generator.config.box_warp), generator.projections)
     across = F.normalize(torch.linalg.cross(*generator.projections.unbind(2), dim=1), dim=1)  # what a plane does not see
     share = (wanted.normals @ across.T).abs().clamp(min=UPRIGHT).square().T

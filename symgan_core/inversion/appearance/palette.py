@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...faces import shares_of
-from ...generator import TriPlaneGenerator
-from ...geometry import Camera, unproject
+from ...generator import Head, TriPlaneGenerator
+from ...geometry import unproject
 from ...geometry.images import box_mean, mean_within
 from ..preparation import Preparation
 from ..target.target import Target, takes_colours
@@ -68,8 +68,7 @@ class Palette(Preparation):
 
     def apply(self, stage: TuningStage) -> None:
         """Put a generator with another last layer in the place of the state's."""
-        state, classes = stage.state, fit_class_colors(stage.target)
-        state.generator = adapt_palette(state.generator, stage.planes, stage.target, classes, stage.grid)
+        stage.state.generator = adapt_palette(stage.head, stage.target, fit_class_colors(stage.target))
 
 
 def plain_map(source: Tensor, aim: Tensor) -> tuple[Tensor, Tensor]:
@@ -181,18 +180,17 @@ def fit_tone_curve(target: Target) -> tuple[Tensor, Tensor] | None:
 
 
 @torch.no_grad()
-def adapt_palette(generator: TriPlaneGenerator, planes: Tensor, target: Target, classes: Sequence[ClassColors] = (),
-                          grid: Tensor | None = None) -> TriPlaneGenerator:
-    """A copy whose decoder paints the head of ``planes [1, 3, C, H, W]`` in the photo's palette, its classes in their colours.
+def adapt_palette(head: Head, target: Target, classes: Sequence[ClassColors] = ()) -> TriPlaneGenerator:
+    """A copy of the generator whose decoder paints the ``head`` in the photo's palette, its classes in their colours.
 
     The generator itself where there is no mask, where next to nothing is seen, or where its colours go through a super-resolution.
-    ``grid``: the planes' density.
     """
+    generator = head.generator
     if not takes_colours(generator, target):
         return generator
     size = generator.config.draft_resolution
     photo, mask = (F.interpolate(x, (size, size), mode="area") for x in (target.image, target.mask))
-    colours, opacity, inputs = _painted(generator, planes, target.camera, size, grid)
+    colours, opacity, inputs = _painted(head, target.camera, size)
     both = ((mask > 0.9) & (opacity > 0.9)).float()
     known = (box_mean(both, TEXTURE) > 0.6) & (both > 0.5)
     if known.sum() < 100:
@@ -202,8 +200,7 @@ def adapt_palette(generator: TriPlaneGenerator, planes: Tensor, target: Target, 
     gain, bias = plain_map(source, aim)
     others, plain = [], []
     for yaw in AROUND:
-        camera = Camera.orbit(yaw, 0, generator.config.orbit_radius, generator.config.orbit_pivot).vector().to(planes)
-        colours, opacity, hidden = _painted(generator, planes, camera, size // 2, grid)
+        colours, opacity, hidden = _painted(head, head.orbit(yaw), size // 2)
         solid = (opacity > 0.9)[0, 0]
         logits = colours[0][:, solid].T.logit(DARKEST)
         mapped = wanted = logits * gain + bias
@@ -219,12 +216,11 @@ def adapt_palette(generator: TriPlaneGenerator, planes: Tensor, target: Target, 
     return tinted
 
 
-def _painted(generator: TriPlaneGenerator, planes: Tensor, camera: Tensor, size: int,
-             grid: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+def _painted(head: Head, camera: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
     """Colours ``[1, 3, size, size]`` in [0, 1], opacity ``[1, 1, size, size]``, and the inputs ``[1, K, size, size]`` of the decoder's last
     layer at the surface that is seen."""
-    seen = generator.render(planes, camera, size, grid=grid)
-    hidden = generator.hidden_features(planes, unproject(seen.depth, camera).reshape(1, -1, 3))
+    seen = head.render(camera, size)
+    hidden = head.generator.hidden_features(head.planes, unproject(seen.depth, camera).reshape(1, -1, 3))
     return (seen.features[:, :3] + 1) / 2, seen.opacity, hidden.transpose(1, 2).reshape(1, -1, size, size)
 
 

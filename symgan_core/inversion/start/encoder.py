@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ...faces import look_closer
 from ...faces.closeup import INPUT, REGIONS, read_squares
-from ...generator import TriPlaneGenerator
+from ...generator import Head, Sampling, TriPlaneGenerator
 from ...generator.traits import Traits, traits_of
 from ..target.target import Target
 
@@ -113,8 +113,8 @@ def outline_differences(codes: Tensor, regions: Tensor, target: Target, generato
     far as it tells haircuts apart and the photo goes."""
     config, ws = generator.config, codes[:, None].expand(-1, generator.config.num_ws, -1)
     planes = generator.planes(ws, resolution=config.plane_resolution // PART)
-    grid, cameras = generator.density_grid(planes, 2), target.camera.expand(len(codes), -1)
-    images = generator.view(planes, ws, cameras, SIDE, samples=DRAFT, grid=grid).image.clamp(-1, 1).cpu()
+    head, cameras = Head.of(generator, ws, planes, 2), target.camera.expand(len(codes), -1)
+    images = head.view(cameras, SIDE, Sampling(samples=DRAFT)).image.clamp(-1, 1).cpu()
     images = F.interpolate(images, (INPUT, INPUT), mode="bilinear", align_corners=False)
     below_another = images.new_tensor([[INPUT, 0, INPUT / 2, (n + 0.5) * INPUT] for n in range(len(codes))])
     seen = torch.stack([close.regions for close in read_squares(torch.cat([*images], 1)[None], below_another)])

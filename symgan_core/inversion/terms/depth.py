@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ...geometry import Camera
 from ...losses import depth_drift
 from .base import Loss, Term
 
@@ -37,17 +36,16 @@ class _DepthPrior(Loss):
     @torch.no_grad()
     def __init__(self, term: DepthPrior, stage: TuningStage):
         super().__init__(term)
-        base, planes = stage.generator, stage.planes
-        self._resolution = base.config.draft_resolution // 2
+        head = stage.head
+        self._resolution = stage.generator.config.draft_resolution // 2
         self._references: list[tuple[Tensor, Tensor]] = []
         for _ in range(CAMERAS):
             yaw, pitch = ((torch.rand(2, generator=stage.rng) * 2 - 1) * torch.tensor([YAW, PITCH])).tolist()
-            camera = Camera.orbit(yaw, pitch, base.config.orbit_radius, base.config.orbit_pivot).vector().to(planes.device)
-            seen = base.render(planes, camera, self._resolution, samples=stage.samples, grid=stage.grid)
-            self._references.append((camera, seen.depth))
+            camera = head.orbit(yaw, pitch)
+            self._references.append((camera, head.render(camera, self._resolution, stage.sampling).depth))
 
     def losses(self, step: Step) -> dict[str, Tensor]:
         """ "depth"."""
         camera, depth = self._references[step.number // self.term.every % CAMERAS]
-        now = step.generator.render(step.planes, camera, self._resolution, samples=step.stage.samples, grid=step.density).depth
+        now = step.head.render(camera, self._resolution, step.stage.sampling).depth
         return {"depth": self.scale * depth_drift(now, depth)}

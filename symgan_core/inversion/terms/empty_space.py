@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...generator import TriPlaneGenerator
+from ...generator import Head, TriPlaneGenerator
 from ...generator.traits import traits_of
 from ...geometry import project
 from ...geometry.volume import box_points, interval_weights
@@ -68,15 +68,14 @@ class EmptySpaceLoss:
     def __init__(self, generator: TriPlaneGenerator, ws: Tensor, camera: Tensor):
         """``ws [1, num_ws, w_dim]``, ``camera [1, 25]`` of the photo."""
         self._generator, self._points, self._rng = generator, ws.new_zeros(0, 3), torch.Generator().manual_seed(0)
-        planes = generator.planes(ws)
-        grid = generator.density_grid(planes)
-        if grid is None:
+        head = Head.of(generator, ws)
+        if head.grid is None:
             return
-        size, side = grid.shape[-1], generator.config.box_warp
-        matter = F.max_pool3d(grid, 2 * REACH + 1, 1, REACH)[0, 0] > MATTER
+        size, side = head.grid.shape[-1], generator.config.box_warp
+        matter = F.max_pool3d(head.grid, 2 * REACH + 1, 1, REACH)[0, 0] > MATTER
         points = box_points(size, side, ws.device)[~matter]
         uv, away = project(points[None], camera)
-        seen = generator.render(planes, camera, generator.config.draft_resolution, grid=grid)
+        seen = head.draft(camera)
         depth, opacity = (sample_image(x, uv[:, None])[0, 0, 0] for x in (seen.depth, seen.opacity))
         self._points = points[(opacity > 0.5) & (away[0] > depth + BEHIND)]
         self._cell = side / (size - 1)

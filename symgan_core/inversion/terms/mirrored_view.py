@@ -65,7 +65,7 @@ class _MirroredView(Loss):
     def losses(self, step: Step) -> dict[str, Tensor]:
         """ "mirror"."""
         other, ws = self._shown
-        planes = step.planes if ws is step.ws else step.planes_of(ws)
-        out, (image, outside) = step.render(other.camera, (other.image, other.out_of_frame), planes, ws)
+        head = step.head if ws is step.ws else step.head_of(ws)
+        out, (image, outside) = step.render(other.camera, (other.image, other.out_of_frame), head)
         image, _ = fill_from_render(image, None, out.image, None, outside)
         return {"mirror": self.scale * step.target.mirror_weight * step.stage.perceptual(out.image, image)}

@@ -51,9 +51,9 @@ class Neighbours:
 
     def label(self, views: PseudoViewsLoss, step: Step, depth: Tensor, camera: Tensor) -> Label:
         """What ``camera [1, 25]`` sees; ``depth [1, 1, R, R]`` is the photo's view's."""
-        stage, generator = step.stage, step.generator
-        filling = generator.view(stage.planes, step.ws, camera).image if self.fill_hidden else None
-        return neighbour_label(generator, step.planes.detach(), stage.target, depth, camera, stage.method.warp, filling, step.density)
+        stage = step.stage
+        filling = step.generator.view(stage.planes, step.ws, camera).image if self.fill_hidden else None
+        return neighbour_label(step.head, stage.target, depth, camera, stage.method.warp, filling)
 
     def difference(self, out: Synthesized, label: Label, perceptual: PerceptualLoss) -> Tensor:
         """Of a render and a label, a scalar."""
@@ -87,8 +87,7 @@ class MirroredNeighbours:
     def label(self, views: PseudoViewsLoss, step: Step, depth: Tensor, camera: Tensor) -> Label:
         """As ``Neighbours`` has it."""
         stage = step.stage
-        return mirror_label(step.generator, step.planes.detach(), stage.target, depth, camera, views.evidence(depth, stage),
-                            stage.method.warp, step.density)
+        return mirror_label(step.head, stage.target, depth, camera, views.evidence(depth, stage), stage.method.warp)
 
     def difference(self, out: Synthesized, label: Label, perceptual: PerceptualLoss) -> Tensor:
         """As ``Neighbours`` has it."""
@@ -128,11 +127,11 @@ class PseudoViewsLoss(Loss):
     @torch.no_grad()
     def renew(self, step: Step) -> None:
         """Make the labels anew, if it is time."""
-        term, stage, generator = self.term, step.stage, step.generator
+        term, stage = self.term, step.stage
         if step.number % term.refresh_every:
             return
-        planes, self._labels, self._outdated = step.planes.detach(), [], True
-        depth = generator.render(planes, stage.target.camera, generator.config.draft_resolution, grid=step.density).depth
+        self._labels, self._outdated = [], True
+        depth = step.head.draft(stage.target.camera).depth
         yaw, pitch = Camera.from_vector(stage.target.camera).yaw_pitch()
         for source in term.sources:
             if source.weight and source.makes_labels(stage):
@@ -143,10 +142,9 @@ class PseudoViewsLoss(Loss):
     def _near(self, stage: TuningStage, yaw: float, pitch: float, side: int) -> Tensor:
         """A camera near (yaw, pitch), on one side of it."""
         a, b = torch.rand(2, generator=stage.rng).tolist()
-        config = stage.generator.config
         yaw = max(-MAX_YAW, min(MAX_YAW, yaw + side * (0.25 + 0.75 * a) * self.term.yaw))
         pitch = pitch + (2 * b - 1) * self.term.pitch
-        return Camera.orbit(yaw, pitch, config.orbit_radius, config.orbit_pivot).vector().to(stage.target.camera)
+        return stage.generator.orbit_camera(yaw, pitch)
 
     def evidence(self, depth: Tensor, stage: TuningStage) -> MirrorEvidence:
         """What photo and mirror say of each other, with the photo's ``depth`` of this refresh."""

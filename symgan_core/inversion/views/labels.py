@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...generator import TriPlaneGenerator
-from ...geometry import mirror_image, unproject, warp_to_view
+from ...generator import Head
+from ...geometry import DepthView, mirror_image, unproject, warp_to_view
 from ...geometry.images import eroded, mean_within, resized
 from ..appearance.light import Light, fit_lamp
 from ..target.target import Target
@@ -42,15 +42,15 @@ class MirrorEvidence:
 
 
 @torch.no_grad()
-def neighbour_label(generator: TriPlaneGenerator, planes: Tensor, target: Target, depth: Tensor, camera: Tensor,
-                    warping: PhotoWarp, filling: Tensor | None = None, grid: Tensor | None = None) -> Label:
-    """The photo as ``camera`` would see it (SPI: neighbours). ``depth [1, 1, R, R]`` is the photo's view's, ``grid`` the planes' density.
+def neighbour_label(head: Head, target: Target, depth: Tensor, camera: Tensor, warping: PhotoWarp,
+                    filling: Tensor | None = None) -> Label:
+    """The photo as ``camera`` would see it (SPI: neighbours). ``depth [1, 1, R, R]`` is that of the ``head`` in the photo's view.
 
     ``filling [1, 3, H, W]``: what is to be seen there where the photo sees nothing (HFGI3D); by default those pixels are not trusted.
     """
-    seen = generator.render(planes, camera, generator.config.draft_resolution, grid=grid)
+    seen = head.draft(camera)
     well = well_seen(eroded(target.supervised_mask), depth, target.camera, warping.grazing)
-    warp = warp_to_view(target.image, target.camera, depth, camera, seen.depth, well, warping.tolerance)
+    warp = warp_to_view(target.image, DepthView(target.camera, depth), DepthView(camera, seen.depth), well, warping.tolerance)
     solid = resized(seen.opacity, warp.image.shape[-1]) > 0.8
     trust = warp.visible * solid
     if filling is not None:
@@ -59,18 +59,19 @@ def neighbour_label(generator: TriPlaneGenerator, planes: Tensor, target: Target
 
 
 @torch.no_grad()
-def mirror_label(generator: TriPlaneGenerator, planes: Tensor, target: Target, depth: Tensor, camera: Tensor,
-                 evidence: MirrorEvidence, warping: PhotoWarp, grid: Tensor | None = None) -> Label:
-    """The mirrored photo as ``camera`` would see it (SPI: mirrored neighbours), on the face alone and in the light of that side.
+def mirror_label(head: Head, target: Target, depth: Tensor, camera: Tensor, evidence: MirrorEvidence, warping: PhotoWarp) -> Label:
+    """The mirrored photo as ``camera`` would see it (SPI: mirrored neighbours), on the face alone and in the light of that side; ``depth``
+    as ``neighbour_label`` has it.
 
     What the photo itself shows there is taken from the photo's own labels, and what contradicts it is left out.
     """
     mirrored = target.mirrored()
-    seen, size = generator.render(planes, camera, generator.config.draft_resolution, grid=grid), target.image.shape[-1]
-    warp = warp_to_view(mirrored.image, mirrored.camera, mirror_image(depth), camera, seen.depth, eroded(mirrored.supervised_mask),
+    seen, size = head.draft(camera), target.image.shape[-1]
+    view = DepthView(camera, seen.depth)
+    warp = warp_to_view(mirrored.image, DepthView(mirrored.camera, mirror_image(depth)), view, eroded(mirrored.supervised_mask),
                         warping.tolerance)
     shown = well_seen(torch.ones_like(mirrored.image[:, :1]), depth, target.camera, warping.grazing)
-    direct = warp_to_view(target.image, target.camera, depth, camera, seen.depth, shown, warping.tolerance, resolution=size)
+    direct = warp_to_view(target.image, DepthView(target.camera, depth), view, shown, warping.tolerance, size)
     region = face_region(unproject(resized(seen.depth, size), camera))[:, None]
     trust = warp.visible * (1 - direct.visible) * region * (resized(seen.opacity, size) > 0.8)
     if evidence.conflict is not None:
@@ -114,6 +115,6 @@ def _conflict(target: Target, depth: Tensor, image: Tensor, compared: Tensor, th
     conflict = (residual > threshold).float() * compared
     conflict = F.max_pool2d(conflict, fine, 1, fine // 2) * compared
     # The verdict holds for both sides: what differs on one cheek differs on the other.
-    back = warp_to_view(mirror_image(conflict).expand(-1, 3, -1, -1), target.mirrored().camera, mirror_image(depth), target.camera, depth,
-                        tolerance=tolerance)
+    mirrored, photo = DepthView(target.mirrored().camera, mirror_image(depth)), DepthView(target.camera, depth)
+    back = warp_to_view(mirror_image(conflict).expand(-1, 3, -1, -1), mirrored, photo, tolerance=tolerance)
     return torch.maximum(conflict, (back.image[:, :1] > 0.5).float() * back.visible)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...generator import TriPlaneGenerator
-from ...geometry import warp_to_view
+from ...generator import Head
+from ...geometry import DepthView, warp_to_view
 from ...geometry.images import resized
 from ...portrait.detail import INVENTED, MIRRORED, SEEN
 from ..appearance.light import Light
@@ -16,8 +16,7 @@ from .warping import PhotoWarp
 
 
 @torch.no_grad()
-def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, cameras: Tensor, warping: PhotoWarp,
-            light: Light | None = None) -> Tensor:
+def origins(head: Head, target: Target, cameras: Tensor, warping: PhotoWarp, light: Light | None = None) -> Tensor:
     """Where each pixel of the views ``cameras [N, 25]`` comes from, ``[N, 1, H, W]`` uint8: SEEN in the photo, MIRRORED from it, INVENTED
     by the generator, or 0 where there is no head.
 
@@ -25,18 +24,17 @@ def origins(generator: TriPlaneGenerator, planes: Tensor, target: Target, camera
         warping: of the method; its ``mirror`` None: it has not used the mirrored photo.
         light: where it is known.
     """
-    draft, size = generator.config.draft_resolution, target.image.shape[-1]
-    grid = generator.density_grid(planes)
-    depth = generator.render(planes, target.camera, draft, grid=grid).depth
+    size, depth = target.image.shape[-1], head.draft(target.camera).depth
+    photo = DepthView(target.camera, depth)
     evidence = mirror_evidence(target, depth, warping, light) if warping.mirror is not None and target.mirror_weight > 0 else None
     maps = []
     for camera in cameras.split(1):
-        seen = generator.render(planes, camera, draft, grid=grid)
+        seen = head.draft(camera)
         out = INVENTED * (resized(seen.opacity, size) > 0.5).byte()
         if evidence is not None:
-            label = mirror_label(generator, planes, target, depth, camera, evidence, warping, grid)
+            label = mirror_label(head, target, depth, camera, evidence, warping)
             out[(label.trust > 0.5) & (out > 0)] = MIRRORED
-        direct = warp_to_view(target.image, target.camera, depth, camera, seen.depth, target.supervised_mask, warping.tolerance)
+        direct = warp_to_view(target.image, photo, DepthView(camera, seen.depth), target.supervised_mask, warping.tolerance)
         out[(direct.visible > 0.5) & (out > 0)] = SEEN
         maps.append(out)
     return torch.cat(maps)

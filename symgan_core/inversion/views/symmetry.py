@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ...geometry import facing, mirror_image, unproject, warp_to_view
+from ...geometry import DepthView, facing, mirror_image, unproject, warp_to_view
 from ...geometry.images import eroded, resized
 from ..target.target import Target
 
@@ -37,7 +37,8 @@ def compare_with_mirror(target: Target, depth: Tensor, tolerance: float, grazing
     """
     mirrored = target.mirrored()
     mask = well_seen(eroded(mirrored.mask), mirror_image(depth), mirrored.camera, grazing)
-    warp = warp_to_view(mirrored.image, mirrored.camera, mirror_image(depth), target.camera, depth, mask, tolerance)
+    source = DepthView(mirrored.camera, mirror_image(depth))
+    warp = warp_to_view(mirrored.image, source, DepthView(target.camera, depth), mask, tolerance)
     points = unproject(resized(depth, target.image.shape[-1]), target.camera)
     compared = warp.visible * face_region(points)[:, None]
     return Comparison(warp.image, well_seen(compared, depth, target.camera, grazing))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from ...generator import Synthesized, TriPlaneGenerator
-from ...generator.gated import GatedPlanes, MovedPlanes, Planes
+from ...generator import Head, Synthesized
+from ...generator.gated import MovedPlanes
 from ...generator.traits import traits_of
-from ...geometry import Camera
 from ...geometry.volume import box_points
 from .chart import FaceChart, face_chart
 from .colours import COLOURS, Colouring
@@ -33,13 +33,17 @@ class Editor:
     """Edits of one head.
 
     Args:
-        generator, ws, planes, grid: of the unedited head (``Portrait3D``).
+        head: the unedited one (``Portrait3D.head``).
         view: what a camera ``[1, 25]`` sees of it, with detail.
+
+    Raises:
+        ValueError: it is an edited head, or its generator has no density grid.
     """
 
-    def __init__(self, generator: TriPlaneGenerator, ws: Tensor, planes: Tensor | GatedPlanes, grid: Tensor,
-                 view: Callable[[Tensor], Synthesized]):
-        self._generator, self._ws, self._planes, self._grid, self._view = generator, ws, planes, grid, view
+    def __init__(self, head: Head, view: Callable[[Tensor], Synthesized]):
+        if isinstance(head.planes, MovedPlanes) or head.grid is None:
+            raise ValueError("edits begin with an unedited head of a generator with a density grid")
+        self._head, self._generator, self._planes, self._grid, self._view = head, head.generator, head.planes, head.grid, view
 
     @cached_property
     def _front(self) -> tuple[Tensor, Synthesized]:
@@ -60,8 +64,8 @@ class Editor:
     def _colours(self) -> Colouring:
         views, config = [self._front], self._generator.config
         for yaw in AROUND:
-            camera = Camera.orbit(yaw, 0.0, config.orbit_radius, config.orbit_pivot).vector().to(self._ws)
-            views.append((camera, self._generator.view(self._planes, self._ws, camera, config.draft_resolution, grid=self._grid)))
+            camera = self._head.orbit(yaw)
+            views.append((camera, self._head.view(camera, config.draft_resolution)))
         return Colouring(head_parts(views, config.box_warp / 2), face_maps(*self._face, self._front[1]))
 
     @cached_property
@@ -85,7 +89,7 @@ class Editor:
         traits = traits_of(self._generator.config)
         if traits is None:
             raise ValueError("nobody knows which code of this generator opens a mouth")
-        ws = traits.mouth_opened(self._ws)
+        ws = traits.mouth_opened(self._head.ws)
         planes, front = self._generator.planes(ws), self._generator.frontal_camera()
         return planes, face_surface(self._generator.view(planes, ws, front), front)
 
@@ -97,10 +101,10 @@ class Editor:
         return self._motions.motion(strengths, hair)
 
     @torch.no_grad()
-    def moved(self, motion: Motion | None) -> tuple[Planes, Tensor]:
-        """Planes of the moved head and their density grid."""
+    def moved(self, motion: Motion | None) -> Head:
+        """The moved head."""
         if motion is None:
-            return self._planes, self._grid
+            return self._head
         planes = MovedPlanes(self._planes, motion, None if motion.between is None else self._opened[0])
         half, size = self._generator.config.box_warp / 2, self._grid.shape[-1]
         shift, points = motion.box_shift(size), box_points(size, 2 * half, self._grid.device)
@@ -110,4 +114,4 @@ class Editor:
             points = points.reshape(1, -1, 3)
             between = motion.from_inside(points)[0, :, 0] > 0
             grid.flatten()[between] = self._generator.query(planes, points[:, between])[0][0]
-        return planes, grid
+        return replace(self._head, planes=planes, grid=grid)

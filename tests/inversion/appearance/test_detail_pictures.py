@@ -2,7 +2,7 @@
 
 import torch
 
-from symgan_core.generator import load_generator
+from symgan_core.generator import Head, load_generator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import METHODS, make_target, to_uint8
 from symgan_core.inversion.appearance.detail_pictures import detail_pictures, reflected_places
@@ -31,7 +31,7 @@ def test_the_mirror_image_of_a_symmetric_head_fits_it() -> None:
     assert field.shape == (1, SIZE, SIZE, 2)
     assert (own - torch.linspace(0, 1, 64)).abs().max() < 0.03  # the mean head is all but symmetric
 
-    pictures = detail_pictures(generator, generator.planes(w), w, target, METHODS["spi"].warp)
+    pictures = detail_pictures(Head.of(generator, w), target, METHODS["spi"].warp)
     assert [p.fine for p in pictures] == [False, True] and all(p.image.shape[-1] == 512 for p in pictures)
     assert abs(Camera.from_vector(pictures[1].camera).yaw_pitch()[0] + 28) < 0.1
-    assert len(detail_pictures(generator, generator.planes(w), w, target, PhotoWarp())) == 1
+    assert len(detail_pictures(Head.of(generator, w), target, PhotoWarp())) == 1

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from symgan_core.generator import Rendered, TriPlaneGenerator, load_generator
+from symgan_core.generator import Head, Rendered, TriPlaneGenerator, load_generator
 from symgan_core.generator.traits import builtin_traits
 from symgan_core.geometry import Camera
 from symgan_core.inversion import Inversion, make_target, settings, to_uint8
@@ -16,7 +16,7 @@ from symgan_core.inversion.target.target import Target
 from symgan_core.inversion.terms.mirrored_view import MirroredView
 from symgan_core.inversion.views.labels import mirror_evidence, mirror_label
 from symgan_core.inversion.views.symmetry import compare_with_mirror
-from tests.inversion.sphere import PLAIN, RADIUS, RELIT, SIZE, SphereGenerator, painted, points_seen, sphere_depth
+from tests.inversion.sphere import PLAIN, RADIUS, RELIT, SIZE, SPHERE, SphereGenerator, painted, points_seen, sphere_depth
 from training.heads import HeadPack, draw_codes, person_from_code, traits
 
 
@@ -62,7 +62,7 @@ def test_mirrored_pixels_get_the_light_of_their_new_side(yaw: float) -> None:
     target, depth, truth = lit(source), sphere_depth(source), lit(view).image
     errors = {}
     for name, config in (("as it is", PLAIN), ("matched", RELIT)):
-        label = mirror_label(SphereGenerator(), None, target, depth, view, mirror_evidence(target, depth, config), config)
+        label = mirror_label(SPHERE, target, depth, view, mirror_evidence(target, depth, config), config)
         errors[name] = float(((label.image - truth).abs() * label.trust).sum() / label.trust.sum())
     assert errors["matched"] < 0.5 * errors["as it is"], errors
 
@@ -71,10 +71,10 @@ def test_mirrored_pixels_get_the_light_of_their_new_side(yaw: float) -> None:
 def test_a_generator_that_knows_its_lamps_is_asked(yaw: float) -> None:
     source, view = Camera.orbit(yaw, 0).vector(), Camera.orbit(-yaw, 0).vector()
     target, depth, truth = lit(source, mole=True), sphere_depth(source), lit(view).image
-    light = RenderedLight(LampedSphere(), torch.zeros(1), None)
+    light = RenderedLight(Head(LampedSphere(), None, None))
     config, errors = RELIT, {}
     for name, known in (("known", light), ("fitted", None)):
-        label = mirror_label(SphereGenerator(), None, target, depth, view, mirror_evidence(target, depth, config, known), config)
+        label = mirror_label(SPHERE, target, depth, view, mirror_evidence(target, depth, config, known), config)
         errors[name] = float(((label.image - truth).abs() * label.trust).sum() / label.trust.sum())
     assert errors["known"] < errors["fitted"] and errors["known"] < 0.12, errors
 
@@ -90,7 +90,7 @@ def test_light_mirrored_is_the_same_person_under_mirrored_lamps() -> None:
 
 
 def test_no_light_is_known_of_other_generators(tiny: TriPlaneGenerator) -> None:
-    assert rendered_light(tiny, torch.zeros(1, 3, tiny.config.plane_channels, 16, 16), None) is None
+    assert rendered_light(Head.of(tiny, torch.zeros(1, tiny.config.num_ws, tiny.config.w_dim))) is None
 
 
 def test_a_mole_is_not_light(camera: torch.Tensor) -> None:

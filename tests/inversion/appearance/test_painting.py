@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from symgan_core.generator import TriPlaneGenerator, load_generator
-from symgan_core.geometry import Camera
+from symgan_core.generator import Head, TriPlaneGenerator, load_generator
 from symgan_core.geometry.images import eroded
 from symgan_core.inversion.appearance.offset import PlanesOffset
 from symgan_core.inversion.appearance.painting import backproject_colors
@@ -26,14 +25,14 @@ def pattern(size: int) -> torch.Tensor:
 @pytest.mark.parametrize("yaw", [0.0, 30.0])
 def test_what_the_photo_shows_is_painted_and_nothing_else_changes(yaw: float) -> None:
     generator = load_generator("builtin", "cpu")
-    planes, grid = mean_head(generator)
-    camera, behind = orbit(generator, yaw), orbit(generator, yaw + 180)
-    shown, back = (generator.render(planes, view, grid=grid) for view in (camera, behind))
+    head = mean_head(generator)
+    camera, behind = head.orbit(yaw), head.orbit(yaw + 180)
+    shown, back = (head.render(view) for view in (camera, behind))
     photo = paler(shown.features) + 0.3 * pattern(shown.opacity.shape[-1])
-    offset = PlanesOffset(torch.zeros_like(planes), LEVELS)
-    backproject_colors(generator, planes, Target(photo, shown.opacity, camera), PhotoWarp(grazing=0.4), offset, grid)
+    offset = PlanesOffset(torch.zeros_like(head.planes), LEVELS)
+    backproject_colors(head, Target(photo, shown.opacity, camera), PhotoWarp(grazing=0.4), offset)
     assert all(level.requires_grad for level in offset.levels)
-    painted, hidden = (generator.render(planes + offset.total(), view) for view in (camera, behind))
+    painted, hidden = (generator.render(head.planes + offset.total(), view) for view in (camera, behind))
     inside = eroded(shown.opacity, 7) > 0.99
     was, now = (difference(x.features, photo, inside) for x in (shown, painted))
     assert was > 0.15 and now < 0.5 * was, (was, now)
@@ -47,7 +46,8 @@ def test_without_a_mask_or_with_a_super_resolution_nothing_is_painted(tiny: TriP
     photo, mask = pattern(TINY.image_resolution), torch.ones(1, 1, TINY.image_resolution, TINY.image_resolution)
     for generator, soft in ((plain, None), (tiny, mask)):
         offset = PlanesOffset(torch.zeros_like(planes), LEVELS)
-        backproject_colors(generator, planes, Target(photo, soft, generator.frontal_camera()), PhotoWarp(grazing=0.4), offset)
+        head = Head(generator, torch.zeros(1, TINY.num_ws, TINY.w_dim), planes)
+        backproject_colors(head, Target(photo, soft, generator.frontal_camera()), PhotoWarp(grazing=0.4), offset)
         assert not offset.total().any()
 
 
@@ -60,11 +60,5 @@ def difference(one: torch.Tensor, other: torch.Tensor, where: torch.Tensor) -> f
     return float((one - other).abs().mean(1, keepdim=True)[where].mean())
 
 
-def mean_head(generator: TriPlaneGenerator) -> tuple[torch.Tensor, torch.Tensor]:
-    ws = generator.backbone.mapping.w_avg.expand(1, generator.config.num_ws, -1)
-    planes = generator.planes(ws)
-    return planes, generator.density_grid(planes)
-
-
-def orbit(generator: TriPlaneGenerator, yaw: float) -> torch.Tensor:
-    return Camera.orbit(yaw, 0, generator.config.orbit_radius, generator.config.orbit_pivot).vector()
+def mean_head(generator: TriPlaneGenerator) -> Head:
+    return Head.of(generator, generator.backbone.mapping.w_avg.expand(1, generator.config.num_ws, -1))

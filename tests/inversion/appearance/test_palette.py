@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from symgan_core.generator import TriPlaneGenerator, load_generator
+from symgan_core.generator import Head, TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import Portrait3D
 from symgan_core.inversion.appearance.palette import (
@@ -54,7 +54,8 @@ def test_too_little_in_common_changes_nothing() -> None:
     camera, size = generator.frontal_camera(), TINY.image_resolution
     target = Target(torch.zeros(1, 3, size, size), torch.zeros(1, 1, size, size), camera)
     planes = torch.randn(1, 3, TINY.plane_channels, 16, 16, generator=torch.Generator().manual_seed(0))
-    assert adapt_palette(generator, planes, target) is generator
+    ws = torch.zeros(1, TINY.num_ws, TINY.w_dim)
+    assert adapt_palette(Head(generator, ws, planes), target) is generator
 
 
 def test_the_head_takes_the_colours_and_keeps_its_shape(tiny: TriPlaneGenerator) -> None:
@@ -67,14 +68,14 @@ def test_the_head_takes_the_colours_and_keeps_its_shape(tiny: TriPlaneGenerator)
     seen = plain.render(planes, camera, plain.config.image_resolution)
     photo = torch.tensor([0.3, -0.2, -0.5]).reshape(1, 3, 1, 1).expand_as(seen.features).contiguous()
     target = Target(photo, torch.ones_like(seen.opacity), camera)
-    tinted = adapt_palette(plain, planes, target)
+    tinted = adapt_palette(Head(plain, ws, planes), target)
     after = tinted.render(planes, camera, plain.config.image_resolution)
     solid = (seen.opacity > 0.9).expand_as(photo)
     assert solid.float().mean() > 0.3
     assert torch.equal(after.opacity, seen.opacity) and torch.equal(after.depth, seen.depth)
     assert (after.features - photo).abs()[solid].mean() < 0.3 * (seen.features - photo).abs()[solid].mean()
     assert all(torch.equal(before[k], v) for k, v in plain.state_dict().items())  # the generator that others use stays as it was
-    assert adapt_palette(tiny, tiny.planes(ws), target) is tiny  # its colours go through a super-resolution
+    assert adapt_palette(Head.of(tiny, ws), target) is tiny  # its colours go through a super-resolution
 
 
 INKS = {"grey": (torch.zeros(3), torch.ones(3)), "sepia": (torch.tensor([0.6, 0.0, -0.6]), torch.tensor([0.95, 1.0, 1.05]))}
@@ -95,7 +96,7 @@ def test_a_photo_in_one_ink_gives_a_head_in_that_ink(ink: str) -> None:
     plain.decoder.net[2].bias[0] += 100
     ws = plain.mapping(torch.randn(1, TINY.z_dim, generator=torch.Generator().manual_seed(1)), plain.frontal_camera())
     planes, camera, (bias, gain) = plain.planes(ws), plain.frontal_camera(), INKS[ink]
-    tinted = adapt_palette(plain, planes, replace(in_ink(bias, gain), camera=camera))
+    tinted = adapt_palette(Head(plain, ws, planes), replace(in_ink(bias, gain), camera=camera))
     behind = tinted.render(planes, Camera.orbit(180, 0).vector(), 32)
     logits = ((behind.features / 2 + 0.5).clamp(1e-4, 1 - 1e-4))[0][:, behind.opacity[0, 0] > 0.99].T.logit()
     shade = logits.mean(1, keepdim=True)
@@ -120,7 +121,7 @@ def test_a_portrait_keeps_its_palette(tmp_path) -> None:
     planes = generator.planes(ws)
     seen = generator.render(planes, camera)
     photo = Target(seen.features.flip(1).contiguous(), seen.opacity, camera)  # red for blue
-    tinted = adapt_palette(generator, planes, photo)
+    tinted = adapt_palette(Head(generator, ws, planes), photo)
     portrait = Portrait3D(tinted, ws, camera, {"generator": "builtin"})
     before = portrait.render(yaw=60).image
     assert (before - Portrait3D(generator, ws, camera, {}).render(yaw=60).image).abs().max() > 0.1
@@ -202,7 +203,7 @@ def test_hidden_hair_skin_and_clothing_are_painted_as_the_photos(where: tuple[st
     green = ClassColors(where, line, torch.tensor([0.1, 0.9]).log(), math.log(0.33))
 
     def greenness(stuffs: list[ClassColors]) -> float:
-        tinted = adapt_palette(plain, planes, target, stuffs)
+        tinted = adapt_palette(Head(plain, ws, planes), target, stuffs)
         behind = tinted.render(planes, Camera.orbit(180, 0).vector(), 16)
         red, green, blue = behind.features[0][:, behind.opacity[0, 0] > 0.9].mean(1)
         return float(green - (red + blue) / 2)

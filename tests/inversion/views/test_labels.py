@@ -11,7 +11,7 @@ from symgan_core.inversion.views.origins import origins
 from symgan_core.inversion.views.symmetry import face_region
 from symgan_core.inversion.views.warping import MirrorWarp
 from symgan_core.portrait.detail import MIRRORED, SEEN
-from tests.inversion.sphere import PLAIN, RADIUS, SIZE, WARP, SphereGenerator, painted, points_seen, sphere_depth
+from tests.inversion.sphere import PLAIN, RADIUS, SIZE, SPHERE, WARP, painted, points_seen, sphere_depth
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def test_the_filter_keeps_the_mole_off_the_mirrored_labels() -> None:
     target, depth, config = painted(source, mole=True), sphere_depth(source), WARP
     view = Camera.orbit(-40, 0).vector()
     evidence = mirror_evidence(target, depth, config)
-    wide = mirror_label(SphereGenerator(), None, target, depth, view, mirror_evidence(target, depth, PLAIN), config)
-    careful = mirror_label(SphereGenerator(), None, target, depth, view, evidence, config)
+    wide = mirror_label(SPHERE, target, depth, view, mirror_evidence(target, depth, PLAIN), config)
+    careful = mirror_label(SPHERE, target, depth, view, evidence, config)
     assert wide.trust.sum() > 50
     dark = (wide.image[:, :1] < -0.9) & (wide.trust > 0)
     assert ((careful.image[:, :1] < -0.9) & (careful.trust > 0)).sum() <= dark.sum()
@@ -53,7 +53,7 @@ def test_mirrored_labels_show_only_what_the_photo_hides() -> None:
     source = Camera.orbit(40, 0).vector()
     target, depth, config = painted(source, mole=False), sphere_depth(source), WARP
     view = Camera.orbit(-40, 0).vector()
-    label = mirror_label(SphereGenerator(), None, target, depth, view, mirror_evidence(target, depth, PLAIN), config)
+    label = mirror_label(SPHERE, target, depth, view, mirror_evidence(target, depth, PLAIN), config)
     points = points_seen(view)[label.trust[0, 0] > 0]
     assert len(points) > 50 and points[:, 0].mean() < -0.05  # the person's right side, which a photo from the left hides
     truth = painted(view, mole=False).image
@@ -72,14 +72,14 @@ def test_what_the_photo_smears_is_mirrored_and_is_no_conflict() -> None:
     for grazing, least, most in ((0.4, 0.9, 1.0), (0.0, 0.0, 0.3)):
         config = replace(WARP, grazing=grazing, mirror=MirrorWarp(match_light=False))
         evidence = mirror_evidence(target, depth, config)
-        trust = mirror_label(SphereGenerator(), None, target, depth, view, evidence, config).trust[0, 0]
+        trust = mirror_label(SPHERE, target, depth, view, evidence, config).trust[0, 0]
         assert least <= trust[rim].mean() <= most, grazing
         assert (evidence.rejected_share < 0.02) == (grazing > 0)
 
 
 def test_neighbours_agree_with_the_truth_where_they_are_trusted(camera: torch.Tensor) -> None:
     view = Camera.orbit(30, 4).vector()
-    label = neighbour_label(SphereGenerator(), None, painted(camera, mole=True), sphere_depth(camera), view, WARP)
+    label = neighbour_label(SPHERE, painted(camera, mole=True), sphere_depth(camera), view, WARP)
     truth = painted(view, mole=True).image
     assert label.trust.mean() > 0.1
     assert ((label.image - truth).abs() * label.trust).sum() / label.trust.sum() / 3 < 0.06
@@ -92,7 +92,7 @@ def test_face_region_is_the_front_alone() -> None:
 
 def test_hidden_pixels_are_filled_if_there_is_something_to_fill_them_with(camera: torch.Tensor) -> None:
     view, filling = Camera.orbit(50, 0).vector(), torch.full((1, 3, SIZE, SIZE), 0.25)
-    args = (SphereGenerator(), None, painted(camera, mole=False), sphere_depth(camera), view, WARP)
+    args = (SPHERE, painted(camera, mole=False), sphere_depth(camera), view, WARP)
     plain, filled = neighbour_label(*args), neighbour_label(*args, filling)
     assert 0.1 < plain.trust.mean() < 0.9 and filled.trust.min() == 1
     assert torch.equal(filled.image, torch.where(plain.trust > 0.5, plain.image, filling))
@@ -100,7 +100,7 @@ def test_hidden_pixels_are_filled_if_there_is_something_to_fill_them_with(camera
 
 def test_origins_say_what_is_seen_mirrored_and_invented() -> None:
     target, view = painted(Camera.orbit(40, 0).vector(), mole=False), Camera.orbit(-20, 0).vector()
-    found = origins(SphereGenerator(), None, target, view, WARP)[0, 0]
+    found = origins(SPHERE, target, view, WARP)[0, 0]
     points = points_seen(view)
     towards = points / RADIUS @ Camera.from_vector(target.camera).position()[0] / 2.7
     x = points[..., 0]
@@ -108,7 +108,7 @@ def test_origins_say_what_is_seen_mirrored_and_invented() -> None:
     assert (found[(towards > 0.4) & (found > 0)] == SEEN).float().mean() > 0.95
     hidden = (towards < -0.1) & (found > 0)
     assert (found[hidden] == SEEN).float().mean() < 0.05 and (found == MIRRORED).sum() > 50 and x[found == MIRRORED].max() < 0
-    assert (origins(SphereGenerator(), None, target, view, replace(WARP, mirror=None)) != MIRRORED).all()
+    assert (origins(SPHERE, target, view, replace(WARP, mirror=None)) != MIRRORED).all()
 
 
 def test_what_the_photo_shows_at_a_grazing_angle_is_left_as_it_was() -> None:
@@ -118,7 +118,7 @@ def test_what_the_photo_shows_at_a_grazing_angle_is_left_as_it_was() -> None:
     grazing, well = head & (towards > 0.5) & (towards < 0.6), head & (towards > 0.75)
     for least, trusted in ((0.0, True), (0.68, False)):
         config = replace(WARP, grazing=least)
-        trust = neighbour_label(SphereGenerator(), None, target, sphere_depth(target.camera), view, config).trust[0, 0]
+        trust = neighbour_label(SPHERE, target, sphere_depth(target.camera), view, config).trust[0, 0]
         share = trust[grazing].mean()
         assert share > 0.9 if trusted else share < 0.1, share
         assert trust[well].mean() > 0.9

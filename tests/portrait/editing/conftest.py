@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from symgan_core.generator import load_generator
+from symgan_core.generator import Head, load_generator
 from symgan_core.inversion.appearance.gate import surface_gate
 from symgan_core.portrait import DetailPicture, Portrait3D
 
@@ -23,7 +23,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Portrait3D:
         planes = generator.planes(ws)
         coarse = 0.3 * planes.std() * torch.randn(1, *planes.shape[1:3], 16, 16, generator=rng)
         offset = F.interpolate(coarse[0], planes.shape[-2:], mode="bicubic")[None]
-        gate = surface_gate(generator, planes, [camera])
+        gate = surface_gate(Head(generator, ws, planes), [camera])
         plain = Portrait3D(generator, ws, camera, {"generator": "builtin"}, offset, None, gate)
         view = plain.render(camera)
         size = view.image.shape[-1]

@@ -188,7 +188,7 @@ def test_detail_moves_along(stored: Portrait3D) -> None:
     picture = stored.pictures[0]
     striped = picture.image.clone()
     striped[..., 250:300, 180:330:8] = 1.0
-    striped = replace(stored, pictures=(replace(picture, image=striped),), _detail=None, _planes=None, _editor=None)
+    striped = replace(stored, pictures=(replace(picture, image=striped),), _detail=None, _head=None, _editor=None)
     wide, plain = ((striped.edit(e).render(yaw=0).image - striped.edit(e).render(yaw=0, detail=False).image)[0, :, 275].mean(0)
                    for e in ({"face_width": 2.0}, {}))
     assert wide.std() > 0.7 * plain.std() and (wide - plain).abs().mean() > 0.3 * plain.std()
