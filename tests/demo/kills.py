@@ -61,7 +61,7 @@ class Users:
         self._url, self._photos, self._links, self._folder = url, photos, links, folder
         self._killed = threading.Event()
         self.faults: list[str] = []
-        works = (self._program, self._program, self._visitor, self._visitor, self._sharer)
+        works = (self._program, self._visitor, self._visitor, self._sharer)
         self._threads = [threading.Thread(target=self._loop, args=(work, number), daemon=True) for number, work in enumerate(works)]
         for thread in self._threads:
             thread.start()
