@@ -1,7 +1,7 @@
 """``python -m tests.lock > requirements.lock`` (``make lock``): the versions of all that the project and its extras install.
 
-Read from the environment that runs it, which the gate installs from the ranges of ``pyproject.toml`` alone; whatever else lies there is left
-out. A version is the public one: a build of one's own, such as ``+cpu`` of PyTorch, is chosen by the machine that installs.
+Read from the environment that runs it, which the gate installs from the ranges of ``pyproject.toml`` alone; whatever else lies there is
+left out. A version is the public one: a build of one's own, such as ``+cpu`` of PyTorch, is chosen by the machine that installs.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def read(text: str) -> dict[str, str]:
 
 def text_of(versions: Mapping[str, str]) -> str:
     """A lock file's text."""
-    head = f"# Versions with which the tests passed, for CI; made by `make lock` under Python {sys.version_info[0]}.{sys.version_info[1]}.\n"
+    python = ".".join(map(str, sys.version_info[:2]))
+    head = f"# Versions with which the tests passed, for CI; made by `make lock` under Python {python}.\n"
     return head + "".join(f"{name}=={versions[name]}\n" for name in sorted(versions))
 
 

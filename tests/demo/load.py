@@ -62,7 +62,7 @@ class Figures:
         """Do it; says whether it went well."""
         begun = time.monotonic()
         with self._lock:
-            self.waiting[action] += 1
+            self.waiting[action] += not self._closed
         try:
             work(*args)
         except Exception as error:  # of the page, of httpx: each is a line of the table
