@@ -103,7 +103,7 @@ class Guest:
 
     def __init__(self, url: str, figures: Figures, until: float, seed: int):
         self._url, self._figures, self._until, self._chance = url, figures, until, random.Random(seed)
-        self._visitor: Visitor | None = None
+        self._visitor: Visitor
         self._photos = [example.photo for example in list_examples()]
 
     def stay(self, wait: float) -> None:
