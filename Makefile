@@ -1,4 +1,4 @@
-# make demo · make test · make test-all · make invert PHOTO=me.jpg · make bench · make lint · make wheel
+# make demo · make test · make test-all · make invert PHOTO=me.jpg · make bench · make lint · make wheel · make lock · make audit · make sbom
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,11 @@ OUT ?= out
 CUDA := $(or $(shell command -v nvidia-smi 2>/dev/null),$(wildcard /proc/driver/nvidia/version))
 TORCH_INDEX ?= $(if $(CUDA),,$(if $(filter Linux,$(shell uname -s)),https://download.pytorch.org/whl/cpu))
 
-.PHONY: demo test test-all invert bench lint wheel clean
+# Ranges stand in pyproject.toml. LOCK=requirements.lock installs the very versions with which the tests passed last.
+LOCK ?=
+PINNED := $(if $(LOCK),-c $(LOCK))
+
+.PHONY: demo test test-all invert bench lint wheel lock audit sbom clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python app.py
@@ -34,6 +38,22 @@ lint: $(VENV)/.dev
 wheel: $(VENV)/.demo
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
+# The newest versions that the ranges allow and pip takes, from an environment in which the tests have passed.
+lock: $(VENV)/.dev
+	$(BIN)/python -m tests.lock > requirements.lock.new && mv requirements.lock.new requirements.lock
+
+# The tools have an environment of their own, so that what they need is neither audited nor listed.
+audit: $(VENV)/audit/bin/pip-audit
+	$< --requirement requirements.lock --no-deps --disable-pip --strict
+
+sbom: $(VENV)/audit/bin/cyclonedx-py
+	mkdir -p dist
+	$< requirements requirements.lock --pyproject pyproject.toml --output-reproducible --of JSON -o dist/symgan.cdx.json
+
+$(VENV)/audit/bin/pip-audit $(VENV)/audit/bin/cyclonedx-py: | $(BIN)/python
+	$(BIN)/python -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet 'pip-audit>=2.7,<3' 'cyclonedx-bom>=6,<8'
+
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -42,15 +62,15 @@ $(BIN)/python:
 $(VENV)/.torch: requirements.txt | $(BIN)/python
 	grep '^torch' requirements.txt > $(VENV)/torch.txt
 	$(if $(TORCH_INDEX),@echo "PyTorch from $(TORCH_INDEX); make TORCH_INDEX= takes PyPI's")
-	$(if $(TORCH_INDEX),$(BIN)/python -m pip install -qq --retries 1 --extra-index-url $(TORCH_INDEX) -r $(VENV)/torch.txt)
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install -qq --retries 1 --extra-index-url $(TORCH_INDEX) $(PINNED) -r $(VENV)/torch.txt)
 	touch $@
 
 $(VENV)/.demo: requirements.txt pyproject.toml $(VENV)/.torch
-	$(BIN)/python -m pip install --quiet -e '.[demo]'
+	$(BIN)/python -m pip install --quiet $(PINNED) -e '.[demo]'
 	touch $@
 
 $(VENV)/.dev: requirements.txt pyproject.toml $(VENV)/.torch
-	$(BIN)/python -m pip install --quiet -e '.[demo,train,dev]'
+	$(BIN)/python -m pip install --quiet $(PINNED) -e '.[demo,train,dev]'
 	touch $@ $(VENV)/.demo
 
 clean:

@@ -31,12 +31,13 @@ from .handlers import Studio
 from .pace import stages_of
 from .queues import HEAVY_QUEUE, LIGHT_QUEUE
 from .shown import one_line, waiting, without_paths
-from .store import EXAMPLE
+from .store import EXAMPLE, VisitorLeft
 from .work import FRAMES
 
 log = logging.getLogger("symgan.demo")
 VISITOR = "api:"
 """Begins the store's names of results of programs; Gradio's sessions have no colon."""
+CLOSING = "The page closes. Call again in a minute."
 STRENGTHS = {"type": "object", "additionalProperties": {"type": "number"}, "description": "strengths by name"}
 """JSON schema of edits; gr.JSON's own is refused by MCP clients."""
 
@@ -72,8 +73,8 @@ class Calls:
                     progress((done.step, done.total), desc=texts.ENGLISH.STAGES.get(done.stage))
             (folder / "input.webp").unlink(missing_ok=True)  # the page shows it beside the head; a program has its photo
             number = self._store.keep(visitor, folder)
-        report = json.loads((folder / "report.json").read_text()) | {
-            "portrait_id": number, "faces": len(found), "origins": done.origins, "total_seconds": round(time.monotonic() - begin, 1)}
+            report = json.loads((folder / "report.json").read_text()) | {
+                "portrait_id": number, "faces": len(found), "origins": done.origins, "total_seconds": round(time.monotonic() - begin, 1)}
         return str(folder / "orbit.mp4"), str(folder / "portrait.safetensors"), report
 
     def render(self, portrait_id: str, yaw: float = 0.0, pitch: float = 0.0, zoom: float = 1.0, background: str = "white",
@@ -204,6 +205,8 @@ def plain_errors(work: Callable[..., Any]) -> Callable[..., Any]:
             raise gr.Error(one_line(without_paths(str(error))), print_exception=False) from None
         except gr.Error:  # of ZeroGPU: no quota is left, for one
             raise
+        except VisitorLeft:  # a program's portraits go with the page alone, while they are worked on
+            raise gr.Error(CLOSING, print_exception=False) from None
         except Exception:
             log.exception("%s failed", work.__name__)
             raise gr.Error(texts.ENGLISH.BROKEN, print_exception=False) from None

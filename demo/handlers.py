@@ -28,7 +28,7 @@ from .photos import PhotoDesk
 from .settings import Settings
 from .share import SERVED, ShareStore, copy_there
 from .shown import Checked, Shown, bar, link_for, message, told, which_face
-from .store import EXAMPLE, ResultStore
+from .store import EXAMPLE, ResultStore, VisitorLeft
 from .texts import ENGLISH, Texts
 from .zero import Room
 
@@ -73,6 +73,8 @@ class Studio(Making):
                 for event in computing.steps(iter(computing.call(start_inversion, crop, self.generator, "spi", "fast"))):
                     if event.stage == "pivot":
                         break
+        except VisitorLeft:
+            log.info("the page closes before it is warm")
         except Exception:
             log.exception("warming up failed")
 
@@ -100,6 +102,8 @@ class Studio(Making):
                            (round(yaw), round(pitch)))
         except SymganError as error:
             return Checked(message(told(error, said), "error"), failed=True)
+        except VisitorLeft:
+            return Checked(message(said.PHOTO_GONE, "error"), failed=True)
         except Exception:
             log.exception("checking failed")
             return Checked(message(said.BROKEN, "error"), failed=True)

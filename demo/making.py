@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -217,7 +218,8 @@ class Making(Looking):
             if shown is None or not shown.video:
                 return
             film = Path(shown.video)
-        yield self.room.computing.call(self.shares.add, portrait, film, days)
+        with suppress(VisitorLeft):  # the page closes
+            yield self.room.computing.call(self.shares.add, portrait, film, days)
 
     def _opened(self, text: str, portrait_id: str, said: Texts, offered: bool = True) -> Shown:
         """A finished head; ``offered``: its files may be taken."""

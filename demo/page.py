@@ -15,7 +15,7 @@ from .downloads import Downloads
 from .edits import EditBlock, edit_block
 from .handlers import Shown, Studio, bar, message
 from .looking import COLOUR, DRAFT_SCALE, ORIGINS, PHOTO, Look
-from .queues import ALWAYS, HEAVY, LIGHT
+from .queues import ALWAYS, HEAVY, LIGHT, QUICK
 from .sharing import Sharing
 from .upload import Upload
 from .viewer import head_value, middle, photo_value, spoken, still_value, strip_value, viewer
@@ -234,11 +234,11 @@ class Page:
                                     stage, js=BUSY, **HEAVY)
         # Which button is shown is the browser's: it answers at once, and gradio drops such updates in the midst of a stream.
         done = made.then(None, js="() => { delete document.querySelector('.sg-make').dataset.busy; }")
-        done.then(lambda: texts.STOP, None, self.upload.stop, **LIGHT)
-        made.then(self.begin, self.portrait, begun, **LIGHT)
+        done.then(lambda: texts.STOP, None, self.upload.stop, **QUICK)
+        made.then(self.begin, self.portrait, begun, **QUICK)
         self.upload.stop.click(self.halt, None, self.upload.stop, queue=False, api_visibility="private")
-        opened = self.gallery.select(self.open_example, None, stage, **LIGHT)
-        opened.then(self.begin, self.portrait, begun, **LIGHT)
+        opened = self.gallery.select(self.open_example, None, stage, **QUICK)
+        opened.then(self.begin, self.portrait, begun, **QUICK)
         self.viewer.turn(self.turn, poses, [self.pose, self.mode, self.viewer], **ALWAYS)
         self.viewer.strip(self.strip, poses, self.viewer, **ALWAYS)
         self.viewer.near(self.studio.prepare, self.portrait, None, **LIGHT)
@@ -256,8 +256,8 @@ class Page:
         self.sharing.connect(self.status, self.portrait, self.edits)
         self.downloads.connect(self.status, self.portrait, self.pose, self.edits)
         arrived = blocks.load(self.arrive, None, [*stage, self.making, self.shared_note, self.sharing.row, self.footer, self.gallery],
-                              **LIGHT)
-        arrived.then(self.begin, self.portrait, begun, **LIGHT)
+                              **QUICK)
+        arrived.then(self.begin, self.portrait, begun, **QUICK)
 
     def halt(self, request: gr.Request) -> str:
         """Stop the visitor's run, what is there is kept; the button says so."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from symgan_core.errors import RequestError
 from symgan_core.export import write_still
+from symgan_core.files import clear_partials, partial_of, whole_folder
 from symgan_core.inversion import Portrait3D
 
 from . import texts
@@ -40,10 +41,12 @@ class Share:
 
 
 class ShareStore:
-    """A folder of shared portraits; ``days`` until one expires, where its maker chooses nothing else."""
+    """A folder of shared portraits; ``days`` until one expires, where its maker chooses nothing else. What a killed process has left
+    half written or half deleted in it goes at once."""
 
     def __init__(self, folder: Path, days: int):
         self.folder, self.days = folder, days
+        clear_partials(folder)
 
     def add(self, portrait: Portrait3D, video: Path, days: int | None = None) -> Share:
         """Store a portrait with its video, and the strips that lie beside the video; it appears whole or not at all.
@@ -58,20 +61,13 @@ class ShareStore:
             raise RequestError(f"A link cannot last {days} days.", f"Choose one of {', '.join(map(str, DAYS))}.")
         self.sweep()
         share = Share(secrets.token_urlsafe(16), secrets.token_urlsafe(16), self.days if days is None else days)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.folder / f".{share.id}.partial"
-        partial.mkdir()
-        try:
+        with whole_folder(self.folder / share.id) as partial:
             public = replace(portrait, backdrop=None, report={k: portrait.report[k] for k in KEPT if k in portrait.report})
             public.save(partial)
             write_still(public, partial / STILL)
             shutil.copyfile(video, partial / "orbit.mp4")
             copy_there(video.parent, partial, STRIPS)
             (partial / "share.json").write_text(json.dumps({"created": time.time(), "days": share.days, "token": share.token}))
-            partial.rename(self.folder / share.id)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
         return share
 
     def find(self, share_id: str | None) -> Path | None:
@@ -100,15 +96,16 @@ class ShareStore:
             return False
         if not secrets.compare_digest(str(self._meta(folder).get("token", "")).encode(), token.encode(errors="replace")):
             return False
-        shutil.rmtree(folder, ignore_errors=True)
+        _delete(folder)
         return True
 
     def sweep(self) -> None:
-        """Delete what has expired."""
+        """Delete what has expired, and what another process has left half done."""
+        clear_partials(self.folder)
         if self.folder.is_dir():
             for folder in self.folder.iterdir():
                 if folder.is_dir() and _ID.fullmatch(folder.name) and self._expired(folder):
-                    shutil.rmtree(folder, ignore_errors=True)
+                    _delete(folder)
 
     def _meta(self, folder: Path) -> dict:
         try:
@@ -123,6 +120,16 @@ class ShareStore:
         if not isinstance(created, int | float) or not isinstance(days, int | float):  # damaged: nobody could delete it
             return True
         return not time.time() - created <= days * 86400
+
+
+def _delete(folder: Path) -> None:
+    """Delete a share: it is gone before its first file is, so that no killed process leaves a half one."""
+    doomed = partial_of(folder)
+    try:
+        folder.rename(doomed)
+    except OSError:  # another process deletes it, or the folder cannot be written
+        doomed = folder
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def copy_there(source: Path, folder: Path, names: tuple[str, ...]) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 IGNORED = ("tests/*", "training/*", "docs/*", "scratch/*", "shared/*", "shares/*", "out/*", "build/*", "*__pycache__*", "*.pyc",
-           "*.pyi", "*.egg-info/*", "Makefile", "pyproject.toml", "CHANGELOG.md", "CONTRIBUTING.md")
+           "*.pyi", "*.egg-info/*", "Makefile", "pyproject.toml", "requirements.lock", "CHANGELOG.md", "CONTRIBUTING.md")
 """What a Space does not need, beside hidden files at any depth; of docs, the pictures that README names go with it."""
 NEEDED = ("README.md", "app.py", "requirements.txt", "demo/", "symgan_core/", "examples/")
 CPU_WHEELS = "--extra-index-url https://download.pytorch.org/whl/cpu"

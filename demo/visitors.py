@@ -11,7 +11,7 @@ import gradio as gr
 from . import page as parts
 from .gallery import EXAMPLES
 from .handlers import Studio
-from .queues import LIGHT
+from .queues import QUICK
 
 SIGNS = 3
 """How often the page says that it is open, in the time after which a visitor of whom nothing is heard is forgotten."""
@@ -37,6 +37,6 @@ def build(studio: Studio) -> gr.Blocks:
 
     with page:
         open_page = gr.HTML(None, html_template="", js_on_load=Path(__file__).with_name("presence.js").read_text(), elem_id="presence")
-        page.load(arrived, None, open_page, **LIGHT)
+        page.load(arrived, None, open_page, **QUICK)
         page.unload(dropped)
     return page

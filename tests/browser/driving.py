@@ -17,10 +17,11 @@ both_sizes = pytest.mark.parametrize("page", [(1440, 900), (390, 844)], indirect
 
 
 class Server:
-    """The page as a user starts it, on a free port, with shares that outlive it; ``variables``: more of its environment."""
+    """The page as a user starts it, on a free port, with shares that outlive it; ``program``: what serves it; ``variables``: more of its
+    environment."""
 
-    def __init__(self, folder: Path, **variables: str):
-        self.folder, self.variables = folder, variables
+    def __init__(self, folder: Path, program: Path = ROOT / "app.py", **variables: str):
+        self.folder, self.program, self.variables = folder, program, variables
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -35,7 +36,7 @@ class Server:
         env = ours | {"GRADIO_SERVER_PORT": str(self.port), "SYMGAN_SHARES": str(self.folder / "shares"),
                             "SYMGAN_WORK": str(self.folder / "work"), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"} | self.variables
         log = (self.folder / "server.log").open("a")
-        self.process = subprocess.Popen([sys.executable, ROOT / "app.py"], cwd=self.folder, env=env, stdout=log, stderr=log)
+        self.process = subprocess.Popen([sys.executable, self.program], cwd=self.folder, env=env, stdout=log, stderr=log)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         for _ in range(240):
             assert self.process.poll() is None, (self.folder / "server.log").read_text()

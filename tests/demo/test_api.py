@@ -23,6 +23,7 @@ from demo.api import KINDS, Calls, plain_errors, without_paths
 from demo.gallery import EXAMPLES
 from demo.handlers import Studio
 from demo.settings import Settings
+from demo.store import VisitorLeft
 from symgan_core.errors import PhotoError, RequestError
 from symgan_core.inversion import PRESETS
 
@@ -138,12 +139,19 @@ def test_faults_of_ours_show_nothing(caplog) -> None:
     def broken() -> None:
         raise ZeroDivisionError("secret")
 
+    def left() -> None:
+        raise VisitorLeft from FileNotFoundError()
+
     def refused() -> None:
         raise PhotoError("There is no file '/srv/work/a b/me.png'.", "Check the path.")
 
     with pytest.raises(gr.Error) as caught:
         plain_errors(broken)()
     assert caught.value.message == texts.ENGLISH.BROKEN and "secret" in caplog.text
+    caplog.clear()
+    with pytest.raises(gr.Error, match="The page closes"):  # at its end, work that is cut is no fault
+        plain_errors(left)()
+    assert not caplog.text
     with pytest.raises(gr.Error, match="There is no file 'me.png'. Check the path."):
         plain_errors(refused)()
     assert without_paths("'x.mov' is not a film's name.") == "'x.mov' is not a film's name."

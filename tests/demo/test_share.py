@@ -1,8 +1,10 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,9 @@ from demo.share import ShareStore
 from symgan_core.errors import RequestError
 from symgan_core.generator import TriPlaneGenerator, save_generator
 from symgan_core.inversion import Portrait3D
+
+ENDED = 2**22 + 1
+"""No process has this number: Linux's largest is 2**22."""
 
 
 @pytest.fixture
@@ -41,6 +46,34 @@ def test_a_share_outlives_a_restart_and_holds_no_photo(portrait: Portrait3D, vid
     again = Portrait3D.load(folder, base=portrait.generator)
     assert again.backdrop is None  # what was behind the head is the photo's too
     assert (again.render(yaw=10).image - portrait.render(yaw=10).image).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("moment", ["while it is written", "while it is deleted"])
+def test_a_share_whose_process_is_killed_is_whole_or_gone(portrait: Portrait3D, video, tmp_path, monkeypatch, moment: str) -> None:
+    """What lies there at the kill is taken from the moment at which a file is copied, or the first is to be deleted."""
+    folder, killed = tmp_path / "shares", tmp_path / "killed"
+    store = ShareStore(folder, 30)
+    made = store.add(portrait, video)
+    copy, delete = shutil.copyfile, shutil.rmtree
+
+    def at_the_kill(work, *args, **named) -> None:
+        if not killed.exists():
+            shutil.copytree(folder, killed, copy_function=lambda a, b: Path(b).write_bytes(Path(a).read_bytes()))
+        work(*args, **named)
+
+    monkeypatch.setattr(shutil, "copyfile", partial(at_the_kill, copy))
+    monkeypatch.setattr(shutil, "rmtree", partial(at_the_kill, delete))
+    if moment == "while it is written":
+        store.add(portrait, video)
+    else:
+        assert store.delete(made.id, made.token)
+    monkeypatch.undo()
+    assert len(list(killed.iterdir())) == (2 if moment == "while it is written" else 1)
+    for path in killed.glob(".*"):  # its process is no more
+        path.rename(path.with_name(path.name.replace(f".{os.getpid()}-", f".{ENDED}-")))
+    again = ShareStore(killed, 30)
+    assert [path.name for path in killed.iterdir()] == ([made.id] if moment == "while it is written" else [])
+    assert (again.find(made.id) is None) == (moment == "while it is deleted")
 
 
 def test_ids_are_random_and_strange_ones_lead_nowhere(portrait: Portrait3D, video, tmp_path) -> None:
