@@ -205,7 +205,7 @@ def test_an_ablation_turns_each_part_off_in_turn(tiny: TriPlaneGenerator, monkey
     monkeypatch.setitem(PRESETS, "fast", (1, 1))
     variants = ablation_variants("fast")
     spi = settings("spi", "fast")
-    assert variants["spi"] == spi and len(variants) == 1 + 1 + 4 + 7 + 11
+    assert variants["spi"] == spi and len(variants) == 1 + 1 + 4 + 8 + 12
     for name, method in variants.items():
         changed = {field.name for field in fields(spi) if getattr(method, field.name) != getattr(spi, field.name)}
         assert changed == ({re.match(r"without-(\w+)", name)[1]} if name != "spi" else set())
