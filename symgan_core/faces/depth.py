@@ -1,4 +1,4 @@
-"""How deep a face is in a photo, as MediaPipe's mesh has it: it was learned from scans of real people."""
+"""How deep a face is in a photo, as MediaPipe's mesh has it, whose network was trained on photos of real people."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ FACING = (0.3, 0.6)
 """Cosine of a surface with the sight at which its depth begins to count, and from which on it counts whole."""
 TURNED_AWAY = 0.2
 """Cosine below which a point may lie behind others, and is left out."""
+LEAST_SEEN = 50
+"""With fewer points than these, nothing is said."""
 
 
 @torch.no_grad()
@@ -40,6 +42,8 @@ def read_face_depth(image: Tensor) -> Tensor | None:
     trust = np.clip((facing - low) / (high - low), 0, 1)
     trust[list(OUTLINE)] = 0
     seen = facing > TURNED_AWAY
+    if seen.sum() < LEAST_SEEN:
+        return None
     values = np.stack([points[:, 2] / image.shape[-1], trust], 1)
     return _drawn(points[seen, :2], values[seen], image.shape[-1])
 
