@@ -44,7 +44,7 @@ def run_batch(folder: Path, out: Path, order: Order, workers: Workers = Workers(
         A line on what has been done.
 
     Raises:
-        RequestError: there is no photo, the place cannot be written, ``out`` holds results of another order, or there is no such workers.
+        RequestError: there is no photo, the place cannot be written, ``out`` holds results of another order, or there are no such workers.
     """
     bar = bar or Bar()
     if not order.method.endswith(".py"):  # a file is run by who works, once a process

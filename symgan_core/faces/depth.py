@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..geometry import vertex_normals
 from .closeup import look_closer
 from .mesh import OUTLINE, PRESENT, face_square, mean_head, read_mesh
 from .runtime import available
@@ -37,7 +38,7 @@ def read_face_depth(image: Tensor) -> Tensor | None:
     if mesh.present < PRESENT:
         return None
     points = np.concatenate([mesh.points, mesh.depths[:, None]], 1)
-    facing = -point_normals(points)[:, 2]
+    facing = -vertex_normals(points, mesh_triangles())[:, 2]
     low, high = FACING
     trust = np.clip((facing - low) / (high - low), 0, 1)
     trust[list(OUTLINE)] = 0
@@ -48,22 +49,10 @@ def read_face_depth(image: Tensor) -> Tensor | None:
     return _drawn(points[seen, :2], values[seen], image.shape[-1])
 
 
-def point_normals(points: np.ndarray) -> np.ndarray:
-    """Unit normals ``[468, 3]`` of the mesh's ``points [468, 3]`` (z away from the camera), out of the face."""
-    corners = mesh_triangles()
-    a, b, c = points[corners].transpose(1, 0, 2)
-    flat = np.cross(b - a, c - a)
-    flat *= -np.sign(flat[:, 2].sum())  # most of a face that was found looks at the camera
-    normals = np.zeros_like(points)
-    for corner in corners.T:
-        np.add.at(normals, corner, flat)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-
-
 @lru_cache(maxsize=1)
 def mesh_triangles() -> np.ndarray:
-    """``[T, 3]``: numbers of the points at the corners of the mesh's triangles, which all turn the same way: Delaunay's of the mean head,
-    unrolled as a cylinder."""
+    """``[T, 3]``: numbers of the points at the corners of the mesh's triangles, counter-clockwise seen from outside: Delaunay's of the mean
+    head, unrolled as a cylinder."""
     from scipy.spatial import Delaunay
 
     x, y, z = mean_head()[0].double().numpy().T
@@ -71,8 +60,8 @@ def mesh_triangles() -> np.ndarray:
     unrolled = np.stack([np.arctan2(x, z - axis), y], 1)
     corners = Delaunay(unrolled).simplices
     (ax, ay), (bx, by), (cx, cy) = (unrolled[corner].T for corner in corners.T)
-    backwards = (bx - ax) * (cy - ay) < (by - ay) * (cx - ax)
-    corners[backwards] = corners[backwards][:, ::-1]
+    clockwise = (bx - ax) * (cy - ay) < (by - ay) * (cx - ax)
+    corners[clockwise] = corners[clockwise][:, ::-1]
     return corners
 
 

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from symgan_core.faces import FaceCrop, read_face_depth
-from symgan_core.faces.depth import mesh_triangles, point_normals
+from symgan_core.faces.depth import mesh_triangles
 from symgan_core.faces.mesh import mean_head
 from symgan_core.generator import load_generator
+from symgan_core.geometry import vertex_normals
 from symgan_core.inversion import prepare_photo
 
 
@@ -47,7 +48,7 @@ def test_where_no_face_is_nothing_is_read() -> None:
 def test_the_meshs_normals_point_out_of_the_face() -> None:
     """Of the mean head, whose z is towards the viewer."""
     head = mean_head()[0].double().numpy()
-    normals = point_normals(head * [1, -1, -1])
+    normals = vertex_normals(head * [1, -1, -1], mesh_triangles())
     assert np.allclose(np.linalg.norm(normals, axis=1), 1)
     outwards = (head - head.mean(0) + [0, 0, 0.1]) * [1, -1, -1]
     assert ((normals * outwards).sum(1) > 0).mean() > 0.9

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .meshes import disc, join, tube, vertex_normals
+from symgan_core.geometry import vertex_normals
+
+from .meshes import disc, join, tube
 from .pack import HeadPack
 
 Array = np.ndarray

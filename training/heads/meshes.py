@@ -7,17 +7,6 @@ import numpy as np
 Array = np.ndarray
 
 
-def vertex_normals(points: Array, triangles: Array) -> Array:
-    """Unit normals ``[P, 3]``, weighted by area."""
-    a, b, c = (points[triangles[:, n]] for n in range(3))
-    face = np.cross(b - a, c - a)
-    out = np.zeros_like(points)
-    for n in range(3):
-        for axis in range(3):
-            out[:, axis] += np.bincount(triangles[:, n], face[:, axis], minlength=len(points))
-    return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
-
-
 def tube(path: Array, radius: float, closed: bool = False, sides: int = 6) -> tuple[Array, Array]:
     """A tube of ``sides`` corners along ``path [N, 3]``."""
     count = len(path)

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from symgan_core.geometry import vertex_normals
+
 from . import accessories, raster
-from .meshes import vertex_normals
 from .pack import REGIONS, HeadPack, Proxy
 from .people import Person
 
