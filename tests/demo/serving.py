@@ -2,13 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import httpx
 
-from demo import Studio, build
+from demo import Settings, Studio, build
 from demo.routes import app_options
+
+
+def studio_in(folder: Path, **settings: Any) -> Studio:
+    """A studio on the CPU that keeps its files below ``folder``; ``settings``: more of ``Settings``."""
+    return Studio(Settings(device="cpu", shares=folder / "shares", work=folder / "work", **settings))
 
 
 @contextmanager

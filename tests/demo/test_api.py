@@ -22,18 +22,18 @@ from demo import api, build, texts, work
 from demo.api import KINDS, Calls, plain_errors, without_paths
 from demo.gallery import EXAMPLES
 from demo.handlers import Studio
-from demo.settings import Settings
 from demo.store import VisitorLeft
 from symgan_core.errors import PhotoError, RequestError
 from symgan_core.inversion import PRESETS
+
+from .serving import studio_in
 
 ENDPOINTS = ["/edit", "/export", "/invert", "/render"]
 
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory) -> Studio:
-    root = tmp_path_factory.mktemp("api")
-    return Studio(Settings(device="cpu", shares=root / "shares", work=root / "work"))
+    return studio_in(tmp_path_factory.mktemp("api"))
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def test_results_outlive_the_session_of_their_call(client: Client, studio: Studi
 
 
 def test_results_of_programs_share_the_disk_with_visitors(tmp_path: Path) -> None:
-    small = Studio(Settings(device="cpu", shares=tmp_path / "shares", work=tmp_path / "work", work_gigabytes=0))
+    small = studio_in(tmp_path, work_gigabytes=0)
     calls = Calls(small)
     first, _ = calls.edit("noor", {})
     second, _ = calls.edit("ada", {})

@@ -14,20 +14,19 @@ import httpx
 import pytest
 from gradio import processing_utils, route_utils
 
-from demo import Settings, Studio, texts
+from demo import Studio, texts
 from demo.api import Calls, plain_errors
 from demo.gallery import EXAMPLES
 from demo.guard import MAX_CALL, MAX_UPLOAD, Refused, check_body
 
-from .serving import client_of, served
+from .serving import client_of, served, studio_in
 
 META = {"_type": "gradio.FileData"}
 
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory) -> Studio:
-    root = tmp_path_factory.mktemp("guard")
-    return Studio(Settings(device="cpu", shares=root / "shares", work=root / "work"))
+    return studio_in(tmp_path_factory.mktemp("guard"))
 
 
 @pytest.fixture(scope="module")

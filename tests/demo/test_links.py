@@ -10,19 +10,18 @@ import httpx
 import pytest
 from PIL import Image
 
-from demo import Settings, Studio, texts
+from demo import Studio, texts
 from demo.cards import Card, with_card
 from demo.share import Share
 from symgan_core.inversion import Portrait3D
 
-from .serving import client_of, served
+from .serving import client_of, served, studio_in
 from .test_share import grow_older
 
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory) -> Studio:
-    root = tmp_path_factory.mktemp("links")
-    return Studio(Settings(device="cpu", shares=root / "shares", work=root / "work", grace_seconds=60))
+    return studio_in(tmp_path_factory.mktemp("links"), grace_seconds=60)
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,8 @@ from demo.store import Recent, ResultStore, VisitorLeft
 from demo.work import Progress
 from symgan_core.inversion import PhotoRequest
 
+from .serving import studio_in
+
 ROOT = Path(__file__).parents[2]
 NAMES = ("portrait.safetensors", "orbit.mp4", "strip.webp", "coarse.webp", "report.json")
 
@@ -185,8 +187,7 @@ def test_paths_of_the_server_are_not_told() -> None:
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory) -> Studio:
-    root = tmp_path_factory.mktemp("studio")
-    return Studio(Settings(device="cpu", shares=root / "shares", work=root / "work", keep_portraits=1))
+    return studio_in(tmp_path_factory.mktemp("studio"), keep_portraits=1)
 
 
 def upload_to(studio: Studio, data: bytes) -> str:

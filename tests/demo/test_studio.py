@@ -15,15 +15,15 @@ from demo.handlers import Studio
 from demo.looking import DRAFT_SCALE, STRIP_YAWS, Look
 from demo.making import Wanted
 from demo.page import Page
-from demo.settings import Settings
 from symgan_core.inversion import METHODS, PhotoRequest
 from symgan_core.portrait.editing import DIRECTIONS, PRESETS, Direction
+
+from .serving import studio_in
 
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory) -> Studio:
-    root = tmp_path_factory.mktemp("studio")
-    return Studio(Settings(device="cpu", shares=root / "shares", work=root / "work", keep_portraits=2))
+    return studio_in(tmp_path_factory.mktemp("studio"), keep_portraits=2)
 
 
 def seen(studio: Studio, portrait_id: str, yaw: float, background: str, strengths: dict[str, float]) -> np.ndarray:

@@ -12,8 +12,6 @@ import pytest
 
 from demo import texts
 from demo.gallery import list_examples
-from demo.handlers import Studio
-from demo.settings import Settings
 from demo.share import DAYS
 from demo.shown import which_face
 from symgan_core.faces import MOST_FACES
@@ -21,6 +19,8 @@ from symgan_core.faces.advice import SENTENCES
 from symgan_core.inversion import PRESETS as WORK
 from symgan_core.inversion import PhotoRequest
 from symgan_core.portrait.editing import DIRECTIONS, PRESETS
+
+from .serving import studio_in
 
 DEMO = Path(texts.__file__).parent
 OWN_NAMES = {"EXAMPLES", "LINK", "DOWNLOADS", "PROVIDER"}
@@ -115,7 +115,7 @@ def test_who_gets_a_full_list_of_faces_hears_of_its_limit() -> None:
 
 
 def test_handlers_speak_the_language_that_they_are_given(tmp_path) -> None:
-    studio = Studio(Settings(device="cpu", shares=tmp_path / "shares", work=tmp_path / "work"))
+    studio = studio_in(tmp_path)
     german, japanese = texts.SPOKEN["de"], texts.SPOKEN["ja"]
     assert german.PHOTO_GONE in studio.check(str(tmp_path / "gone.png"), PhotoRequest(0), "s", german).status
     assert list(studio.invert(str(tmp_path / "gone.png"), "fast", PhotoRequest(0), "s", german))[-1].failed == german.PHOTO_GONE

@@ -7,18 +7,17 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from demo import Settings, Studio
+from demo import Studio
 from demo.gallery import EXAMPLES
 
 from .load import Figures, Memory, family
-from .serving import served
+from .serving import served, studio_in
 from .visiting import Failed, Visitor
 
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory) -> Studio:
-    root = tmp_path_factory.mktemp("visiting")
-    return Studio(Settings(device="cpu", shares=root / "shares", work=root / "work"))
+    return studio_in(tmp_path_factory.mktemp("visiting"))
 
 
 @pytest.fixture(scope="module")
