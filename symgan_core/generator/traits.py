@@ -75,6 +75,12 @@ class Traits:
         found[..., self.places["teeth"]] = 1.0
         return self.write(found)
 
+    def with_colour(self, w: Tensor, name: str, end: int) -> Tensor:
+        """``w [..., w_dim]`` of the same person with the least (``end`` 0) or the greatest (1) values of the part ``name``."""
+        found, place = self.read(w), self.places[name]
+        found[..., place] = (self.low, self.high)[end][place].to(found)
+        return self.write(found)
+
     def light_mirrored(self, w: Tensor) -> Tensor:
         """``w [..., w_dim]`` of the same person with the lamps on the other side."""
         found, light = self.read(w), self.places["light"].start

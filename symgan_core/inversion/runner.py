@@ -157,6 +157,7 @@ class Inversion:
             target = self.target.with_camera(portrait.camera)
             head = Head(generator, portrait.ws, portrait.planes())
             portrait.pictures = stored_pictures(detail_pictures(head, target, self.method.warp, self._light(portrait)))
+            portrait.materials = state.materials
         return portrait
 
     def _light(self, portrait: Portrait3D) -> Light | None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..generator import Head, Sampling, TriPlaneGenerator
 from ..geometry import Camera
 from ..losses import PerceptualLoss
+from ..portrait.materials import Material
 from .appearance.light import Light, rendered_light
 from .appearance.offset import PlanesOffset
 from .start.camera import adjusted_camera
@@ -31,6 +32,8 @@ class State:
         ws: ``[1, num_ws, w_dim]``; camera: ``[1, 25]``.
         offset: on the planes of ``ws``, or None before stage 2.
         camera_delta: ``[6]``, of the camera from the photo's as it was read (``start/camera.py``); None before the pose has been fitted.
+        domain_gap: how far the photo is from the generator's training (``start/domain_gap.py``), or None where it was not measured.
+        materials: what hair and skin look like that no photo shows; none before stage 2.
     """
 
     generator: TriPlaneGenerator
@@ -38,6 +41,8 @@ class State:
     camera: Tensor
     offset: PlanesOffset | None = None
     camera_delta: Tensor | None = None
+    domain_gap: float | None = None
+    materials: tuple[Material, ...] = ()
 
 
 @dataclass

@@ -20,6 +20,7 @@ from ..generator import Synthesized
 from ..geometry import Camera, project, surface_normals, unproject
 from ..geometry.images import box_mean, eroded, mean_within, resized, smooth_step, spread
 from ..geometry.warp import sample_image
+from .materials import Material
 
 TOLERANCE = (0.012, 0.03)
 """World units: depths that differ by less than the first are of one surface, by more than the second of two."""
@@ -95,16 +96,19 @@ class Detail:
         pictures: the best first: where it is shown, the next are not.
         render: of the head that the pictures show.
         on_white: the generator leaves the background white; else it renders one, which stays as it is.
+        materials: of hair and skin that none of the pictures shows.
     """
 
     @torch.no_grad()
-    def __init__(self, pictures: Sequence[DetailPicture], render: Render, on_white: bool = True):
+    def __init__(self, pictures: Sequence[DetailPicture], render: Render, on_white: bool = True, materials: Sequence[Material] = ()):
+        self._materials = tuple(materials)
         self._residuals = [_residual(picture, render(picture.camera), on_white) for picture in pictures]
 
     @torch.no_grad()
-    def at_points(self, points: Tensor, normals: Tensor) -> Tensor:
-        """What to add to the colours in [-1, 1] of a surface, ``[P, 3]``, at ``points [P, 3]`` with unit ``normals [P, 3]``."""
-        out, left = torch.zeros_like(points), torch.ones_like(points[:, :1])
+    def at_points(self, colours: Tensor, points: Tensor, normals: Tensor, shown: Tensor) -> Tensor:
+        """``colours [P, 3]`` in [0, 1] of a surface, with detail, at ``points [P, 3]`` with unit ``normals [P, 3]``, of which the pictures
+        show a share ``shown [P, 1]``."""
+        out, left = colours, shown
         for residual in self._residuals:
             uv, distance = project(points[None, None], residual.camera)
             apart = (sample_image(residual.depth, uv)[0, 0, 0] - distance[0, 0]).abs()
@@ -112,8 +116,10 @@ class Detail:
             weight = (1 - smooth_step(apart, *TOLERANCE)) * smooth_step((normals * sight).sum(-1), *STRETCH)
             weight = (weight * sample_image(residual.trust, uv)[0, 0, 0] * ((uv > 0) & (uv < 1)).all(-1)[0, 0])[:, None] * left
             left = left * (1 - weight)
-            out = out + weight * sample_image(residual.levels[-1], uv)[0, :3, 0].T
-        return out
+            out = out + weight * sample_image(residual.levels[-1], uv)[0, :3, 0].T / 2
+        for material in self._materials:
+            out = material.drawn(out, points, left[:, 0] * material.share(points, torch.ones_like(left[:, 0])))
+        return out.clamp(0, 1)
 
     @torch.no_grad()
     def added_to(self, view: Synthesized, camera: Tensor, pull_back: PullBack | None = None) -> Synthesized:
@@ -143,6 +149,10 @@ class Detail:
             level = residual.levels[min(max(round(math.log2(finer)), 0), len(residual.levels) - 1)]
             beyond = sample_image(level, uv, "bicubic") * resized(weight, size)
             image, alpha = image + beyond[:, :3], alpha + resized(beyond[:, 3:], alpha.shape[-1])
+        sight = F.normalize(Camera.from_vector(camera).position() - places, dim=-1)
+        for material in self._materials:
+            share = left * material.share(places, (normals * sight).sum(-1))[:, None] * (opacity > 0.9)
+            image = _with_material(material, image, points, box_mean(eroded(share, FADE // 2), FADE + 1))
         return view._replace(image=image.clamp(-1, 1), image_opacity=alpha.clamp(0, 1))
 
     @torch.no_grad()
@@ -167,6 +177,14 @@ class Detail:
             within = sample_image(residual.trust if mirrored else residual.head, uv)
             out[solid & (same * squarely * within * shown > 0.25)] = MIRRORED if mirrored else SEEN
         return out
+
+
+def _with_material(material: Material, image: Tensor, points: Tensor, share: Tensor) -> Tensor:
+    """``image [1, 3, S, S]`` in [-1, 1] of surfaces at ``points [1, S, S, 3]``, of which a ``share [1, 1, MAP, MAP]`` is drawn anew."""
+    share = resized(share, image.shape[-1])[0, 0]
+    there, out = share > 0, image.clone()
+    out[0, :, there] = material.drawn(image[0, :, there].T / 2 + 0.5, points[0, there], share[there]).T * 2 - 1
+    return out
 
 
 def _residual(picture: DetailPicture, render: Synthesized, on_white: bool) -> _Residual:

@@ -19,6 +19,7 @@ from .detail import Detail, DetailPicture
 from .editing.doors import edited
 from .editing.editor import Editor
 from .editing.motion import Motion
+from .materials import Material
 
 MAX_YAW, MAX_PITCH = 90.0, 40.0
 POINTS = 1 << 17
@@ -40,6 +41,7 @@ class Portrait3D:
         gate: ``[1, 1, D, D, D]`` in [0, 1]: where in the box the offset counts, or None: everywhere (``generator/gated.py``).
         backdrop: ``[1, 3, S, S]`` in [-1, 1], a few blots of colour of what was behind the head in the photo, or None.
         pictures: of the head, whose detail the views show (``detail.py``); none for a portrait without detail.
+        materials: of hair and skin that none of the pictures shows.
         unedited: the portrait that this one is an edit of, or None.
         edits: strengths of the directions along which it is edited in its own space (``editing``); none where its code was moved.
     """
@@ -52,6 +54,7 @@ class Portrait3D:
     backdrop: Tensor | None = None
     gate: Tensor | None = None
     pictures: tuple[DetailPicture, ...] = ()
+    materials: tuple[Material, ...] = ()
     unedited: Portrait3D | None = None
     edits: dict[str, float] = field(default_factory=dict)
     _head: Head | None = field(default=None, repr=False)
@@ -113,7 +116,7 @@ class Portrait3D:
         came, seen = (points, torch.ones_like(points[:, :1])) if self.unedited is None else self._pull_back(points)
         source = self.unedited or self
         if self.pictures:
-            colours = colours + seen * source.detail().at_points(came, normals) / 2
+            colours = source.detail().at_points(colours, came, normals, seen)
         colours = colours.clamp(0, 1)
         return source.editor().coloured_points(colours, came, normals, self.edits) if self.edits else colours
 
@@ -140,7 +143,8 @@ class Portrait3D:
     def detail(self) -> Detail:
         """What ``pictures`` show beyond the head, computed once and kept."""
         if self._detail is None:
-            self._detail = Detail(self.pictures, lambda camera: self.render(camera, detail=False), self.generator.config.white_back)
+            self._detail = Detail(self.pictures, lambda camera: self.render(camera, detail=False), self.generator.config.white_back,
+                                  self.materials)
         return self._detail
 
     def editor(self) -> Editor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ from ..files import check_readable, write_tensors, write_text
 from ..generator import TriPlaneGenerator, load_generator
 from ..generator.checkpoint import source_hash
 from ..geometry.images import to_uint8
+from .colour_line import ColourLine
 from .detail import DetailPicture
+from .materials import Material
 from .portrait import Portrait3D
 
 FORMAT, READ = "symgan-portrait-2", ("symgan-portrait-1", "symgan-portrait-2")
@@ -28,6 +31,8 @@ MAX_BYTES = 2**30
 """Of a portrait's file; the largest hold half of what an official generator has."""
 MAX_PICTURES, MAX_SIDE = 8, 1024
 """No portrait has more or larger ones; a file that does is not read."""
+MAX_MATERIALS, MAX_CELLS = 8, 128
+"""Likewise of materials, and of the cells along a side of their volumes."""
 QUALITY = 92
 """Of WebP."""
 
@@ -46,6 +51,8 @@ def save_portrait(portrait: Portrait3D, folder: Path) -> Path:
         tensors["backdrop"] = portrait.backdrop.cpu().half().contiguous()
     for number, picture in enumerate(source.pictures):
         tensors |= {f"picture.{number}.{name}": value for name, value in _packed(picture).items()}
+    for number, material in enumerate(source.materials):
+        tensors |= {f"material.{number}.{name}": value for name, value in _packed_material(material).items()}
     generator = str(portrait.report.get("generator", "builtin"))
     base = load_generator(generator, "cpu").state_dict()
     for name, value in portrait.generator.state_dict().items():
@@ -122,8 +129,9 @@ def _assembled(name: str, tensors: dict[str, Tensor], report: dict, pictures: li
     if "gate" in tensors:
         gate = (tensors["gate"].float() / 255).to(place)
     backdrop = tensors["backdrop"].float().to(place) if "backdrop" in tensors else None
+    materials = tuple(material.to(place) for material in _materials(tensors, config.box_warp / 2))
     return Portrait3D(generator, tensors["ws"].float().to(place), tensors["camera"].float().to(place), report, offset, backdrop, gate,
-                      tuple(picture.to(place) for picture in pictures))
+                      tuple(picture.to(place) for picture in pictures), materials)
 
 
 def quantise(offset: Tensor) -> tuple[Tensor, Tensor]:
@@ -148,6 +156,24 @@ def _packed(picture: DetailPicture) -> dict[str, Tensor]:
     trust = Image.fromarray(to_uint8(picture.trust.expand(-1, 3, -1, -1) * 2 - 1))
     return {"head": _encoded(head, quality=QUALITY, alpha_quality=100, method=4), "trust": _encoded(trust, lossless=True),
             "camera": picture.camera.cpu().clone()}
+
+
+def _packed_material(material: Material) -> dict[str, Tensor]:
+    """``volume``: uint8; ``numbers [10]``: the line of colours, its span, mean brightness and contrast."""
+    numbers = [*material.colours.line.flatten().tolist(), *material.colours.span.tolist(), material.bright, material.contrast]
+    return {"volume": (material.volume.cpu().clamp(0, 1) * 255).round().to(torch.uint8).contiguous(), "numbers": torch.tensor(numbers)}
+
+
+def _materials(tensors: dict[str, Tensor], half_box: float) -> Iterator[Material]:
+    """Raises KeyError or ValueError where they are damaged."""
+    for number in range(MAX_MATERIALS):
+        if f"material.{number}.volume" not in tensors:
+            return
+        volume, numbers = tensors[f"material.{number}.volume"], tensors[f"material.{number}.numbers"].float()
+        if numbers.shape != (10,) or volume.dim() != 5 or volume.shape[:2] != (1, 1) or max(volume.shape) > MAX_CELLS:
+            raise ValueError(f"a material of {tuple(volume.shape)} cells and {tuple(numbers.shape)} numbers")
+        colours = ColourLine(numbers[:6].reshape(2, 3), numbers[6:8])
+        yield Material(volume.float() / 255, colours, float(numbers[8]), float(numbers[9]), half_box)
 
 
 def _encoded(image: Image.Image, **options: int | bool) -> Tensor:

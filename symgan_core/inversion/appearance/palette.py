@@ -22,6 +22,7 @@ from ...faces import shares_of
 from ...generator import Head, TriPlaneGenerator
 from ...geometry import unproject
 from ...geometry.images import box_mean, mean_within
+from ...portrait.colour_line import ColourLine
 from ..preparation import Preparation
 from ..target.target import Target, takes_colours
 
@@ -109,15 +110,11 @@ def layer_change(inputs: Tensor, change: Tensor, others: Tensor, plain: Tensor) 
 
 @dataclass(frozen=True, eq=False)
 class ClassColors:
-    """The colours of a photo's hair, skin or clothing, from shade to light: their logarithms are ``line [2, 3]`` over that of their mean.
-
-    ``regions`` are those of the refinement network that show it; beyond ``span [2]``, what is darker or lighter has the ratios of the
-    line's end. ``bright`` is the mean logarithm of its brightness in the photo.
-    """
+    """The colours of a photo's hair, skin or clothing: ``line``, in the ``regions`` of the refinement network that show it. ``bright`` is
+    the mean logarithm of its brightness in the photo."""
 
     regions: tuple[str, ...]
-    line: Tensor
-    span: Tensor
+    line: ColourLine
     bright: float
 
     def brighter(self, colours: Tensor, share: Tensor) -> float:
@@ -131,9 +128,7 @@ class ClassColors:
 
     def like(self, colours: Tensor, gain: float = 1.0) -> Tensor:
         """Colours ``[N, 3]`` in [0, 1], ``gain`` times as bright as they are, in the photo's."""
-        light = (gain * colours.mean(1, keepdim=True)).clamp(DARKEST, 1)
-        own = (self.line[0] + self.line[1] * light.log().clamp(*self.span)).exp()
-        return (own * light / own.mean(1, keepdim=True)).clamp(0, 1)
+        return self.line.at((gain * colours.mean(1, keepdim=True)).clamp(DARKEST, 1))
 
 
 @torch.no_grad()
@@ -144,15 +139,19 @@ def fit_class_colors(target: Target) -> list[ClassColors]:
     found, colours = [], (target.image / 2 + 0.5)[0]
     for regions, share in zip(CLASSES, shares_of(target.image, *CLASSES), strict=True):
         there = (share > SURE) & (target.mask > 0.9)
-        if there.float().mean() < LITTLE:
-            continue
-        own = colours[:, there[0, 0]].T.clamp(min=DARKEST)
-        bright = own.mean(1, keepdim=True).log()
-        light = torch.cat([torch.ones_like(bright), bright], 1)
-        pull = LEVEL * len(light) * torch.tensor([0.0, 1.0], device=light.device)
-        line = torch.linalg.solve(light.T @ light + pull.diag(), light.T @ own.log() + pull[:, None])
-        found.append(ClassColors(regions, line, bright.quantile(bright.new_tensor(SPAN)), float(bright.mean())))
+        if there.float().mean() >= LITTLE:
+            found.append(ClassColors(regions, *fit_line(colours[:, there[0, 0]].T)))
     return found
+
+
+def fit_line(colours: Tensor) -> tuple[ColourLine, float]:
+    """The line of ``colours [N, 3]`` in [0, 1], and the mean logarithm of their brightness."""
+    own = colours.clamp(min=DARKEST)
+    bright = own.mean(1, keepdim=True).log()
+    light = torch.cat([torch.ones_like(bright), bright], 1)
+    pull = LEVEL * len(light) * torch.tensor([0.0, 1.0], device=light.device)
+    line = torch.linalg.solve(light.T @ light + pull.diag(), light.T @ own.log() + pull[:, None])
+    return ColourLine(line, bright.quantile(bright.new_tensor(SPAN))), float(bright.mean())
 
 
 @torch.no_grad()

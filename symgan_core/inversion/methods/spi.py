@@ -1,10 +1,12 @@
 """SPI (Yin et al., arXiv 2211.16927) as it is run here: with an encoder, landmarks, and the photo painted on the planes."""
 
 from ..appearance.gate import SurfaceGate
+from ..appearance.hidden_materials import HiddenMaterials
 from ..appearance.offset import OptimizePlanes
 from ..appearance.painting import PaintPhoto
 from ..appearance.palette import Palette
 from ..method import Method, Pivot, Tuning, register_method
+from ..start.domain_gap import DomainGap
 from ..start.encoder import EncoderStart
 from ..start.haircut import KeepHaircut
 from ..start.pose_fit import PoseFit
@@ -25,11 +27,11 @@ SPI = register_method(Method(
     warp=PhotoWarp(tolerance=0.03, grazing=0.4, mirror=MirrorWarp(conflict_threshold=0.22, match_light=True)),
     pivot=Pivot(
         start=EncoderStart(),
-        prepare=(PoseFit(), KeepHaircut()),
+        prepare=(PoseFit(), KeepHaircut(), DomainGap()),
         terms=(Photo(), EmptySpace(20.0), MirroredView(), Landmarks(20.0), FaceDepth(20.0), LatentPrior(0.012))),
     tuning=Tuning(
         parts=("superresolution",),
         masks=(ClipTorso(),),
-        prepare=(Palette(), OptimizePlanes(rate=0.005, gate=SurfaceGate()), PaintPhoto()),
+        prepare=(HiddenMaterials(), Palette(), OptimizePlanes(rate=0.005, gate=SurfaceGate()), PaintPhoto()),
         terms=(TunedPhoto(pixel=3.0, opacity=8.0, edge=1), PseudoViews((Neighbours(0.4), MirroredNeighbours(0.3))), DepthPrior(60.0),
                FaceDepth(10.0), OffsetSmoothness(0.5)))))

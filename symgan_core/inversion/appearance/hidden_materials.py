@@ -1,0 +1,84 @@
+"""What the photo says of its hair and skin, for those that it does not show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...generator import TriPlaneGenerator
+from ...generator.traits import Traits, traits_of
+from ...geometry.images import eroded, mean_within, resized, smooth_step
+from ...geometry.volume import box_points
+from ...portrait.materials import DARK, Material
+from ..preparation import Preparation
+from ..target.target import Target, takes_colours
+from .palette import fit_line
+
+if TYPE_CHECKING:
+    from ..state import TuningStage
+
+HAIR, SKIN = ("hair_colour", (0.5, 1.1)), ("skin_tint", (0.06, 0.14))
+"""For each material the trait of its colour. Where brightness changes by less than the first (in logarithms) from the trait's least to its
+greatest value, it is something else; by more than the second, all of it is."""
+CELLS, PART = 56, 4
+"""A side of the volumes, and the part of the planes' resolution that does for them."""
+SURE, LITTLE = 0.6, 0.01
+"""Least share of a material in a pixel whose colour is learned from; a smaller share of the picture than the second says nothing."""
+FINE = 1 / 16
+"""Share of the picture's side: differences in brightness over more are waves or light, not strands."""
+SHOWN, MOST = 0.75, 0.18
+"""The share of the photo's contrast that hidden hair has, and the most of it: noise is not as regular as hair, and looks rougher."""
+
+
+@dataclass(frozen=True)
+class HiddenMaterials(Preparation):
+    """Hair and skin that no photo shows get the colours of the photo's, and hair gets strands."""
+
+    def apply(self, stage: TuningStage) -> None:
+        """Give the state what they look like."""
+        stage.state.materials = hidden_materials(stage.generator, stage.state.ws, stage.target)
+
+
+@torch.no_grad()
+def hidden_materials(generator: TriPlaneGenerator, ws: Tensor, target: Target) -> tuple[Material, ...]:
+    """Of the head ``ws [1, num_ws, w_dim]`` and its photo; none of which the photo shows next to nothing, or where nobody knows what in w
+    colours it."""
+    traits = traits_of(generator.config)
+    if traits is None or target.picture is None or not takes_colours(generator, target):
+        return ()
+    found, colours = [], (target.image / 2 + 0.5)[0]
+    for region, kind in ((target.skin, SKIN), (target.hair, HAIR)):
+        there = None if region is None else (region > SURE) & (target.mask > 0.9)
+        if there is None or there.float().mean() < LITTLE:
+            continue
+        contrast = hair_contrast(target.picture, region) if kind is HAIR else 0.0
+        volume = material_volume(generator, ws, traits, *kind)
+        found.append(Material(volume, *fit_line(colours[:, there[0, 0]].T), contrast, generator.config.box_warp / 2))
+    return tuple(found)
+
+
+def material_volume(generator: TriPlaneGenerator, ws: Tensor, traits: Traits, trait: str, changed: tuple[float, float]) -> Tensor:
+    """``[1, 1, CELLS, CELLS, CELLS]`` in [0, 1] over the box, x fastest: what of the head ``ws [1, num_ws, w_dim]`` changes its brightness
+    with a ``trait`` of colour; ``changed`` as ``HAIR`` has it."""
+    points = box_points(CELLS, generator.config.box_warp, ws.device).reshape(1, -1, 3)
+    ends = (generator.planes(traits.with_colour(ws, trait, end), generator.config.plane_resolution // PART) for end in (0, 1))
+    dark, light = (generator.query(planes, points)[1][:, :3].mean(1) for planes in ends)
+    share = smooth_step((light.clamp(min=0) + DARK).log() - (dark.clamp(min=0) + DARK).log(), *changed)
+    return (share * 255).round().reshape(1, 1, CELLS, CELLS, CELLS) / 255  # as it is stored
+
+
+def hair_contrast(picture: Tensor, hair: Tensor) -> float:
+    """Standard deviation of the logarithm of brightness from strand to strand, as far as hidden hair has it.
+
+    Args:
+        picture: ``[1, 4, S, S]``, colours in [-1, 1] and mask; hair: ``[1, 1, H, W]`` in [0, 1].
+    """
+    inner = (eroded(resized(hair, picture.shape[-1]) * picture[:, 3:], 2) > 0.9).float()
+    light = (picture[:, :3].mean(1, keepdim=True) / 2 + 0.5 + DARK).clamp(min=DARK).log()
+    width = round(picture.shape[-1] * FINE) // 2 * 2 + 1
+    fine = light - mean_within(mean_within(light, inner, width), inner, width)
+    deviation = float((inner * fine.square()).sum() / inner.sum().clamp(min=1)) ** 0.5
+    return min(MOST, SHOWN * deviation)

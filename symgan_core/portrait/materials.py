@@ -1,0 +1,64 @@
+"""Hair and skin that no photo shows: the generator makes them up smooth, and in colours that are a guess.
+
+The photo says which colours of its hair and its skin go with which brightness, and how much strands of hair differ in it. How they lie
+nobody knows; here they fall from the crown. All of it is fixed to the head, so it turns with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..geometry.images import smooth_step
+from .colour_line import ColourLine
+from .strands import strands_at
+
+DARK = 0.03
+"""Added to brightness in [0, 1] before its logarithm is taken."""
+SURE = (0.5, 0.85)
+"""Share of a material at a place: below the first nothing is changed, above the second all of it."""
+LEVEL = 0.6
+"""What is hidden keeps so much of the logarithm by which it is brighter or darker than the photo's is in the mean."""
+SQUARE = (0.1, 0.45)
+"""Cosine between surface and sight: what is seen at less than the first stays as it is; strands would flicker there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What hidden hair, or skin, of one head looks like.
+
+    Attributes:
+        volume: ``[1, 1, D, D, D]`` in [0, 1] over the box, x fastest: which of the head it is.
+        colours: of the photo's.
+        bright: the mean logarithm of the photo's brightness.
+        contrast: standard deviation of what strands change in it; 0 for skin.
+        half_box: half the side of the box, world units.
+    """
+
+    volume: Tensor
+    colours: ColourLine
+    bright: float
+    contrast: float
+    half_box: float
+
+    def to(self, device: torch.device) -> Material:
+        """The same on another device."""
+        colours = ColourLine(self.colours.line.to(device), self.colours.span.to(device))
+        return Material(self.volume.to(device), colours, self.bright, self.contrast, self.half_box)
+
+    def share(self, points: Tensor, facing: Tensor) -> Tensor:
+        """How far it is drawn at ``points [..., 3]``, which are seen at a cosine ``facing [...]``: ``[...]`` in [0, 1]."""
+        flat = points.reshape(1, -1, 1, 1, 3) / self.half_box
+        share = F.grid_sample(self.volume, flat, padding_mode="border", align_corners=True).reshape(facing.shape)
+        return smooth_step(share, *SURE) * smooth_step(facing, *SQUARE)
+
+    def drawn(self, colours: Tensor, points: Tensor, share: Tensor) -> Tensor:
+        """``colours [N, 3]`` in [0, 1] at ``points [N, 3]``, which of a ``share [N]`` become those of the photo, with strands."""
+        light = (colours.mean(1, keepdim=True) + DARK).log()
+        light = self.bright + LEVEL * (light - self.bright)
+        if self.contrast:
+            light = light + self.contrast * strands_at(points)[:, None]
+        return torch.lerp(colours, self.colours.at((light.exp() - DARK).clamp(DARK, 1)), share[:, None])
