@@ -115,9 +115,9 @@ def test_on_an_edited_head_it_lies_where_it_was_pulled_from() -> None:
 
 def test_points_of_a_mesh_get_the_pictures_colours() -> None:
     normals = F.normalize(torch.tensor([[0.2, 0.1, 1.0], [-0.1, 0.3, 1.0], [0.0, 0.1, -1.0]]), dim=1)
-    found = Detail([picture(0)], grey).at_points(0.2 * normals, normals)
-    wanted = pattern((0.2 * normals)[None, None])[0, :, 0].T
-    assert (found[:2] - wanted[:2]).abs().max() < 0.12 and (found[2] == 0).all()
+    found = Detail([picture(0)], grey).at_points(torch.full((3, 3), 0.5), 0.2 * normals, normals, torch.ones(3, 1))
+    wanted = pattern((0.2 * normals)[None, None])[0, :, 0].T / 2 + 0.5
+    assert (found[:2] - wanted[:2]).abs().max() < 0.06 and (found[2] == 0.5).all()
 
 
 def test_a_background_that_the_generator_renders_stays() -> None:

@@ -12,6 +12,8 @@ from safetensors.torch import load_file, save_file
 from symgan_core.errors import CheckpointError
 from symgan_core.generator import TriPlaneGenerator, load_generator, save_generator
 from symgan_core.portrait import DetailPicture, Portrait3D
+from symgan_core.portrait.colour_line import ColourLine
+from symgan_core.portrait.materials import Material
 from symgan_core.portrait.storage import stored_pictures
 
 
@@ -39,6 +41,28 @@ def test_it_comes_back_as_it_was(portrait: Portrait3D, tmp_path) -> None:
     assert torch.allclose(again.gate, portrait.gate, atol=1 / 255) and len(again.pictures) == 1
     assert (again.render(yaw=10).image - portrait.render(yaw=10).image).abs().mean() < 2 / 255
     assert (again.render(yaw=0).image - again.render(yaw=0, detail=False).image).abs().mean() > 0.02
+
+
+def test_materials_come_back_as_they_were(portrait: Portrait3D, tmp_path) -> None:
+    rng = torch.Generator().manual_seed(0)
+    volume = (torch.rand(1, 1, 9, 9, 9, generator=rng) * 255).round() / 255
+    line = ColourLine(torch.randn(2, 3, generator=rng), torch.tensor([-2.0, -0.5]))
+    portrait.materials = (Material(volume, line, -1.0, 0.1, 0.4), Material(1 - volume, line, -0.5, 0.0, 0.4))
+    portrait.save(tmp_path / "out")
+    first, second = Portrait3D.load(tmp_path / "out", "cpu").materials
+    assert torch.allclose(first.volume, volume) and torch.allclose(second.volume, 1 - volume, atol=1e-6)
+    assert torch.allclose(first.colours.line, line.line) and (first.bright, second.bright) == (-1.0, -0.5)
+    assert first.contrast == pytest.approx(0.1) and first.half_box == pytest.approx(portrait.generator.config.box_warp / 2)
+
+
+@pytest.mark.parametrize("volume", [torch.zeros(1, 1, 200, 2, 2), torch.zeros(1, 2, 4, 4, 4), torch.zeros(4, 4)])
+def test_strange_materials_are_refused(portrait: Portrait3D, volume: torch.Tensor, tmp_path) -> None:
+    tensors = load_file(path := portrait.save(tmp_path / "out"))
+    with safe_open(str(path), framework="pt") as file:
+        meta = file.metadata()
+    save_file(tensors | {"material.0.volume": volume.byte(), "material.0.numbers": torch.zeros(10)}, str(path), meta)
+    with pytest.raises(CheckpointError, match="damaged"):
+        Portrait3D.load(tmp_path / "out", "cpu")
 
 
 def test_of_the_photo_the_head_alone_is_stored(portrait: Portrait3D, tmp_path) -> None:

@@ -21,6 +21,7 @@ from symgan_core.inversion.appearance.palette import (
     plain_map,
 )
 from symgan_core.inversion.target.target import Target
+from symgan_core.portrait.colour_line import ColourLine
 from tests.conftest import TINY
 
 
@@ -163,7 +164,7 @@ def test_hair_and_skin_take_the_photos_colours_and_keep_their_light(monkeypatch:
 
 
 def test_dark_hair_behind_the_photos_light_hair_is_made_as_bright() -> None:
-    hair = ClassColors(HAIR, torch.zeros(2, 3), torch.tensor([0.1, 0.9]).log(), math.log(0.6))
+    hair = ClassColors(HAIR, ColourLine(torch.zeros(2, 3), torch.tensor([0.1, 0.9]).log()), math.log(0.6))
     all_hair = torch.ones(200, 1)
     for own, wanted in ((0.2, 0.6 * math.exp(-0.15)), (0.55, 0.55), (0.9, 0.6 * math.exp(0.15))):  # shade stays shade
         assert own * hair.brighter(torch.full((200, 3), own), all_hair) == pytest.approx(wanted, rel=0.02)
@@ -172,7 +173,7 @@ def test_dark_hair_behind_the_photos_light_hair_is_made_as_bright() -> None:
 
 def test_what_is_darker_than_all_of_the_photos_skin_has_the_hue_of_its_shade() -> None:
     """A line through the logarithms alone would make it redder and redder."""
-    skin = ClassColors(SKIN, torch.tensor([[0.2, 0.0, -0.2], [0.8, 1.0, 1.2]]), torch.tensor([0.2, 0.8]).log(), -1.0)
+    skin = ClassColors(SKIN, ColourLine(torch.tensor([[0.2, 0.0, -0.2], [0.8, 1.0, 1.2]]), torch.tensor([0.2, 0.8]).log()), -1.0)
     shade, dark = skin.like(torch.tensor([[0.2] * 3, [0.05] * 3]))
     assert torch.allclose(dark / dark.mean(), shade / shade.mean(), atol=1e-4)
     light = skin.like(torch.tensor([[0.6] * 3]))[0]
@@ -200,7 +201,7 @@ def test_hidden_hair_skin_and_clothing_are_painted_as_the_photos(where: tuple[st
     monkeypatch.setattr("symgan_core.inversion.appearance.palette.shares_of",
                         lambda image, *groups: [torch.full_like(image[:, :1], float(g == where)) for g in groups])
     line = torch.stack([torch.tensor([0.2, 0.6, 0.2]).log(), torch.ones(3)])
-    green = ClassColors(where, line, torch.tensor([0.1, 0.9]).log(), math.log(0.33))
+    green = ClassColors(where, ColourLine(line, torch.tensor([0.1, 0.9]).log()), math.log(0.33))
 
     def greenness(stuffs: list[ClassColors]) -> float:
         tinted = adapt_palette(Head(plain, ws, planes), target, stuffs)

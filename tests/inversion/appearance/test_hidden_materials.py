@@ -1,0 +1,76 @@
+"""What of a head is hair and skin, and what the photo says of them."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from symgan_core.faces import shares_of
+from symgan_core.generator import Head, TriPlaneGenerator, load_generator
+from symgan_core.generator.traits import traits_of
+from symgan_core.geometry import unproject
+from symgan_core.inversion import make_target
+from symgan_core.inversion.appearance.hidden_materials import HAIR, SKIN, hair_contrast, hidden_materials, material_volume
+from symgan_core.inversion.target.target import Target
+from tests.inversion.heads import photo_of
+
+
+@pytest.fixture(scope="module")
+def builtin() -> TriPlaneGenerator:
+    return load_generator()
+
+
+@pytest.fixture(scope="module")
+def target(builtin: TriPlaneGenerator) -> Target:
+    image, mask, camera = photo_of(builtin, 20)
+    target = make_target(image, camera, mask, builtin)
+    hair, skin = shares_of(target.image, ("hair",), ("skin", "nose"))
+    return replace(target, hair=hair, skin=skin)
+
+
+@pytest.fixture(scope="module")
+def ws(builtin: TriPlaneGenerator) -> torch.Tensor:
+    return builtin.backbone.mapping.w_avg.expand(1, builtin.config.num_ws, -1).clone()
+
+
+@torch.no_grad()
+def test_the_back_of_the_head_is_hair_and_the_face_is_skin(builtin: TriPlaneGenerator, ws: torch.Tensor) -> None:
+    head, half = Head.of(builtin, ws), builtin.config.box_warp / 2
+    shares = {}
+    for name, kind in (("hair", HAIR), ("skin", SKIN)):
+        volume = material_volume(builtin, ws, traits_of(builtin.config), *kind)
+        for side, yaw, rows, columns in (("face", 0.0, slice(60, 85), slice(45, 83)), ("back", 180.0, slice(30, 60), slice(45, 83))):
+            camera = head.orbit(yaw)
+            points = unproject(head.view(camera, 128).image_depth, camera)[:, rows, columns]
+            shares[name, side] = float(torch.nn.functional.grid_sample(volume, points[:, None] / half, align_corners=True).mean())
+    assert shares["hair", "back"] > 0.9 and shares["hair", "face"] < 0.1, shares
+    assert shares["skin", "face"] > 0.7 and shares["skin", "back"] < 0.2, shares
+
+
+def test_colours_are_those_of_the_photo(builtin: TriPlaneGenerator, ws: torch.Tensor, target: Target) -> None:
+    skin, hair = hidden_materials(builtin, ws, target)
+    assert skin.contrast == 0 < hair.contrast
+    for material, region in ((skin, target.skin), (hair, target.hair)):
+        there = (region > 0.6) & (target.mask > 0.9)
+        photo = (target.image / 2 + 0.5)[0][:, there[0, 0]].mean(1)
+        found = material.colours.at(photo.mean().reshape(1, 1))[0]
+        assert (found - photo).abs().max() < 0.06
+
+
+def test_of_what_the_photo_does_not_show_nothing_is_said(builtin: TriPlaneGenerator, ws: torch.Tensor, target: Target) -> None:
+    assert len(hidden_materials(builtin, ws, replace(target, hair=None))) == 1
+    assert len(hidden_materials(builtin, ws, replace(target, skin=torch.zeros_like(target.skin)))) == 1
+    assert hidden_materials(builtin, ws, replace(target, picture=None)) == ()
+
+
+def test_contrast_is_that_of_strands_and_not_of_light() -> None:
+    """Stripes of 8 pixels beside a slope over the whole picture."""
+    line = torch.arange(512).float()
+    stripes = 0.2 * torch.sin(line * 2 * torch.pi / 8)
+    slope = (line / 512 - 0.5)[:, None].expand(-1, 512)
+    hair, found = torch.ones(1, 1, 256, 256), []
+    for strength in (0.0, 0.5, 1.0):
+        light = (slope + strength * stripes).exp() * 0.3 - 0.03
+        picture = torch.cat([(2 * light - 1).expand(1, 3, -1, -1), torch.ones(1, 1, 512, 512)], 1)
+        found.append(hair_contrast(picture, hair))
+    assert found[0] < 0.01 and 1.8 < found[2] / found[1] < 2.2 and 0.08 < found[2] < 0.13

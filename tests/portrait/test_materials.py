@@ -1,0 +1,66 @@
+"""Hidden hair and skin, on volumes and lines of colours that are made up."""
+
+import torch
+
+from symgan_core.portrait.colour_line import ColourLine
+from symgan_core.portrait.materials import DARK, LEVEL, Material
+from symgan_core.portrait.strands import CENTRE, RADIUS, strands_at
+
+
+def material(contrast: float, share: float = 1.0) -> Material:
+    """Reddish, with a mean brightness of 0.3."""
+    volume = torch.full((1, 1, 8, 8, 8), share)
+    line = torch.tensor([[0.3, 0.0, -0.3], [1.0, 1.0, 1.0]])
+    return Material(volume, ColourLine(line, torch.tensor([-3.0, 0.0])), float(torch.tensor(0.3 + DARK).log()), contrast, 0.38)
+
+
+def around(count: int, height: float, radius: float = RADIUS) -> torch.Tensor:
+    """``[count, 3]``: points of a horizontal circle about the head's axis."""
+    angle = (torch.arange(count) + 0.5) / count * 2 * torch.pi
+    x, y, z = CENTRE
+    return torch.stack([x + radius * angle.sin(), torch.full_like(angle, y + height), z + radius * angle.cos()], 1)
+
+
+def test_hidden_skin_gets_the_hue_and_most_of_the_brightness_of_the_photos() -> None:
+    grey = torch.tensor([[0.2] * 3, [0.3] * 3, [0.6] * 3])
+    found = material(0.0).drawn(grey, torch.zeros(3, 3), torch.ones(3))
+    light = (found.mean(1) + DARK).log() - (torch.tensor(0.3) + DARK).log()
+    wanted = LEVEL * ((grey[:, 0] + DARK).log() - (torch.tensor(0.3) + DARK).log())
+    assert torch.allclose(light, wanted, atol=0.02)
+    assert (found[:, 0] > 1.2 * found[:, 1]).all() and (found[:, 1] > 1.2 * found[:, 2]).all()
+
+
+def test_what_is_not_of_the_material_or_seen_at_a_grazing_angle_stays() -> None:
+    points, squarely = around(9, 0.1), torch.ones(9)
+    assert (material(0.0).share(points, squarely) == 1).all()
+    assert (material(0.0, share=0.2).share(points, squarely) == 0).all()
+    assert (material(0.0).share(points, 0.05 * squarely) == 0).all()
+    colours = torch.rand(9, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(material(0.1).drawn(colours, points, torch.zeros(9)), colours)
+
+
+def test_hair_has_the_contrast_that_is_asked_for_and_skin_none() -> None:
+    points = around(4000, 0.0)
+    grey = torch.full((4000, 3), 0.3)
+    deviations = [float((material(c).drawn(grey, points, torch.ones(4000)).mean(1) + DARK).log().std()) for c in (0.0, 0.08, 0.16)]
+    assert deviations[0] < 1e-4 and 0.05 < deviations[1] < 0.11 and 1.8 < deviations[2] / deviations[1] < 2.2
+
+
+def test_strands_are_longer_than_they_are_wide_and_fall_from_the_crown() -> None:
+    """Neighbours along a meridian are alike, those around the head are not."""
+    step = 0.015
+    for height in (0.1, -0.1, -0.3):
+        radius = (RADIUS**2 - height**2) ** 0.5 if height > 0 else RADIUS
+        here, below = around(2000, height, radius), around(2000, height - step, radius)
+        turned = here.roll(round(step / (2 * torch.pi * radius) * 2000), 0)
+        a, b, c = (strands_at(points) for points in (here, below, turned))
+        assert torch.corrcoef(torch.stack([a, b]))[0, 1] > 0.45 > 0.3 > torch.corrcoef(torch.stack([a, c]))[0, 1].abs()
+
+
+def test_strands_are_fixed_to_the_head_fade_at_the_crown_and_have_no_seam() -> None:
+    points = around(500, 0.05)
+    assert torch.equal(strands_at(points), strands_at(points))
+    assert strands_at(around(50, RADIUS, 0.02)).abs().max() == 0
+    x, y, z = CENTRE
+    behind = torch.tensor([[x - 1e-4, y, z - RADIUS], [x + 1e-4, y, z - RADIUS]])
+    assert (strands_at(behind)[0] - strands_at(behind)[1]).abs() < 0.6
