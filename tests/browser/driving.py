@@ -51,7 +51,7 @@ class Server:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(60)  # a step that is being computed ends first
 
 
 def frame(page) -> str:
