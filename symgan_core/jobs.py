@@ -93,7 +93,7 @@ def _inverted(folder: Path, photo: np.ndarray, order: Order, tools: Tools, stop:
     crop = prepare_photo(photo, generator, request, tools.provider)
     inversion = start_inversion(crop, generator, tools.method, order.preset, order.seed, request, order.generator)
     intake = time.monotonic() - begun
-    for event in inversion:
+    for event in inversion.events(previews=False):
         yield event.stage, event.step, event.total
         if stop():
             break

@@ -151,7 +151,7 @@ def _people(arrays: dict[str, np.ndarray], generator: TriPlaneGenerator) -> list
             return np.stack(pictures), arrays["cameras"][index], given
 
         def start(config: Method, seed: int) -> Inversion:
-            return Inversion(targets(given), generator, config, seed)
+            return Inversion(targets(given, detailed=True), generator, config, seed)
 
         return _Case(str(arrays["names"][index]), start,
                      lambda portrait, _: _score_person(portrait, generator, arrays, index), shown)
@@ -224,8 +224,8 @@ def _earlier(out: Path, result: dict[str, Any]) -> dict[tuple[str, str, int], di
         return {}
 
 
-def _target(arrays: dict[str, np.ndarray], index: int, view: int, generator: TriPlaneGenerator) -> Target:
-    return make_target(*(arrays[field][index, view] for field in ("images", "cameras", "masks")), generator)
+def _target(arrays: dict[str, np.ndarray], index: int, view: int, generator: TriPlaneGenerator, detailed: bool = False) -> Target:
+    return make_target(*(arrays[field][index, view] for field in ("images", "cameras", "masks")), generator, detailed=detailed)
 
 
 def _score_person(portrait: Portrait3D, generator: TriPlaneGenerator, arrays: dict[str, np.ndarray], index: int) -> dict[str, Any]:

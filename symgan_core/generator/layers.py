@@ -13,8 +13,8 @@ SQRT2 = math.sqrt(2)
 
 def make_filter() -> Tensor:
     """``[4, 4]``: outer product of [1, 3, 3, 1] with itself, sum 1."""
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
-    return torch.outer(taps, taps) / 64
+    taps = (1, 3, 3, 1)
+    return torch.tensor([[across * down / 64 for across in taps] for down in taps])
 
 
 def upsample2x(image: Tensor, kernel: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ class Linear(nn.Module):
     def __init__(self, in_features: int, out_features: int, bias_init: float = 0.0, lr_multiplier: float = 1.0,
                  activate: bool = False):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.weight = nn.Parameter(torch.randn(out_features, in_features).div_(lr_multiplier))
         self.bias = nn.Parameter(torch.full((out_features,), float(bias_init)))
         self.weight_gain = lr_multiplier / math.sqrt(in_features)
         self.bias_gain = lr_multiplier

@@ -56,13 +56,17 @@ class Inversion:
             "seed": seed, "perceptual": self._perceptual.name, "seconds": {}, "steps": {}, "losses": {}}
 
     def __iter__(self) -> Iterator[Event]:
+        return self.events()
+
+    def events(self, previews: bool = True) -> Iterator[Event]:
+        """Run it, an event a step; ``previews=False`` leaves out pictures that are drawn to be shown alone: seconds, and the same head."""
         rng, method = torch.Generator().manual_seed(self.seed), self.method
         stage = PivotStage(self._state, self.target, method, self._perceptual, rng)
         pivot = self._timed("pivot", find_pivot(stage))
         if self._guessed:
-            shown = yield from self._timed("guess", self._first_previews(stage))
+            shown = yield from self._timed("guess", self._first_previews(stage, previews))
             # After a head that is painted the code alone would look like a step back.
-            yield from turning(pivot, *shown) if self._paints else pivot
+            yield from turning(pivot, *shown) if shown and self._paints else pivot
         else:
             self._prepare(stage)
             yield from pivot
@@ -80,11 +84,14 @@ class Inversion:
         for part in self.method.pivot.prepare:
             part.apply(stage)
 
-    def _first_previews(self, stage: PivotStage) -> Generator[Event, None, tuple[State, Tensor]]:
-        """The head as the encoder has it, shown at once, and then with the photo's face; returns the latter and its planes."""
+    def _first_previews(self, stage: PivotStage, drawn: bool) -> Generator[Event, None, tuple[State, Tensor] | None]:
+        """The head as the encoder has it, shown at once, and then with the photo's face; returns the latter and its planes, if drawn."""
         generator, state = self._state.generator, self._state
-        yield Event("guess", 1, 2, {}, views_from(THREE_SIDES, state, generator.planes(state.ws)))
+        yield Event("guess", 1, 2, {}, views_from(THREE_SIDES, state, generator.planes(state.ws)) if drawn else None)
         self._prepare(stage)
+        if not drawn:
+            yield Event("guess", 2, 2)
+            return None
         shown = self._painted_in_one_pass(self.target) if self._paints else (state, generator.planes(state.ws))
         yield Event("guess", 2, 2, {}, views_from(THREE_SIDES, *shown))
         return shown
@@ -128,7 +135,7 @@ class Inversion:
 
     def finish(self) -> Portrait3D:
         """Run to the end, and the portrait of it."""
-        for _ in self:
+        for _ in self.events(previews=False):
             pass
         return self.portrait()
 

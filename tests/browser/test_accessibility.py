@@ -3,13 +3,14 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from .driving import Server, at, both_sizes, open_group, turning, upload
+from .driving import at, both_sizes, open_group, upload
 
 WIDTHS = [(320, 700), (390, 844), (768, 1024), (1024, 768), (1440, 900), (1920, 1080)]
 slow = pytest.mark.slow
-themes = pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=slow)])
-LOOKS = [((1440, 900), "light"), ((390, 844), "dark"), pytest.param((1440, 900), "dark", marks=slow),
-         pytest.param((390, 844), "light", marks=slow)]
+themes = pytest.mark.parametrize("page", [(1440, 900, "light"), pytest.param((1440, 900, "dark"), marks=slow)], indirect=True)
+looks = pytest.mark.parametrize("page", [
+    (1440, 900, "light"), (390, 844, "dark"), pytest.param((1440, 900, "dark"), marks=slow),
+    pytest.param((390, 844, "light"), marks=slow)], indirect=True)
 
 SHIFTS = """new Promise(done => {
   if (!PerformanceObserver.supportedEntryTypes.includes('layout-shift')) return done(NaN);
@@ -57,12 +58,6 @@ OVER_THE_HEAD = """async () => {
 }"""
 
 
-def reload(page, server: Server, theme: str) -> None:
-    page.goto(f"{server.url}?__theme={theme}")
-    turning(page)
-    assert page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
-
-
 def findings(page, state: str) -> list[str]:
     """What axe-core finds critical or serious, with the elements."""
     page.wait_for_timeout(400)  # colours that change slowly
@@ -76,9 +71,9 @@ def open_all(page) -> None:
         button.click()
 
 
-@pytest.mark.parametrize(("page", "theme"), LOOKS, indirect=["page"])
-def test_axe_finds_nothing_serious(page, server: Server, astronaut, tmp_path, theme) -> None:
-    reload(page, server, theme)
+@looks
+def test_axe_finds_nothing_serious(page, astronaut, tmp_path) -> None:
+    assert page.evaluate("document.body.classList.contains('dark')") == page.url.endswith("dark")
     found = findings(page, "start")
     page.locator("#gallery button").nth(2).click()
     page.locator("#status .sg-done").wait_for(timeout=30_000)
@@ -119,8 +114,8 @@ def test_pictures_buttons_and_the_head_have_names(page, astronaut, tmp_path) -> 
 
 
 @themes
-def test_where_the_keyboard_is_can_be_seen(page, server: Server, theme) -> None:
-    reload(page, server, theme)
+def test_where_the_keyboard_is_can_be_seen(page) -> None:
+    assert page.evaluate("document.body.classList.contains('dark')") == page.url.endswith("dark")
     for group in ("shape", "hair", "colour-and-light"):
         open_group(page, group)
     for element in ("options", "downloads", "my-links"):

@@ -14,14 +14,14 @@ from PIL import Image
 
 from demo.gallery import list_examples
 
-from .driving import Server, frame, none_left, pictures_in, turning, upload
+from .driving import COLD, Server, frame, none_left, pictures_in, turning, upload
 
 GRACE = 6
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"), SYMGAN_GRACE_SECONDS=str(GRACE))
+    server = Server(tmp_path_factory.mktemp("server"), COLD, SYMGAN_GRACE_SECONDS=str(GRACE))
     yield server
     server.stop()
 

@@ -1,6 +1,4 @@
-"""The page in a real Chromium: a turning head, drag and keys, upload and wait, gallery, sliders, link and its deletion after a restart."""
-
-import time
+"""The page in a real Chromium: a turning head, drag and keys, gallery, sliders, modes, files, and what is left of a photo."""
 
 from .driving import (
     Server,
@@ -12,11 +10,9 @@ from .driving import (
     middle,
     none_left,
     open_from_gallery,
-    open_group,
     pictures_in,
     slide,
     still,
-    turning,
     upload,
 )
 
@@ -48,46 +44,6 @@ def test_the_head_follows_hand_and_keys_without_the_server(page) -> None:
     still(page, rested)
     page.locator(".sv-canvas").dblclick()
     page.wait_for_function("document.querySelector('.sv-canvas').getAttribute('aria-valuenow') === '0'", timeout=10_000)
-
-
-def test_upload_wait_and_a_turning_head(page, server: Server, astronaut, tmp_path, browser) -> None:
-    upload(page, astronaut, tmp_path)
-    page.click("#go")
-    page.locator("#stop").wait_for(timeout=30_000)
-    pictures, shown = {still(page, timeout=120)}, time.monotonic()
-    while not page.locator("#status .sg-done").count() and time.monotonic() - shown < 600:
-        pictures.add(frame(page))
-        page.wait_for_timeout(200)
-    assert len({name for name in pictures if name.startswith("still")}) >= 4
-    turning(page)
-    plain = at_rest(page)
-    slide(page, "edit-smile", 1.5)
-    smiling = still(page, plain)
-    open_group(page, "shape")
-    slide(page, "edit-face_width", -1)
-    still(page, smiling)
-    page.screenshot(path=str(server.folder / "page.png"))
-    page.click("#share")
-    page.wait_for_selector("#link textarea, #link input", timeout=120_000)
-    link = page.locator("#link textarea, #link input").first.input_value()
-    stored = {p.name for p in (server.folder / "shares").rglob("*") if p.is_file()}
-    assert "portrait.safetensors" in stored and not {name for name in stored if "input" in name or "photo" in name}
-    server.stop()
-    server.start()
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-US")
-    other = context.new_page()
-    other.goto(link)
-    turning(other)
-    at(other, "edit-smile", 1.5)  # the sliders are where they were when it was shared
-    assert not other.locator("#go").is_visible()
-    page.goto(server.url)
-    turning(page)
-    page.locator("#my-links > button").click()
-    page.click("#unshare")
-    page.locator(".toast-body", has_text="deleted").wait_for(timeout=30_000)
-    other.goto(link)
-    other.locator("#status .sg-error", has_text="does not lead").wait_for(timeout=60_000)
-    context.close()
 
 
 def test_gallery_opens_at_once_and_sliders_reset_again_and_again(page) -> None:
@@ -164,17 +120,6 @@ def test_photo_depth_origins_and_mesh_are_shown(page) -> None:
     page.locator("#files", has_text=".glb").wait_for(timeout=30_000)
 
 
-def test_stop_keeps_the_best_so_far(page, astronaut, tmp_path) -> None:
-    upload(page, astronaut, tmp_path)
-    page.click("#go")
-    page.locator("#stop").wait_for(timeout=30_000)
-    page.click("#stop")
-    page.locator("#stop", has_text="Stopping").wait_for(timeout=10_000)
-    page.wait_for_selector("#status .sg-done", timeout=300_000)
-    assert "Stopped" in page.inner_text("#status")
-    turning(page)
-
-
 def test_a_bad_file_is_told_in_a_line_and_loses_nothing(page, tmp_path) -> None:
     path = tmp_path / "photo.png"
     path.write_text("this is no picture")
@@ -186,40 +131,20 @@ def test_a_bad_file_is_told_in_a_line_and_loses_nothing(page, tmp_path) -> None:
     assert not page.locator("#stop").is_visible()
 
 
-def test_nothing_of_a_photo_stays_behind(browser, server: Server, astronaut, tmp_path) -> None:
-    """Deleted by a click; when its visitor leaves; at the start after a crash; and at SIGTERM."""
+def test_nothing_of_a_photo_stays_behind(page, server: Server, astronaut, tmp_path) -> None:
+    """Deleted by a click, and at the start after a crash; ``test_links`` has who leaves, and ``test_run`` SIGTERM."""
     work = server.folder / "work"
-
-    def visitor():
-        context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-US")
-        page = context.new_page()
-        page.goto(server.url)
-        turning(page)
-        upload(page, astronaut, tmp_path)
-        assert pictures_in(work)
-        return page
-
-    page = visitor()
+    upload(page, astronaut, tmp_path)
+    assert pictures_in(work)
     page.click("#forget")
     page.locator("#status .sg-done", has_text="are deleted").wait_for(timeout=30_000)
     assert none_left(work)
-    page.context.close()
-    page = visitor()
-    page.close()  # the page alone: with its context goes, at times, what it was about to send
-    assert none_left(work)
-    page.context.close()
-    page = visitor()
+    upload(page, astronaut, tmp_path)
     server.process.kill()
     server.process.wait()
     assert pictures_in(work)
-    page.context.close()
     server.start()
     assert none_left(work)
-    page = visitor()
-    server.stop()
-    assert not pictures_in(work)
-    page.context.close()
-    server.start()
 
 
 def test_an_unknown_link_is_told(browser, server: Server) -> None:

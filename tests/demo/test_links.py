@@ -13,6 +13,7 @@ from PIL import Image
 from demo import Studio, texts
 from demo.cards import Card, with_card
 from demo.share import Share
+from demo.store import EXAMPLE
 from symgan_core.inversion import Portrait3D
 
 from .serving import client_of, served, studio_in
@@ -35,10 +36,17 @@ def client(page: gr.Blocks) -> httpx.Client:
     return client_of(page)
 
 
+@pytest.fixture(scope="module")
+def portrait(studio: Studio) -> Portrait3D:
+    """The first example, with all that its views need."""
+    portrait = studio.portrait(f"{EXAMPLE}{studio.examples[0].name}")
+    portrait.render()
+    return portrait
+
+
 @pytest.fixture
-def made(studio: Studio) -> Share:
-    example = studio.examples[0]
-    return studio.shares.add(Portrait3D.load(example.folder, base=studio.generator), example.video, 1)
+def made(studio: Studio, portrait: Portrait3D) -> Share:
+    return studio.shares.add(portrait, studio.examples[0].video, 1)
 
 
 def meta(client: httpx.Client, address: str, **headers: str) -> dict[str, str]:

@@ -1,8 +1,7 @@
 """Whose results are whose, and how they go: in memory, on disk, at the end of the process."""
 
 import io
-import subprocess
-import sys
+import multiprocessing
 import time
 from hashlib import sha256
 from pathlib import Path
@@ -12,16 +11,17 @@ import pytest
 from PIL import Image
 
 from demo import texts, zero
+from demo.gallery import EXAMPLES
 from demo.handlers import Studio
 from demo.settings import Settings
 from demo.shown import without_paths
 from demo.store import Recent, ResultStore, VisitorLeft
 from demo.work import Progress
+from demo.workfolder import WorkFolder
 from symgan_core.inversion import PhotoRequest
 
 from .serving import studio_in
 
-ROOT = Path(__file__).parents[2]
 NAMES = ("portrait.safetensors", "orbit.mp4", "strip.webp", "coarse.webp", "report.json")
 
 
@@ -171,8 +171,10 @@ def test_pictures_are_few(store: ResultStore) -> None:
 def test_a_start_deletes_what_a_killed_process_left(store: ResultStore, settings: Settings, load: Loaded) -> None:
     made(store, "a")
     (settings.work / "tmp123").write_text("half an upload")
-    other = f"from demo.workfolder import WorkFolder; from pathlib import Path; WorkFolder(Path({str(settings.work)!r}))"
-    subprocess.run([sys.executable, "-c", other], cwd=ROOT, check=True)
+    other = multiprocessing.get_context("fork").Process(target=WorkFolder, args=(settings.work,))
+    other.start()
+    other.join()
+    assert other.exitcode == 0
     assert len(files(settings.work)) == len(NAMES) + 1  # we still run
     ResultStore(settings, load, {})
     assert not files(settings.work)
@@ -208,7 +210,7 @@ def quick(folder, crop, *others):
     """Stands for an inversion: shows the photo, writes a result."""
     yield Progress("pivot", 0, 1, np.full((8, 8, 3), 7, np.uint8))
     for name in NAMES:
-        (folder / name).write_bytes((ROOT / "examples/ada" / name).read_bytes() if (ROOT / "examples/ada" / name).is_file() else b"x")
+        (folder / name).write_bytes((EXAMPLES / "ada" / name).read_bytes() if (EXAMPLES / "ada" / name).is_file() else b"x")
     yield Progress("done", 1, 1, origins={"seen": 1, "mirrored": 0, "invented": 0})
 
 

@@ -23,7 +23,7 @@ from .serving import studio_in
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory) -> Studio:
-    return studio_in(tmp_path_factory.mktemp("studio"), keep_portraits=2)
+    return studio_in(tmp_path_factory.mktemp("studio"))
 
 
 def seen(studio: Studio, portrait_id: str, yaw: float, background: str, strengths: dict[str, float]) -> np.ndarray:

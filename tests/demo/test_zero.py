@@ -14,15 +14,24 @@ from demo.work import Progress
 from demo.zero import Room, on_zero_gpu
 from symgan_core.errors import RequestError, SymganError
 from symgan_core.faces import FaceCrop, load_provider, read_photo
-from symgan_core.generator import TriPlaneGenerator, load_generator
+from symgan_core.generator import TriPlaneGenerator, load_generator, save_generator
 from symgan_core.inversion import PRESETS, PhotoRequest, Portrait3D, crop_face
 
+from ..conftest import make_tiny
 from . import spaces_standin
 
 
 @pytest.fixture(scope="module")
-def generator() -> TriPlaneGenerator:
-    return load_generator("builtin", "cpu")
+def source(tmp_path_factory) -> str:
+    """A small generator's file: what goes through a fork, and how, is that of a large one."""
+    path = tmp_path_factory.mktemp("generator") / "tiny.safetensors"
+    save_generator(make_tiny(), path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def generator(source: str) -> TriPlaneGenerator:
+    return load_generator(source, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +76,9 @@ def test_the_stand_in_is_as_strict_as_zero_gpu(spaces) -> None:
         next(running)
 
 
-def test_a_photo_goes_through_the_fork(spaces, generator: TriPlaneGenerator, crop: FaceCrop, tmp_path: Path) -> None:
+def test_a_photo_goes_through_the_fork(spaces, generator: TriPlaneGenerator, source: str, crop: FaceCrop, tmp_path: Path) -> None:
     before = {name: value.clone() for name, value in generator.state_dict().items()}
-    room = Room(generator, "builtin", place="cpu")
+    room = Room(generator, source, place="cpu")
     assert room.apart and len(spaces.decorated) == 2
     seen = list(room.invert(tmp_path, crop, "fast", PhotoRequest(0), lambda: False))
     assert spaces.calls == [zero.INVERT_SECONDS["fast"]]
@@ -80,7 +89,7 @@ def test_a_photo_goes_through_the_fork(spaces, generator: TriPlaneGenerator, cro
     assert all(torch.equal(value, before[name]) for name, value in generator.state_dict().items())
     portrait = Portrait3D.load(tmp_path, base=generator)
     picture, photo = portrait.render().image, crop.image
-    assert picture.shape[-1] == 512 and photo.dtype == np.uint8
+    assert picture.shape[-1] == generator.config.image_resolution and photo.dtype == np.uint8
 
     films = [tmp_path / "turn.gif", tmp_path / "turn.webp"]
     assert [done.stage for done in room.films(portrait, "white", films, 64)] == ["video"] * 4
@@ -90,9 +99,9 @@ def test_a_photo_goes_through_the_fork(spaces, generator: TriPlaneGenerator, cro
 
 
 @pytest.mark.slow
-def test_stopping_reaches_the_fork(spaces, generator: TriPlaneGenerator, crop: FaceCrop, tmp_path: Path, monkeypatch) -> None:
+def test_stopping_reaches_the_fork(spaces, generator: TriPlaneGenerator, source: str, crop: FaceCrop, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setitem(PRESETS, "fast", (400, 400))
-    seen = list(Room(generator, "builtin", place="cpu").invert(tmp_path, crop, "fast", PhotoRequest(0), lambda: True))
+    seen = list(Room(generator, source, place="cpu").invert(tmp_path, crop, "fast", PhotoRequest(0), lambda: True))
     assert seen[-1].stage == "done" and "tuning" not in {done.stage for done in seen}
     assert (tmp_path / "orbit.mp4").is_file() and not (tmp_path / zero.STOP_FILE).exists()
 

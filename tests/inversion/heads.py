@@ -31,7 +31,7 @@ def photo_of(generator: TriPlaneGenerator, yaw: float, seed: int = 5) -> tuple[n
 
 def start(generator: TriPlaneGenerator, config, yaw: float = 30, seed: int = 0) -> Inversion:
     image, mask, camera = photo_of(generator, yaw)
-    return Inversion(make_target(image, camera, mask, generator), generator, config, seed)
+    return Inversion(make_target(image, camera, mask, generator, detailed=config.detail), generator, config, seed)
 
 
 def plain_psnr(inversion: Inversion) -> float:

@@ -13,6 +13,7 @@ from symgan_core.inversion import (
     invert_crop,
     invert_photo,
     make_target,
+    runner,
 )
 from symgan_core.inversion.method import PRESETS
 from tests.inversion.heads import photo_of, short, start
@@ -20,10 +21,12 @@ from tests.inversion.heads import photo_of, short, start
 
 def test_a_photo_file_becomes_a_portrait(astronaut: np.ndarray, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(PRESETS, "fast", (1, 1))
+    monkeypatch.setattr(runner, "views_from", None)  # no picture is drawn that nobody sees
     path = tmp_path / "me.png"
     Image.fromarray(astronaut).save(path)
     portrait = invert_photo(path, preset="fast", request=PhotoRequest(yaw=0.0, pitch=0.0))
     assert portrait.report["preset"] == "fast" and portrait.report["camera_moved"] == {"yaw": 0, "pitch": 0}
+    assert portrait.report["steps"] == {"guess": 2, "pivot": 1, "tuning": 1}
     image = portrait.render().image
     assert image.shape == (1, 3, 512, 512) and float(image[..., 200:320, 200:320].mean()) < 0.9
     with pytest.raises(RequestError, match="instant"):

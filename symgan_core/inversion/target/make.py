@@ -34,12 +34,13 @@ class PhotoMaps(NamedTuple):
 
 
 def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray | None, generator: TriPlaneGenerator,
-                maps: PhotoMaps = PhotoMaps(), picture: np.ndarray | None = None) -> Target:
+                maps: PhotoMaps = PhotoMaps(), picture: np.ndarray | None = None, detailed: bool = True) -> Target:
     """Check and prepare the inputs of ``invert_crop``.
 
     Args:
         crop: uint8 ``[H, H, 3]``; camera: ``[25]``; mask: uint8 ``[H, H]``, 255 = head, or None.
         picture: uint8 ``[S, S, 3]``: the crop in a higher resolution; by default the crop itself.
+        detailed: False leaves the target's ``picture`` out, which takes long: for who needs no detail of the photo.
 
     Raises:
         RequestError: wrong shapes or dtypes.
@@ -53,7 +54,7 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
         if mask.shape != crop.shape[:2]:
             raise RequestError(f"The mask has shape {mask.shape}, the crop {crop.shape[:2]}.", "Give a mask of the crop's size.")
         soft = torch.from_numpy(np.array(mask, order="C"))[None, None].float() / 255
-        fine = _fine_picture(crop if picture is None else picture, soft)
+        fine = _fine_picture(crop if picture is None else picture, soft) if detailed else None
         soft = _scaled(soft, side)
         if generator.config.white_back:
             backdrop = blurred_backdrop(image, soft)
@@ -69,7 +70,9 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
                 shown = soft if maps.hair is None else torch.maximum(soft, _as_large(maps.hair, side))
                 empty = out_of_frame * (shown <= 0.5)
                 image, out_of_frame = torch.where(empty > 0, torch.ones_like(image), image), out_of_frame - empty
-            soft, fine[:, 3:] = soft * within, fine[:, 3:] * F.interpolate(within, fine.shape[-2:], mode="nearest")
+            soft = soft * within
+            if fine is not None:
+                fine[:, 3:] *= F.interpolate(within, fine.shape[-2:], mode="nearest")
     shares = {name: _as_large(share, side) for name, share in maps._asdict().items() if name != "in_frame" and share is not None}
     found = {"image": image, "mask": soft, "camera": camera, "backdrop": backdrop, "out_of_frame": out_of_frame, "picture": fine} | shares
     return Target(white_background=generator.config.white_back, outside=0.0 if in_frame is None else float(1 - in_frame.mean()),
