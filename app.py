@@ -27,6 +27,7 @@ from demo.places import checked_places
 from demo.routes import app_options
 from demo.settings import variables
 from demo.zero import on_zero_gpu
+from symgan_core.errors import SymganError
 from symgan_core.memory import keep_freed_memory
 
 
@@ -44,11 +45,15 @@ def main() -> None:
     keep_freed_memory()
     apart = on_zero_gpu()
     # ZeroGPU's GPU is in another process, and "auto" would find it here: spaces pretends that there is one.
-    studio = Studio(replace(settings, computing=replace(settings.computing, device="cpu")) if apart else settings)
+    try:
+        studio = Studio(replace(settings, computing=replace(settings.computing, device="cpu")) if apart else settings)
+    except SymganError as error:
+        parser.error(str(error))
     atexit.register(studio.forget_all)
     signal.signal(signal.SIGTERM, partial(_leave, studio))
     studio.room.computing.take_over()
-    if not apart:  # there a warm process is not the one that works, and a fork in the midst of it could wait for ever
+    # On ZeroGPU a warm process is not the one that works, and a fork in the midst of it could wait for ever.
+    if not (apart or settings.computing.ray):
         threading.Thread(target=studio.warm_up, daemon=True).start()
     threading.Thread(target=studio.keep_clean, daemon=True).start()
     page = build(studio).queue(max_size=settings.serving.queue_size, default_concurrency_limit=2)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from symgan_core.batch.cluster import Cluster
 from symgan_core.errors import SymganError
 from symgan_core.faces import crop_hints, draw_check, draw_faces, face_at, load_provider
 from symgan_core.generator import load_generator
@@ -52,13 +53,14 @@ class Studio(Making):
 
     def __post_init__(self) -> None:
         computing, sharing = self.settings.computing, self.settings.sharing
+        cluster = Cluster(computing.ray, computing.ray_gpus, "leave SYMGAN_RAY out", "SYMGAN_RAY=local") if computing.ray else None
         self.generator = load_generator(computing.generator, computing.device)
         self.provider = load_provider()
         self.shares = ShareStore(shelf_of(sharing.shares, self.settings.visiting.work), sharing.share_days)
         self.examples: list[Example] = list_examples()
         self.directions: tuple[Direction, ...] = list_directions(self.generator)
-        self.room = Room(self.generator, computing.generator)
-        self.line = Line(self.settings.serving.queue_size)
+        self.room = Room(self.generator, computing.generator, cluster=cluster)
+        self.line = Line(self.settings.serving.queue_size, cluster.at_once if cluster else lambda: 1)
         self.metrics = Metrics(self.line.__len__)
         self.pace = Pace(told=self.metrics.stage)
         self.photos = PhotoDesk(self.provider, self.generator, self.room.computing)

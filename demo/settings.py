@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -46,6 +47,15 @@ class Computing:
     generator: str = "builtin"
     """ "builtin" or a converted .safetensors file."""
     device: str = "auto"
+    ray: str = ""
+    """A Ray cluster that makes the heads: "HOST:PORT", "auto", or "local" for one on this machine; by default the page does it itself."""
+    ray_gpus: float = 0.0
+    """The part of a GPU that a head takes there."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what is no part of a GPU."""
+        if not (self.ray_gpus >= 0 and math.isfinite(self.ray_gpus)):
+            raise ValueError(f"SYMGAN_RAY_GPUS is '{self.ray_gpus}'; it must be a part of a GPU, such as 0.5")
 
 
 @dataclass(frozen=True)
@@ -131,6 +141,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         variable = _variable(field.name)
         if isinstance(field.default, int):
             values[field.name] = _number(environment, variable, values.get(field.name, field.default))
+        elif isinstance(field.default, float):
+            values[field.name] = _part(environment.get(variable, ""))
         elif variable in environment:
             text = environment[variable]
             values[field.name] = text if isinstance(field.default, str) or (field.name == "shares" and "://" in text) else Path(text)
@@ -139,6 +151,13 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 def _variable(name: str) -> str:
     return f"SYMGAN_{name.upper()}"
+
+
+def _part(text: str) -> float:
+    try:
+        return float(text or 0)
+    except ValueError:
+        return math.nan
 
 
 def _number(environment: Mapping[str, str], variable: str, default: int) -> int:

@@ -1,5 +1,6 @@
 """Many photos: each once, whoever works on them and whatever is killed."""
 
+import contextlib
 import csv
 import importlib.util
 import json
@@ -9,8 +10,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +188,54 @@ def test_without_ray_it_is_said(photos: Path, tiny_file: Path, tmp_path: Path, m
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(words(photos, tmp_path, tiny_file, "--ray", "local")) == 2
     assert "symgan[ray]" in capsys.readouterr().err.splitlines()[-1]
+
+
+@contextlib.contextmanager
+def threads(count: int, each: int) -> Iterator[ThreadPoolExecutor]:
+    """In place of processes, so that a test sees what they do."""
+    with ThreadPoolExecutor(count) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize(("fitting", "at_once"), [(1, 1), (2, 2), (9, 3)])
+def test_no_more_processes_work_than_there_is_memory_for(photos: Path, tiny_file: Path, tmp_path: Path, faked: list[str], monkeypatch,
+                                                         capsys, fitting: int, at_once: int) -> None:
+    """Work waits until as many work as may, or for a second where more may not."""
+    under_way, most, meeting = [], [], threading.Barrier(at_once)
+
+    def done_task(task: workers.Task) -> str:
+        under_way.append(task)
+        most.append(len(under_way))
+        with contextlib.suppress(threading.BrokenBarrierError):
+            meeting.wait(20 if len(most) <= at_once else 0)
+        under_way.remove(task)
+        return ""
+
+    monkeypatch.setattr(workers, "_pool", threads)
+    monkeypatch.setattr(workers, "done_task", done_task)
+    monkeypatch.setattr(workers, "jobs_that_fit", lambda own: fitting)
+    assert main(words(photos, tmp_path, tiny_file, "--workers", "3")) == 0
+    assert max(most) == at_once and "3 done" in capsys.readouterr().out
+
+
+def test_a_job_that_did_not_fit_begins_when_there_is_memory_again(photos: Path, tiny_file: Path, tmp_path: Path, faked: list[str],
+                                                                 monkeypatch) -> None:
+    """Though no other of the batch has ended: the first ends after the last has begun."""
+    begun, fitting = [], iter([1, 1])
+    last = threading.Event()
+
+    def done_task(task: workers.Task) -> str:
+        begun.append(task)
+        if len(begun) == 3:
+            last.set()
+        assert last.wait(60)
+        return ""
+
+    monkeypatch.setattr(workers, "_pool", threads)
+    monkeypatch.setattr(workers, "done_task", done_task)
+    monkeypatch.setattr(workers, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(workers, "jobs_that_fit", lambda own: next(fitting, 3))
+    assert main(words(photos, tmp_path, tiny_file, "--workers", "3")) == 0
 
 
 def test_photos_are_listed_by_name_without_results_and_hidden_ones(photos: Path, tmp_path: Path) -> None:
