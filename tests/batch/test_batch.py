@@ -10,11 +10,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -190,52 +190,41 @@ def test_without_ray_it_is_said(photos: Path, tiny_file: Path, tmp_path: Path, m
     assert "symgan[ray]" in capsys.readouterr().err.splitlines()[-1]
 
 
-@contextlib.contextmanager
-def threads(count: int, each: int) -> Iterator[ThreadPoolExecutor]:
-    """In place of processes, so that a test sees what they do."""
-    with ThreadPoolExecutor(count) as pool:
-        yield pool
+class Pool:
+    """In place of processes: ``most`` jobs were under way at once; who waits for one to end sees the first end, or time pass."""
+
+    def __init__(self, monkeypatch, fitting: Callable[[], int]):
+        self.under_way, self.most, self.looks = [], 0, 0
+        monkeypatch.setattr(workers, "_pool", lambda count, threads: contextlib.nullcontext(self))
+        monkeypatch.setattr(workers, "wait", self.wait)
+        monkeypatch.setattr(workers, "jobs_that_fit", lambda own: fitting())
+
+    def submit(self, work: object, task: object) -> Future:
+        self.under_way.append(Future())
+        self.most = max(self.most, len(self.under_way))
+        return self.under_way[-1]
+
+    def wait(self, futures: object, timeout: float | None, when: str) -> SimpleNamespace:
+        self.looks += timeout is not None
+        if timeout is not None and self.looks == 1:
+            return SimpleNamespace(done=set())
+        self.under_way[0].set_result("")
+        return SimpleNamespace(done={self.under_way.pop(0)})
 
 
 @pytest.mark.parametrize(("fitting", "at_once"), [(1, 1), (2, 2), (9, 3)])
-def test_no_more_processes_work_than_there_is_memory_for(photos: Path, tiny_file: Path, tmp_path: Path, faked: list[str], monkeypatch,
-                                                         capsys, fitting: int, at_once: int) -> None:
-    """Work waits until as many work as may, or for a second where more may not."""
-    under_way, most, meeting = [], [], threading.Barrier(at_once)
-
-    def done_task(task: workers.Task) -> str:
-        under_way.append(task)
-        most.append(len(under_way))
-        with contextlib.suppress(threading.BrokenBarrierError):
-            meeting.wait(20 if len(most) <= at_once else 0)
-        under_way.remove(task)
-        return ""
-
-    monkeypatch.setattr(workers, "_pool", threads)
-    monkeypatch.setattr(workers, "done_task", done_task)
-    monkeypatch.setattr(workers, "jobs_that_fit", lambda own: fitting)
+def test_no_more_processes_work_than_there_is_memory_for(photos: Path, tiny_file: Path, tmp_path: Path, monkeypatch, capsys, fitting: int,
+                                                         at_once: int) -> None:
+    pool = Pool(monkeypatch, lambda: fitting)
     assert main(words(photos, tmp_path, tiny_file, "--workers", "3")) == 0
-    assert max(most) == at_once and "3 done" in capsys.readouterr().out
+    assert pool.most == at_once and "4 done" in capsys.readouterr().out and bool(pool.looks) == (at_once < 3)
 
 
-def test_a_job_that_did_not_fit_begins_when_there_is_memory_again(photos: Path, tiny_file: Path, tmp_path: Path, faked: list[str],
-                                                                 monkeypatch) -> None:
-    """Though no other of the batch has ended: the first ends after the last has begun."""
-    begun, fitting = [], iter([1, 1])
-    last = threading.Event()
-
-    def done_task(task: workers.Task) -> str:
-        begun.append(task)
-        if len(begun) == 3:
-            last.set()
-        assert last.wait(60)
-        return ""
-
-    monkeypatch.setattr(workers, "_pool", threads)
-    monkeypatch.setattr(workers, "done_task", done_task)
-    monkeypatch.setattr(workers, "LOOK_EVERY", 0.05)
-    monkeypatch.setattr(workers, "jobs_that_fit", lambda own: next(fitting, 3))
+def test_a_job_that_did_not_fit_begins_once_there_is_memory_though_none_has_ended(photos: Path, tiny_file: Path, tmp_path: Path,
+                                                                                  monkeypatch) -> None:
+    pool = Pool(monkeypatch, lambda: 3 if pool.looks else 1)
     assert main(words(photos, tmp_path, tiny_file, "--workers", "3")) == 0
+    assert pool.most == 3
 
 
 def test_photos_are_listed_by_name_without_results_and_hidden_ones(photos: Path, tmp_path: Path) -> None:
