@@ -192,7 +192,6 @@ def test_without_ray_it_is_said(photos: Path, tiny_file: Path, tmp_path: Path, m
 
 class Pool:
     """In place of processes: ``most`` jobs were under way at once; who waits for one to end sees the first end, or time pass."""
-
     def __init__(self, monkeypatch, fitting: Callable[[], int]):
         self.under_way, self.most, self.looks = [], 0, 0
         monkeypatch.setattr(workers, "_pool", lambda count, threads: contextlib.nullcontext(self))
@@ -206,25 +205,19 @@ class Pool:
 
     def wait(self, futures: object, timeout: float | None, when: str) -> SimpleNamespace:
         self.looks += timeout is not None
-        if timeout is not None and self.looks == 1:
-            return SimpleNamespace(done=set())
-        self.under_way[0].set_result("")
-        return SimpleNamespace(done={self.under_way.pop(0)})
+        done = set() if timeout is not None and self.looks == 1 else {self.under_way.pop(0)}
+        for future in done:
+            future.set_result("")
+        return SimpleNamespace(done=done)
 
 
-@pytest.mark.parametrize(("fitting", "at_once"), [(1, 1), (2, 2), (9, 3)])
-def test_no_more_processes_work_than_there_is_memory_for(photos: Path, tiny_file: Path, tmp_path: Path, monkeypatch, capsys, fitting: int,
-                                                         at_once: int) -> None:
-    pool = Pool(monkeypatch, lambda: fitting)
+@pytest.mark.parametrize(("fitting", "later", "most"), [(1, 1, 1), (2, 2, 2), (9, 9, 3), (1, 3, 3)])
+def test_no_more_processes_work_than_fit(photos: Path, tiny_file: Path, tmp_path: Path, monkeypatch, fitting: int, later: int,
+                                         most: int) -> None:
+    """``later``: what fits at the second look, though none has ended."""
+    pool = Pool(monkeypatch, lambda: later if pool.looks else fitting)
     assert main(words(photos, tmp_path, tiny_file, "--workers", "3")) == 0
-    assert pool.most == at_once and "4 done" in capsys.readouterr().out and bool(pool.looks) == (at_once < 3)
-
-
-def test_a_job_that_did_not_fit_begins_once_there_is_memory_though_none_has_ended(photos: Path, tiny_file: Path, tmp_path: Path,
-                                                                                  monkeypatch) -> None:
-    pool = Pool(monkeypatch, lambda: 3 if pool.looks else 1)
-    assert main(words(photos, tmp_path, tiny_file, "--workers", "3")) == 0
-    assert pool.most == 3
+    assert pool.most == most and not pool.under_way
 
 
 def test_photos_are_listed_by_name_without_results_and_hidden_ones(photos: Path, tmp_path: Path) -> None:

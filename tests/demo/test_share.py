@@ -270,7 +270,8 @@ def test_settings_come_from_the_environment() -> None:
 
 @pytest.mark.parametrize(("arguments", "variables", "said"), [
     (["--port", "80"], {}, "SYMGAN_PORT"), ([], {"SYMGAN_QUEUE_SIZE": "many"}, "SYMGAN_QUEUE_SIZE is 'many'"),
-    ([], {"SYMGAN_RAY_GPUS": "half"}, "SYMGAN_RAY_GPUS is"), ([], {"SYMGAN_RAY": "127.0.0.1:9", "SYMGAN_PORT": "0"}, "There is no Ray cluster at '127.0.0.1:9'")])
+    ([], {"SYMGAN_RAY_GPUS": "half"}, "SYMGAN_RAY_GPUS is"),
+    ([], {"SYMGAN_RAY": "127.0.0.1:9", "SYMGAN_PORT": "0"}, "There is no Ray cluster at '127.0.0.1:9'")])
 def test_the_page_says_what_is_wrong_with_its_settings(arguments: list[str], variables: dict[str, str], said: str) -> None:
     root = Path(__file__).parents[2]
     run = subprocess.run([sys.executable, "app.py", *arguments], cwd=root, env=os.environ | variables, capture_output=True, text=True)
