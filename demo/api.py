@@ -1,7 +1,7 @@
 """What programs may call: ``/invert``, ``/render``, ``/edit`` and ``/export``, by ``gradio_client`` or as MCP tools.
 
 All else on the page is private. Results lie in the visitors' store, each as a visitor of its own: a program's session may end with each
-call, and its results are there until nobody has asked for them for as long as an idle visitor's are kept (``Settings.idle_minutes``).
+call, and its results are there until nobody has asked for them for as long as an idle visitor's are kept (``Visiting.idle_minutes``).
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class Calls:
         number = portrait_id if isinstance(portrait_id, str) else ""
         portrait = self._studio.portrait(number) or self._studio.portrait(EXAMPLE + number)
         if portrait is None:
-            minutes = self._studio.settings.idle_minutes
+            minutes = self._studio.settings.visiting.idle_minutes
             raise RequestError("There is no portrait of this id.", f"They are kept for {minutes} minutes; call /invert again.")
         return portrait
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from symgan_core.batch.cluster import Cluster
 from symgan_core.errors import SymganError
 from symgan_core.faces import crop_hints, draw_check, draw_faces, face_at, load_provider
 from symgan_core.generator import load_generator
@@ -26,8 +27,9 @@ from .metrics import Metrics
 from .pace import Pace
 from .photos import PhotoDesk
 from .settings import Settings
-from .share import SERVED, ShareStore, copy_there
-from .shown import Checked, Shown, bar, link_for, message, told, which_face
+from .share import ShareStore
+from .shelves import shelf_of
+from .shown import Checked, Shown, bar, link_for, message, refused, told, which_face
 from .store import EXAMPLE, ResultStore, VisitorLeft
 from .texts import ENGLISH, Texts
 from .zero import Room
@@ -50,17 +52,19 @@ class Studio(Making):
     asked: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.generator = load_generator(self.settings.generator, self.settings.device)
+        computing, sharing = self.settings.computing, self.settings.sharing
+        cluster = Cluster(computing.ray, computing.ray_gpus, "leave SYMGAN_RAY out", "SYMGAN_RAY=local") if computing.ray else None
+        self.generator = load_generator(computing.generator, computing.device)
         self.provider = load_provider()
-        self.shares = ShareStore(self.settings.shares, self.settings.share_days)
+        self.shares = ShareStore(shelf_of(sharing.shares, self.settings.visiting.work), sharing.share_days)
         self.examples: list[Example] = list_examples()
         self.directions: tuple[Direction, ...] = list_directions(self.generator)
-        self.room = Room(self.generator, self.settings.generator)
-        self.line = Line(self.settings.queue_size)
+        self.room = Room(self.generator, computing.generator, cluster=cluster)
+        self.line = Line(self.settings.serving.queue_size, cluster.at_once if cluster else lambda: 1)
         self.metrics = Metrics(self.line.__len__)
         self.pace = Pace(told=self.metrics.stage)
         self.photos = PhotoDesk(self.provider, self.generator, self.room.computing)
-        self.store = ResultStore(self.settings, lambda folder: Portrait3D.load(folder, base=self.generator),
+        self.store = ResultStore(self.settings.visiting, lambda folder: Portrait3D.load(folder, base=self.generator),
                                  {example.name: example.folder for example in self.examples}, self.photos.forget)
 
     def warm_up(self) -> None:
@@ -123,13 +127,16 @@ class Studio(Making):
         return self.open_example(names.index(name), session, said) if name in names else None
 
     def open_share(self, share_id: str, session: str, said: Texts = ENGLISH) -> Shown | None:
-        """A shared portrait, or None if the link leads nowhere."""
-        folder = self.shares.find(share_id)
-        if folder is None:
-            return None
-        with self.store.new_folder(session) as own:  # the page serves files of visitors alone, and never a share's token
-            copy_there(folder, own, SERVED)
-            portrait_id = self.store.keep(session, own)
+        """A shared portrait, or None if the link leads nowhere; ``failed`` where shares cannot be reached."""
+        try:
+            if self.shares.find(share_id) is None:
+                return None
+            with self.store.new_folder(session) as own:  # the page serves files of visitors alone, and never a share's token
+                if not self.shares.copy(share_id, own):  # deleted just now
+                    return None
+                portrait_id = self.store.keep(session, own)
+        except SymganError as error:
+            return refused(error, said)
         return self._opened("", portrait_id, said, offered=False)
 
     # -- looking, editing, sharing ----------------------------------------------------------------------------------
@@ -178,9 +185,9 @@ class Studio(Making):
                 self.forget_lost()
                 if look % (SWEEP_EVERY // LOOK_EVERY) == 0:
                     self.store.sweep()
-                    self.shares.sweep()
                     if not len(self.line):
                         give_back_memory()
+                    self.shares.sweep()  # last, for an address may not answer
             except Exception:
                 log.exception("cleaning failed")
 

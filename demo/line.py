@@ -1,9 +1,11 @@
-"""Heavy work waits here and is done one at a time, in the order in which it was asked for; who waits is told his place."""
+"""Heavy work waits here and is done one at a time, or as many as there is room for, in the order in which it was asked for; who waits is
+told his place."""
 
 from __future__ import annotations
 
+import heapq
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -34,10 +36,10 @@ class Place:
 
 
 class Line:
-    """The line of one process, of at most ``length`` places; the first of them is at work."""
+    """The line of one process, of at most ``length`` places; the first of them are at work, ``at_once`` of them."""
 
-    def __init__(self, length: int):
-        self.length = length
+    def __init__(self, length: int, at_once: Callable[[], int] = lambda: 1):
+        self.length, self._at_once = length, at_once
         self._places: list[Place] = []
         self._moved = threading.Condition()
 
@@ -61,10 +63,16 @@ class Line:
                 self._moved.notify_all()
 
     def before(self, place: Place) -> tuple[int, float]:
-        """How many stand before a place, and the seconds until they are done."""
+        """How many have to be done before a place is at work, and the seconds until they are."""
+        most = self._at_once()
         with self._moved:
-            ahead = self._places[:self._places.index(place)]
-            return len(ahead), sum(max(other.left, 0) for other in ahead)
+            ahead = [max(other.left, 0) for other in self._places[:self._places.index(place)]]
+        if len(ahead) < most:
+            return 0, 0
+        ends = sorted(ahead[:most])
+        for seconds in ahead[most:]:
+            heapq.heapreplace(ends, ends[0] + seconds)  # each takes the place of the first that is done
+        return len(ahead) - most + 1, ends[0]
 
     def pause(self) -> None:
         """Wait until somebody has left, for ``LOOK_EVERY`` seconds at most."""

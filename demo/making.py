@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -202,10 +201,7 @@ class Making(Looking):
     def share(self, session: str, portrait_id: str | None, strengths: Mapping[str, float], days: int | None = None,
               said: Texts = ENGLISH) -> Iterator[Shown | Share]:
         """Store the portrait as it is now, for ``days`` (one of ``share.DAYS``, or the page's own); the share comes last, after what is to
-        be shown while an edited head is filmed. Nothing comes without a portrait.
-
-        Raises:
-            RequestError: another number of days.
+        be shown while an edited head is filmed, or what was refused. Nothing comes without a portrait.
         """
         portrait, folder = self.with_edits(portrait_id, strengths), self.store.folder_of(portrait_id)
         if portrait is None or folder is None:
@@ -218,8 +214,12 @@ class Making(Looking):
             if shown is None or not shown.video:
                 return
             film = Path(shown.video)
-        with suppress(VisitorLeft):  # the page closes
-            yield self.room.computing.call(self.shares.add, portrait, film, days)
+        try:
+            yield self.shares.add(portrait, film, days, self.room.computing.call)
+        except VisitorLeft:  # the page closes
+            return
+        except SymganError as error:
+            yield refused(error, said)
 
     def _opened(self, text: str, portrait_id: str, said: Texts, offered: bool = True) -> Shown:
         """A finished head; ``offered``: its files may be taken."""

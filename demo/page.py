@@ -211,8 +211,9 @@ class Page:
         session, query = request.session_hash or "", request.query_params
         if share_id := query.get("r"):
             shown = self.studio.open_share(share_id, session, said)
-            if shown is None:
-                return self.updates(self.studio.open_example(0, session, said)) | {self.status: message(said.LINK_GONE, "error")}
+            if shown is None or shown.failed:
+                told = message(said.LINK_GONE, "error") if shown is None else shown.status
+                return self.updates(self.studio.open_example(0, session, said)) | {self.status: told}
             home = f'<h2>{said.SHARED_TITLE}</h2><p><a href="./" target="_self">{said.MAKE_YOURS}</a></p>'
             return self.updates(shown) | {self.making: gr.update(visible=False), self.shared_note: gr.update(value=home, visible=True),
                                           self.sharing.row: gr.update(visible=False)}

@@ -12,7 +12,8 @@ from pathlib import Path
 from symgan_core.errors import RequestError
 from symgan_core.files import check_results
 
-from .settings import Settings
+from .settings import Settings, Visiting
+from .shelves import shelf_of
 
 log = logging.getLogger("symgan.demo")
 
@@ -23,27 +24,30 @@ def checked_places(settings: Settings) -> Settings:
     Raises:
         ValueError: a folder cannot be written, or the port is taken: what is wrong, and which variable helps.
     """
-    _check_port(settings.host, settings.port)
-    if reason := _unwritable(settings.shares):
-        raise ValueError(f"{reason} Shared portraits lie there; name another folder with SYMGAN_SHARES.")
-    reason = _unusable(settings.work)
+    _check_port(settings.serving.host, settings.serving.port)
+    work = settings.visiting.work
+    try:
+        shelf_of(settings.sharing.shares, work).check()
+    except RequestError as error:
+        raise ValueError(f"{error.seen} Shared portraits lie there; name another place with SYMGAN_SHARES.") from error
+    reason = _unusable(work)
     if reason is None:
         return settings
-    if settings.work != Settings.work:
+    if work != Visiting.work:
         raise ValueError(f"{reason} Name another folder with SYMGAN_WORK.")
-    own = settings.work.with_name(f"{settings.work.name}-{os.geteuid() if hasattr(os, 'geteuid') else 'own'}")
+    own = work.with_name(f"{work.name}-{os.geteuid() if hasattr(os, 'geteuid') else 'own'}")
     if worse := _unusable(own):
         raise ValueError(f"{reason} {worse} Name another folder with SYMGAN_WORK.")
     log.warning("%s Photos and results of visitors are in '%s' instead; SYMGAN_WORK names another folder.", reason, own)
-    return replace(settings, work=own)
+    return replace(settings, visiting=replace(settings.visiting, work=own))
 
 
 def _unusable(work: Path) -> str | None:
     """Why a folder cannot hold visitors' photos; None where it can. The default one could be prepared by anybody, to read what comes."""
-    if work.is_symlink() and work == Settings.work:
+    if work.is_symlink() and work == Visiting.work:
         return f"'{work}' is a link."
     reason = _unwritable(work) or _unwritable(work.resolve().parent)  # beside it lies its lock
-    if reason is None and work.exists() and hasattr(os, "geteuid") and work == Settings.work and work.stat().st_uid != os.geteuid():
+    if reason is None and work.exists() and hasattr(os, "geteuid") and work == Visiting.work and work.stat().st_uid != os.geteuid():
         return f"'{work}' is another user's."
     return reason or _locked_out(work)
 

@@ -14,9 +14,11 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from symgan_core.errors import SymganError
 
 from . import texts
 from .cards import Card, mosaic, with_card
@@ -57,10 +59,13 @@ class Routes:
 
     def preview(self, request: Request) -> Response:
         """The picture of a share; nothing once it is deleted or has expired."""
-        picture = self.studio.shares.preview_of(request.path_params["share_id"])
+        try:
+            picture, why = self.studio.shares.preview_of(request.path_params["share_id"]), 404
+        except SymganError:  # shares cannot be reached
+            picture, why = None, 503
         if picture is None:
-            return Response(status_code=404, headers={"Cache-Control": "no-store"})
-        return FileResponse(picture, media_type="image/jpeg", headers={"Cache-Control": SHORT})
+            return Response(status_code=why, headers={"Cache-Control": "no-store"})
+        return Response(picture, media_type="image/jpeg", headers={"Cache-Control": SHORT})
 
     def gallery(self, request: Request) -> Response:
         """The picture of the page itself."""
@@ -115,9 +120,11 @@ class Cards:
         app, scope = request.scope["app"], request.scope
         root = get_root_url(request, "/", app.root_path or scope.get("root_path"))  # as Gradio finds it, behind a proxy too
         share_id = request.query_params.get("r")
-        title = self.studio.shares.title_of(share_id)
+        try:
+            title, there = self.studio.shares.title_of(share_id), self.studio.shares.preview_of(share_id) is not None
+        except SymganError:
+            title, there = None, False
         if title is None:
             return Card(f"{texts.TITLE}: {texts.ENGLISH.TAGLINE}", texts.ENGLISH.CARD, f"{root}/", f"{root}/share/gallery.jpg")
-        there = self.studio.shares.preview_of(share_id) is not None
         picture = f"{root}/share/{quote(share_id)}.jpg" if there else f"{root}/share/gallery.jpg"
         return Card(title, texts.ENGLISH.SHARE_CARD, f"{root}/?r={quote(share_id)}", picture, private=True)

@@ -1,23 +1,23 @@
-"""Shared portraits on disk: the head and its video under a random id, with expiry and a delete token; of the photo, the head alone."""
+"""Shared portraits: the head and its video under a random id, with expiry and a delete token; of the photo, the head alone."""
 
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from symgan_core.errors import RequestError
 from symgan_core.export import write_still
-from symgan_core.files import clear_partials, partial_of, whole_folder
 from symgan_core.inversion import Portrait3D
 
 from . import texts
+from .shelves import ID, MARK, Shelf, copy_there
 
-_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 DAYS = (1, 7, 30)
 """After how many days a maker may let a share expire."""
 DAYS_BEFORE = 30
@@ -41,18 +41,23 @@ class Share:
 
 
 class ShareStore:
-    """A folder of shared portraits; ``days`` until one expires, where its maker chooses nothing else. What a killed process has left
-    half written or half deleted in it goes at once."""
+    """The shared portraits of a shelf; ``days`` until one expires, where its maker chooses nothing else. What a killed process has left
+    half done on it goes at once where that can be told, and later where it cannot.
 
-    def __init__(self, folder: Path, days: int):
-        self.folder, self.days = folder, days
-        clear_partials(folder)
+    What an address refuses is a SymganError of all methods.
+    """
 
-    def add(self, portrait: Portrait3D, video: Path, days: int | None = None) -> Share:
+    def __init__(self, shelf: Shelf, days: int):
+        self.shelf, self.days = shelf, days
+        shelf.clear()
+
+    def add(self, portrait: Portrait3D, video: Path, days: int | None = None,
+            computed: Callable[[Callable[[], None]], Any] = lambda draw: draw()) -> Share:
         """Store a portrait with its video, and the strips that lie beside the video; it appears whole or not at all.
 
         Args:
             days: one of ``DAYS``; by default the store's own.
+            computed: does what torch computes of it, and waits for that.
 
         Raises:
             RequestError: another number of days.
@@ -61,29 +66,35 @@ class ShareStore:
             raise RequestError(f"A link cannot last {days} days.", f"Choose one of {', '.join(map(str, DAYS))}.")
         self.sweep()
         share = Share(secrets.token_urlsafe(16), secrets.token_urlsafe(16), self.days if days is None else days)
-        with whole_folder(self.folder / share.id) as partial:
+        mark = json.dumps({"created": time.time(), "days": share.days, "token": share.token})
+        with self.shelf.new(share.id, mark) as folder:
             public = replace(portrait, backdrop=None, report={k: portrait.report[k] for k in KEPT if k in portrait.report})
-            public.save(partial)
-            write_still(public, partial / STILL)
-            shutil.copyfile(video, partial / "orbit.mp4")
-            copy_there(video.parent, partial, STRIPS)
-            (partial / "share.json").write_text(json.dumps({"created": time.time(), "days": share.days, "token": share.token}))
+
+            def draw() -> None:
+                public.save(folder)
+                write_still(public, folder / STILL)
+
+            computed(draw)
+            shutil.copyfile(video, folder / "orbit.mp4")
+            copy_there(video.parent, folder, STRIPS)
         return share
 
-    def find(self, share_id: str | None) -> Path | None:
-        """The folder of a share, or None if there is none (any more), or if that is no id at all."""
-        if not isinstance(share_id, str) or not _ID.fullmatch(share_id):
+    def find(self, share_id: Any) -> str | None:
+        """The id of a share that is there; None if there is none (any more), or if that is no id at all."""
+        if not isinstance(share_id, str) or not ID.fullmatch(share_id) or _expired(self._meta(share_id)):
             return None
-        folder = self.folder / share_id
-        if not folder.is_dir() or self._expired(folder):
-            return None
-        return folder
+        return share_id
 
-    def preview_of(self, share_id: str | None) -> Path | None:
+    def copy(self, share_id: str, folder: Path) -> bool:
+        """Copy what a visitor of a share gets into ``folder``; says whether there was a portrait."""
+        self.shelf.copy(share_id, SERVED, folder)
+        return (folder / SERVED[0]).is_file()
+
+    def preview_of(self, share_id: str | None) -> bytes | None:
         """A picture of a share for messengers, a JPEG as large as a view (512 pixels of the built-in generator); None without a share, or
         where an older one has none."""
-        folder = self.find(share_id)
-        return folder / STILL if folder is not None and (folder / STILL).is_file() else None
+        found = self.find(share_id)
+        return None if found is None else self.shelf.read(found, STILL)
 
     def title_of(self, share_id: str | None) -> str | None:
         """What messengers call a share; None without one."""
@@ -91,49 +102,30 @@ class ShareStore:
 
     def delete(self, share_id: str | None, token: str | None) -> bool:
         """Delete with the token given when it was made; says whether it was."""
-        folder = self.find(share_id)
-        if folder is None or not isinstance(token, str) or not token:
+        found = self.find(share_id)
+        if found is None or not isinstance(token, str) or not token:
             return False
-        if not secrets.compare_digest(str(self._meta(folder).get("token", "")).encode(), token.encode(errors="replace")):
+        if not secrets.compare_digest(str(self._meta(found).get("token", "")).encode(), token.encode(errors="replace")):
             return False
-        _delete(folder)
+        self.shelf.delete(found)
         return True
 
     def sweep(self) -> None:
         """Delete what has expired, and what another process has left half done."""
-        clear_partials(self.folder)
-        if self.folder.is_dir():
-            for folder in self.folder.iterdir():
-                if folder.is_dir() and _ID.fullmatch(folder.name) and self._expired(folder):
-                    _delete(folder)
+        for share_id in self.shelf.swept():
+            if _expired(self._meta(share_id)):
+                self.shelf.delete(share_id)
 
-    def _meta(self, folder: Path) -> dict:
+    def _meta(self, share_id: str) -> dict:
         try:
-            meta = json.loads((folder / "share.json").read_text())
-        except (OSError, ValueError, RecursionError):
+            meta = json.loads(self.shelf.read(share_id, MARK) or b"")
+        except (ValueError, RecursionError):
             return {}
         return meta if isinstance(meta, dict) else {}
 
-    def _expired(self, folder: Path) -> bool:
-        meta = self._meta(folder)
-        created, days = meta.get("created", 0), meta.get("days", DAYS_BEFORE)
-        if not isinstance(created, int | float) or not isinstance(days, int | float):  # damaged: nobody could delete it
-            return True
-        return not time.time() - created <= days * 86400
 
-
-def _delete(folder: Path) -> None:
-    """Delete a share: it is gone before its first file is, so that no killed process leaves a half one."""
-    doomed = partial_of(folder)
-    try:
-        folder.rename(doomed)
-    except OSError:  # another process deletes it, or the folder cannot be written
-        doomed = folder
-    shutil.rmtree(doomed, ignore_errors=True)
-
-
-def copy_there(source: Path, folder: Path, names: tuple[str, ...]) -> None:
-    """Copy those of the files ``names`` that ``source`` has into ``folder``."""
-    for name in names:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
+def _expired(meta: dict) -> bool:
+    created, days = meta.get("created", 0), meta.get("days", DAYS_BEFORE)
+    if not isinstance(created, int | float) or not isinstance(days, int | float):  # damaged: nobody could delete it
+        return True
+    return not time.time() - created <= days * 86400

@@ -7,11 +7,14 @@ from typing import Any
 
 import gradio as gr
 
+from symgan_core.errors import SymganError
+
 from . import texts
 from .edits import EditBlock
 from .handlers import Shown, Studio, link_for, message
 from .queues import HEAVY, LIGHT
 from .share import Share
+from .shown import told
 
 REMEMBERED = 20
 """Links in a browser's list."""
@@ -53,7 +56,10 @@ class Sharing:
         links = _known(links)
         for share_id, token, known in links:
             if known == address:
-                self.studio.delete_link(share_id, token)
+                try:
+                    self.studio.delete_link(share_id, token)
+                except SymganError as error:
+                    raise gr.Error(told(error, texts.of(request)), print_exception=False) from None
                 gr.Info(texts.of(request).UNSHARED, title=texts.of(request).INFO)
         links = [one for one in links if one[2] != address]
         return {self.links: links, self.link: gr.update(value="", visible=False)} | self._listed(links)

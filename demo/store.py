@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 from symgan_core.inversion import Portrait3D
 
-from .settings import Settings
+from .settings import Visiting
 from .workfolder import WorkFolder, own_copy, size_of
 
 log = logging.getLogger("symgan.demo")
@@ -85,7 +85,7 @@ class Visitor:
 class ResultStore:
     """The folders of all visitors, and the portraits in them by id."""
 
-    def __init__(self, settings: Settings, load: Callable[[Path], Portrait3D], examples: Mapping[str, Path],
+    def __init__(self, settings: Visiting, load: Callable[[Path], Portrait3D], examples: Mapping[str, Path],
                  forgotten: Callable[[Path], None] = lambda folder: None):
         """Delete what an earlier process has left in ``settings.work``.
 

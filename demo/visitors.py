@@ -30,7 +30,7 @@ def build(studio: Studio) -> gr.Blocks:
     page.delete_cache = None  # by age, whether or not the visitor is here; the store knows
 
     def arrived(request: gr.Request) -> dict[str, Any]:
-        return {"session": request.session_hash, "every": max(studio.settings.grace_seconds / SIGNS, 1)}
+        return {"session": request.session_hash, "every": max(studio.settings.visiting.grace_seconds / SIGNS, 1)}
 
     def dropped(request: gr.Request) -> None:
         studio.store.dropped(request.session_hash or "")

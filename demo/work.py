@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from symgan_core.errors import SymganError
 from symgan_core.export import orbit_frames, write_strip, write_video
 from symgan_core.faces import FaceCrop
 from symgan_core.generator import TriPlaneGenerator
@@ -36,6 +37,22 @@ class Progress:
     preview: np.ndarray | None = None
     origins: dict[str, float] = field(default_factory=dict)
     skipped: int = 0
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An error for the user, as data: of exceptions, ``spaces`` hands over the class's name alone."""
+
+    seen: str
+    help: str
+
+
+def as_told(work: Iterator[Progress]) -> Iterator[Progress | Refused]:
+    """The same, for another process; its error for the user comes last."""
+    try:
+        yield from work
+    except SymganError as error:
+        yield Refused(error.seen, error.help)
 
 
 def invert_into(folder: Path, crop: FaceCrop, generator: TriPlaneGenerator, preset: str, request: PhotoRequest, source: str,

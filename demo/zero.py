@@ -1,4 +1,5 @@
-"""Where the heavy work is done: in this process, or on ZeroGPU in a forked one that holds a GPU for a few seconds.
+"""Where the heavy work is done: in this process, in a worker of a Ray cluster, or on ZeroGPU in a forked one that holds a GPU for a few
+seconds.
 
 ZeroGPU gives its GPU to functions that ``spaces.GPU`` decorates, and to nothing else: a call is sent to a fork of this process, and what
 it yields comes back pickled. So arguments and yields are plain CPU data, results are files, and the generator, made here on the CPU, is
@@ -10,10 +11,12 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from symgan_core.batch.cluster import Cluster
 from symgan_core.devices import moved_in_fork, with_less
 from symgan_core.errors import SymganError
 from symgan_core.faces import FaceCrop
@@ -21,9 +24,11 @@ from symgan_core.generator import TriPlaneGenerator
 from symgan_core.inversion import PhotoRequest, Portrait3D
 
 from .computing import CallerThread, WorkerThread
-from .work import Progress, films_of, invert_into, reported
+from .remote import Files, invert_remotely
+from .work import Progress, Refused, as_told, films_of, invert_into, reported
 
 Work = TypeVar("Work", bound=Callable)
+Item = TypeVar("Item")
 INVERT_SECONDS = {"fast": 20, "balanced": 30, "best": 60}
 """Of a GPU that a photo is given by its preset: on an H100, ``balanced`` takes 5.5 and ``best`` 14.5 seconds, the first photo of a process
 7 more. A visitor's quota must cover what is asked for, so it is little."""
@@ -48,26 +53,19 @@ def gpu(seconds: int | Callable[..., int]) -> Callable[[Work], Work]:
     return spaces.GPU(duration=seconds)
 
 
-@dataclass(frozen=True)
-class Refused:
-    """An error for the user, as data: of exceptions, ``spaces`` hands over the class's name alone."""
-
-    seen: str
-    help: str
-
-
 class Room:
-    """Does the heavy work of the page, here or on ZeroGPU's GPU; callers see no difference. What else torch computes for the page goes
-    through ``computing``.
+    """Does the heavy work of the page, here, on a cluster or on ZeroGPU's GPU; callers see no difference. What else torch computes for the
+    page goes through ``computing``.
 
     Args:
         generator: on ZeroGPU, on the CPU.
         source: what it was loaded from, as ``load_generator`` knows it.
         place: ZeroGPU's device; another one for tests.
+        cluster: does inversions, where there is one.
     """
 
-    def __init__(self, generator: TriPlaneGenerator, source: str, place: str = "cuda"):
-        self._generator, self._source, self._place = generator, source, place
+    def __init__(self, generator: TriPlaneGenerator, source: str, place: str = "cuda", cluster: Cluster | None = None):
+        self._generator, self._source, self._place, self._cluster = generator, source, place, cluster
         self.apart = on_zero_gpu()
         self.computing = CallerThread() if self.apart else WorkerThread()
         self._invert = gpu(_invert_seconds)(self._invert_apart)
@@ -79,6 +77,16 @@ class Room:
         Raises:
             SymganError: what the user can do something about.
         """
+        if self._cluster:
+            last = Progress("guess", 0, 2)
+            with closing(self._cluster.run(invert_remotely, crop, preset, request, self._source, stop=stop)) as steps:
+                for done in _accepted(steps):
+                    if isinstance(done, Files):
+                        done.write(folder)
+                        continue
+                    last = done or replace(last, preview=None)  # told again while nothing comes, for the visitor may have left
+                    yield last
+            return
         if not self.apart:
             work = with_less(lambda g: invert_into(folder, crop, g, preset, request, self._source, stop), self._generator)
             yield from reported(self.computing.steps(work))
@@ -112,25 +120,18 @@ class Room:
         generator = moved_in_fork(self._generator, self._place)
         stop = (folder / STOP_FILE).exists
         work = with_less(lambda g: invert_into(folder, crop, g, preset, request, self._source, stop), generator)
-        yield from _told(reported(work))
+        yield from as_told(reported(work))
 
     def _films_apart(self, folder: Path, background: str, paths: Sequence[Path], side: int | None) -> Iterator[Progress | Refused]:
         generator = moved_in_fork(self._generator, self._place)
-        yield from _told(reported(films_of(Portrait3D.load(folder, base=generator), background, paths, side)))
+        yield from as_told(reported(films_of(Portrait3D.load(folder, base=generator), background, paths, side)))
 
 
 def _invert_seconds(folder: Path, crop: FaceCrop, preset: str, request: PhotoRequest) -> int:
     return INVERT_SECONDS.get(preset, max(INVERT_SECONDS.values()))
 
 
-def _told(work: Iterator[Progress]) -> Iterator[Progress | Refused]:
-    try:
-        yield from work
-    except SymganError as error:
-        yield Refused(error.seen, error.help)
-
-
-def _accepted(work: Iterator[Progress | Refused]) -> Iterator[Progress]:
+def _accepted(work: Iterator[Item | Refused]) -> Iterator[Item]:
     for done in work:
         if isinstance(done, Refused):
             raise SymganError(done.seen, done.help)

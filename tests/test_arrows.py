@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "symgan_core"
 ALLOWED = {
     "errors": set(), "files": {"errors"}, "weights": {"errors"}, "geometry": {"errors"}, "progress": set(), "interrupts": set(),
-    "cores": set(), "environment": set(),
+    "cores": set(), "environment": set(), "memory": set(),
     "generator": {"errors", "files", "geometry", "weights"},
     "faces": {"errors", "geometry", "environment", "weights"},
     "losses": {"errors", "geometry", "environment", "weights"},
@@ -20,7 +20,7 @@ ALLOWED = {
     "films": {"errors", "files"}, "gltf": set(), "devices": {"errors", "generator"},
     "export": {"errors", "files", "films", "generator", "geometry", "gltf", "inversion"},
     "jobs": {"devices", "errors", "export", "faces", "files", "films", "generator", "inversion"},
-    "batch": {"cores", "errors", "files", "generator", "jobs", "progress", "weights"},
+    "batch": {"cores", "errors", "files", "generator", "jobs", "memory", "progress", "weights"},
     "evaluation": {"cores", "errors", "files", "generator", "faces", "geometry", "inversion", "losses"},
 }
 

@@ -1,12 +1,11 @@
 """The documents: what they point at is there."""
 
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from demo.settings import Settings
+from demo.settings import variables
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
@@ -29,7 +28,7 @@ def test_every_page_is_reached_from_the_readme() -> None:
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "Dockerfile"], ids=lambda page: page.name)
 def test_settings_of_the_page_that_are_named_exist(page: Path) -> None:
-    known = {f"SYMGAN_{field.name.upper()}" for field in fields(Settings)} | {"SYMGAN_BROWSER_REQUIRED", "SYMGAN_FACES"}
+    known = {*variables()} | {"SYMGAN_BROWSER_REQUIRED", "SYMGAN_FACES"}
     assert set(re.findall(r"\bSYMGAN_[A-Z_]+\b", page.read_text())) <= known
 
 

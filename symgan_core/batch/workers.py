@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import multiprocessing
 import os
@@ -16,19 +15,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from ..cores import read_capacity
 from ..errors import RequestError, SymganError
 from ..files import check_results, told, whole_folder
 from ..jobs import Order, Tools, invert_into, load_tools
+from ..memory import jobs_that_fit, resident
 from ..progress import driven
+from .cluster import connect, needs
 from .photos import Photo
 
 WAITING = 1000
 """Tasks that a Ray cluster is given at a time; it does the scheduling."""
 TRIES = 3
 """Of a photo whose Ray worker was lost."""
+LOOK_EVERY = 10.0
+"""Seconds between two looks whether there is memory for one more."""
 
 
 @dataclass(frozen=True)
@@ -104,18 +106,20 @@ def share_of_cores(count: int) -> int:
 
 
 def _in_processes(count: int, tasks: list[Task]) -> Generator[tuple[Task, str], None, None]:
-    """As many tasks at a time as there are workers. If one is killed, those that were under way are done again, each alone, so that a photo
-    which kills its worker takes no other with it."""
+    """As many tasks at a time as there are workers, and as there is memory for. If one is killed, those that were under way are done again,
+    each alone, so that a photo which kills its worker takes no other with it."""
     waiting = deque(tasks)
     while waiting:
         under_way: dict[Future[str], Task] = {}
         with _pool(min(count, len(waiting)), share_of_cores(count)) as pool:
             try:
                 while waiting or under_way:
-                    while waiting and len(under_way) < count:
+                    own = resident(child.pid for child in multiprocessing.active_children())
+                    while waiting and len(under_way) < min(count, jobs_that_fit(own)):
                         under_way[pool.submit(done_task, waiting[0])] = waiting[0]
                         waiting.popleft()
-                    for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    more = LOOK_EVERY if waiting and len(under_way) < count else None  # others may end meanwhile
+                    for future in wait(under_way, more, FIRST_COMPLETED).done:
                         reason = future.result()
                         yield under_way.pop(future), reason
             except BrokenProcessPool:
@@ -171,9 +175,10 @@ def _end_with_parent() -> None:
 
 def _on_ray(workers: Workers, tasks: list[Task]) -> Generator[tuple[Task, str], None, None]:
     """Ray Core tasks; a worker that is lost is Ray's to replace. Photos and results lie where all machines see them under the same path."""
-    with _connected(workers) as ray:
+    ray = connect(workers.ray or "", workers.count, "leave --ray out", "--ray local")
+    try:
         threads = share_of_cores(workers.count) if workers.ray == "local" else 1
-        remote = ray.remote(num_cpus=1, num_gpus=workers.gpus, max_retries=TRIES - 1)(_ray_task)
+        remote = ray.remote(**needs(ray, workers.gpus), max_retries=TRIES - 1)(_ray_task)
         waiting, under_way = deque(tasks), {}
         while waiting or under_way:
             while waiting and len(under_way) < WAITING:
@@ -185,6 +190,8 @@ def _on_ray(workers: Workers, tasks: list[Task]) -> Generator[tuple[Task, str], 
                 except ray.exceptions.RayError as error:
                     reason = f"Its Ray worker was lost {TRIES} times ({type(error).__name__}). Is there memory enough?"
                 yield under_way.pop(found), reason
+    finally:
+        ray.shutdown()
 
 
 def _ray_task(task: Task, threads: int) -> str:
@@ -193,29 +200,3 @@ def _ray_task(task: Task, threads: int) -> str:
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
     return done_task(task)
-
-
-@contextmanager
-def _connected(workers: Workers) -> Iterator[Any]:
-    """The module ``ray``, connected.
-
-    Raises:
-        RequestError: Ray is not installed, or there is no cluster at the address.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
-    try:
-        import ray
-    except ImportError:
-        raise RequestError("Ray is not installed.", "pip install 'symgan[ray]', or leave --ray out.") from None
-    try:
-        if workers.ray == "local":
-            ray.init("local", num_cpus=workers.count, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        else:
-            ray.init(workers.ray, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise RequestError(f"There is no Ray cluster at '{workers.ray}' ({str(error).splitlines()[0]}).",
-                           "Check the address, or say --ray local.") from error
-    try:
-        yield ray
-    finally:
-        ray.shutdown()

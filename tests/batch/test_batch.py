@@ -1,5 +1,6 @@
 """Many photos: each once, whoever works on them and whatever is killed."""
 
+import contextlib
 import csv
 import importlib.util
 import json
@@ -10,8 +11,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -185,6 +188,36 @@ def test_without_ray_it_is_said(photos: Path, tiny_file: Path, tmp_path: Path, m
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(words(photos, tmp_path, tiny_file, "--ray", "local")) == 2
     assert "symgan[ray]" in capsys.readouterr().err.splitlines()[-1]
+
+
+class Pool:
+    """In place of processes: ``most`` jobs were under way at once; who waits for one to end sees the first end, or time pass."""
+    def __init__(self, monkeypatch, fitting: Callable[[], int]):
+        self.under_way, self.most, self.looks = [], 0, 0
+        monkeypatch.setattr(workers, "_pool", lambda count, threads: contextlib.nullcontext(self))
+        monkeypatch.setattr(workers, "wait", self.wait)
+        monkeypatch.setattr(workers, "jobs_that_fit", lambda own: fitting())
+
+    def submit(self, work: object, task: object) -> Future:
+        self.under_way.append(Future())
+        self.most = max(self.most, len(self.under_way))
+        return self.under_way[-1]
+
+    def wait(self, futures: object, timeout: float | None, when: str) -> SimpleNamespace:
+        self.looks += timeout is not None
+        done = set() if timeout is not None and self.looks == 1 else {self.under_way.pop(0)}
+        for future in done:
+            future.set_result("")
+        return SimpleNamespace(done=done)
+
+
+@pytest.mark.parametrize(("fitting", "later", "most"), [(1, 1, 1), (2, 2, 2), (9, 9, 3), (1, 3, 3)])
+def test_no_more_processes_work_than_fit(photos: Path, tiny_file: Path, tmp_path: Path, monkeypatch, fitting: int, later: int,
+                                         most: int) -> None:
+    """``later``: what fits at the second look, though none has ended."""
+    pool = Pool(monkeypatch, lambda: later if pool.looks else fitting)
+    assert main(words(photos, tmp_path, tiny_file, "--workers", "3")) == 0
+    assert pool.most == most and not pool.under_way
 
 
 def test_photos_are_listed_by_name_without_results_and_hidden_ones(photos: Path, tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 import gradio as gr
 import httpx
 
-from demo import Settings, Studio, build
+from demo import Studio, build
 from demo.routes import app_options
+from demo.settings import make_settings
 
 
 def studio_in(folder: Path, **settings: Any) -> Studio:
-    """A studio on the CPU that keeps its files below ``folder``; ``settings``: more of ``Settings``."""
-    return Studio(Settings(device="cpu", shares=folder / "shares", work=folder / "work", **settings))
+    """A studio on the CPU that keeps its files below ``folder``; ``settings``: more of them, by name."""
+    return Studio(make_settings(**{"device": "cpu", "shares": folder / "shares", "work": folder / "work"} | settings))
 
 
 @contextmanager

@@ -46,7 +46,8 @@ def client(page: gr.Blocks, studio: Studio, tmp_path_factory) -> Iterator[Client
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PRESETS, "fast", (2, 2))
         patch.setattr(work, "FRAMES", 8)
-        _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, show_error=False, allowed_paths=[str(studio.settings.work)],
+        _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, show_error=False,
+                                 allowed_paths=[str(studio.settings.visiting.work)],
                                     mcp_server=True, run_history=False, server_name="127.0.0.1")
         yield Client(address, verbose=False, download_files=str(tmp_path_factory.mktemp("got")))
         page.close()
@@ -84,9 +85,9 @@ def test_a_photo_becomes_a_head_that_is_turned_edited_and_exported(client: Clien
     video, file, report = client.predict(handle_file(EXAMPLES / "noor" / "input.png"), api_name="/invert")
     assert Path(video).suffix == ".mp4" and sum(1 for _ in imageio.get_reader(video)) == 8
     assert Path(file).name == "portrait.safetensors" and report["preset"] == "fast" and report["faces"] == 1
-    assert sum(report["origins"].values()) == pytest.approx(1, abs=0.02) and str(studio.settings.work) not in json.dumps(report)
+    assert sum(report["origins"].values()) == pytest.approx(1, abs=0.02) and str(studio.settings.visiting.work) not in json.dumps(report)
     number = report["portrait_id"]
-    assert not list(studio.settings.work.rglob("input.webp"))
+    assert not list(studio.settings.visiting.work.rglob("input.webp"))
     side = Image.open(client.predict(number, yaw=30, background="transparent", api_name="/render"))
     assert side.size == (512, 512) and side.mode == "RGBA"
     edited, picture = client.predict(number, {"smile": 2.0}, api_name="/edit")
@@ -171,7 +172,7 @@ def test_an_upload_is_deleted_once_it_is_read(studio: Studio, tmp_path: Path, mo
 def test_results_expire(studio: Studio, monkeypatch) -> None:
     calls = Calls(studio)
     number, picture = calls.edit("noor", {})
-    now, minutes = time.time(), 60 * studio.settings.idle_minutes
+    now, minutes = time.time(), 60 * studio.settings.visiting.idle_minutes
     for later in (0.9, 1.8):  # whoever asks for it keeps it
         monkeypatch.setattr(time, "time", lambda later=later: now + later * minutes)
         studio.store.sweep()
@@ -180,7 +181,7 @@ def test_results_expire(studio: Studio, monkeypatch) -> None:
     studio.store.sweep()
     with pytest.raises(RequestError, match="no portrait"):
         calls.render(number)
-    assert not list(studio.settings.work.rglob("*.png"))
+    assert not list(studio.settings.visiting.work.rglob("*.png"))
 
 
 def test_results_outlive_the_session_of_their_call(client: Client, studio: Studio) -> None:

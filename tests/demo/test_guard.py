@@ -111,13 +111,13 @@ def test_tools_take_no_addresses_either(client: httpx.Client, bait) -> None:
 def test_paths_of_the_server_are_refused(client: httpx.Client, studio: Studio, tmp_path: Path) -> None:
     own = tmp_path / "own.png"
     own.write_bytes((EXAMPLES / "noor" / "input.png").read_bytes())
-    work = studio.settings.work
+    work = studio.settings.visiting.work
     for path in (str(own), "/etc/passwd", "/proc/self/environ", f"{work}/../own.png", str(work), "", "\0", "~/x", "app.py", "..",
                  "//etc/passwd"):
         text = event(client, "invert", [{"path": path, "meta": META}, "fast", 0])
         assert "error" in text and "root:" not in text and "Traceback" not in text and str(tmp_path) not in text
     for path in ("/etc/passwd", str(own), "app.py", "demo/api.py", f"{work}/../own.png", f"{work}/%2e%2e/own.png",
-                 str(studio.settings.shares)):
+                 str(studio.settings.sharing.shares)):
         assert client.get(f"/gradio_api/file={path}").status_code in (403, 404)
 
 

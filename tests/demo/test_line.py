@@ -54,3 +54,15 @@ def test_who_gives_up_leaves_the_line() -> None:
         assert len(line) == 2
         waiting.close()
         assert len(line) == 1
+
+
+def test_as_many_are_at_work_as_there_is_room_for() -> None:
+    room = [2]
+    line = Line(6, lambda: room[0])
+    with line.stand(30) as first, line.stand(10) as second, line.stand(15) as third, line.stand(7) as fourth, line.stand(1) as fifth:
+        assert [line.before(place)[0] for place in (first, second, third, fourth, fifth)] == [0, 0, 1, 2, 3]
+        # The third follows the second after 10 s and ends with 25, the fourth follows it and ends with 32, the fifth follows the first.
+        assert [line.before(place)[1] for place in (third, fourth, fifth)] == [10, 25, 30]
+        assert not list(second.wait())
+        room[0] = 1
+        assert line.before(second) == (1, 30) and line.before(third) == (2, 40)

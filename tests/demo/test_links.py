@@ -73,10 +73,10 @@ def test_a_link_has_a_title_and_a_picture_for_messengers(client: httpx.Client, s
 
 def test_the_picture_of_an_expired_link_is_gone(client: httpx.Client, studio: Studio, made: Share) -> None:
     assert client.get(f"/share/{made.id}.jpg").status_code == 200
-    grow_older(studio.shares.folder / made.id, days=2)
+    grow_older(studio.settings.sharing.shares, made.id, days=2)
     assert client.get(f"/share/{made.id}.jpg").status_code == 404 and studio.open_share(made.id, "s") is None
     studio.shares.sweep()
-    assert not (studio.shares.folder / made.id).exists()
+    assert not (studio.settings.sharing.shares / made.id).exists()
 
 
 @pytest.mark.parametrize("bad", ["x", "..%2f..%2fapp", "A" * 22, "A" * 23, "%00"])

@@ -5,9 +5,9 @@ import logging
 
 import pytest
 
-from demo import Settings
 from demo.logs import set_up_log
 from demo.metrics import Metrics
+from demo.settings import Serving
 from symgan_core.errors import PhotoError
 
 
@@ -50,4 +50,4 @@ def test_for_people_it_is_a_sentence(capsys):
 
 def test_an_unknown_style_is_told():
     with pytest.raises(ValueError, match="SYMGAN_LOG is 'xml'"):
-        Settings(log="xml")
+        Serving(log="xml")

@@ -3,6 +3,7 @@
 import io
 import multiprocessing
 import time
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from PIL import Image
 from demo import texts, zero
 from demo.gallery import EXAMPLES
 from demo.handlers import Studio
-from demo.settings import Settings
+from demo.settings import Visiting
 from demo.shown import without_paths
 from demo.store import Recent, ResultStore, VisitorLeft
 from demo.work import Progress
@@ -34,8 +35,8 @@ class Loaded(list):
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(device="cpu", shares=tmp_path / "shares", work=tmp_path / "work", keep_portraits=2)
+def settings(tmp_path: Path) -> Visiting:
+    return Visiting(work=tmp_path / "work", keep_portraits=2)
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def load() -> Loaded:
 
 
 @pytest.fixture
-def store(settings: Settings, load: Loaded, tmp_path: Path) -> ResultStore:
+def store(settings: Visiting, load: Loaded, tmp_path: Path) -> ResultStore:
     (tmp_path / "ada").mkdir()
     (tmp_path / "ada" / "portrait.safetensors").write_text("ada")
     return ResultStore(settings, load, {"ada": tmp_path / "ada"})
@@ -79,7 +80,7 @@ def test_memory_keeps_what_was_asked_for_last() -> None:
     assert "a" not in recent and len(recent) == 1
 
 
-def test_forgetting_one_leaves_the_others(store: ResultStore, settings: Settings) -> None:
+def test_forgetting_one_leaves_the_others(store: ResultStore, settings: Visiting) -> None:
     a, b = made(store, "a"), made(store, "b")
     assert store.get(a) == "a"
     store.forget("a")
@@ -89,7 +90,7 @@ def test_forgetting_one_leaves_the_others(store: ResultStore, settings: Settings
     assert {path.read_text() for path in files(settings.work)} == {"b"} and store.picture_path("a", "view", "png") is None
 
 
-def test_work_whose_visitor_leaves_is_deleted(store: ResultStore, settings: Settings) -> None:
+def test_work_whose_visitor_leaves_is_deleted(store: ResultStore, settings: Visiting) -> None:
     with store.new_folder("a") as folder:
         store.forget("a")
         folder.mkdir(parents=True)  # as who writes there would do
@@ -106,7 +107,7 @@ def test_work_whose_visitor_leaves_is_deleted(store: ResultStore, settings: Sett
     assert not folder.exists()
 
 
-def test_the_idle_are_forgotten_and_the_busy_are_not(store: ResultStore, settings: Settings, monkeypatch) -> None:
+def test_the_idle_are_forgotten_and_the_busy_are_not(store: ResultStore, settings: Visiting, monkeypatch) -> None:
     ids = {session: made(store, session) for session in ("idle", "busy", "here")}
     upload = settings.work / ("0" * 64) / "me.jpg"
     upload.parent.mkdir()
@@ -123,8 +124,8 @@ def test_the_idle_are_forgotten_and_the_busy_are_not(store: ResultStore, setting
         assert store.get(ids["busy"]) == "busy" and store.get(ids["here"]) == "here"
 
 
-def test_on_a_full_disk_the_results_of_the_oldest_go(settings: Settings, load: Loaded) -> None:
-    store = ResultStore(Settings(work=settings.work, shares=settings.shares, work_gigabytes=30e3 / 1e9), load, {})
+def test_on_a_full_disk_the_results_of_the_oldest_go(settings: Visiting, load: Loaded) -> None:
+    store = ResultStore(replace(settings, work_gigabytes=30e3 / 1e9), load, {})
     ids = {}
     for session in "abc":
         ids[session] = made(store, session, session * 2000)  # 10 kB
@@ -136,7 +137,7 @@ def test_on_a_full_disk_the_results_of_the_oldest_go(settings: Settings, load: L
     assert store.get(big) and store.get(ids["b"]) and not store.get(ids["c"]) and not store.get(ids["d"])
 
 
-def test_an_upload_moves_to_its_visitor_and_is_shown_until_he_leaves(store: ResultStore, settings: Settings) -> None:
+def test_an_upload_moves_to_its_visitor_and_is_shown_until_he_leaves(store: ResultStore, settings: Visiting) -> None:
     upload = settings.work / sha256(b"photo").hexdigest() / "me.jpg"
 
     def come(session: str) -> Path:
@@ -168,7 +169,7 @@ def test_pictures_are_few(store: ResultStore) -> None:
     assert len(files(store.work.path)) < 12
 
 
-def test_a_start_deletes_what_a_killed_process_left(store: ResultStore, settings: Settings, load: Loaded) -> None:
+def test_a_start_deletes_what_a_killed_process_left(store: ResultStore, settings: Visiting, load: Loaded) -> None:
     made(store, "a")
     (settings.work / "tmp123").write_text("half an upload")
     other = multiprocessing.get_context("fork").Process(target=WorkFolder, args=(settings.work,))
@@ -226,7 +227,7 @@ def test_after_forgetting_no_byte_of_a_photo_is_left(studio: Studio, photo: byte
     studio.open_example(1, "b")
     assert studio.portrait(last.portrait_id) and studio.folder_of(last.portrait_id)
     studio.forget("a")
-    assert not files(studio.settings.work) and len(studio.photos._found) == len(studio.photos._cut) == 0
+    assert not files(studio.settings.visiting.work) and len(studio.photos._found) == len(studio.photos._cut) == 0
     assert studio.portrait(last.portrait_id) is None and studio.check(path, PhotoRequest(0), "a").failed
     assert texts.ENGLISH.PHOTO_GONE in list(studio.invert(path, "fast", PhotoRequest(0), "a"))[-1].status
 
@@ -236,8 +237,8 @@ def test_who_leaves_meanwhile_leaves_nothing(studio: Studio, photo: bytes, monke
     running = studio.invert(upload_to(studio, photo), "fast", PhotoRequest(0), "a")
     next(running), next(running)
     studio.forget("a")
-    assert not list(running) and not files(studio.settings.work) and "a" not in studio.stops
+    assert not list(running) and not files(studio.settings.visiting.work) and "a" not in studio.stops
     find = studio.provider.find
     monkeypatch.setattr(studio.provider, "find", lambda picture: studio.forget("a") or find(picture))
     studio.check(upload_to(studio, photo + b"\n"), PhotoRequest(0), "a")
-    assert not files(studio.settings.work) and len(studio.photos._found) == len(studio.photos._cut) == 0
+    assert not files(studio.settings.visiting.work) and len(studio.photos._found) == len(studio.photos._cut) == 0

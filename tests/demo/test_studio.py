@@ -15,6 +15,7 @@ from demo.handlers import Studio
 from demo.looking import DRAFT_SCALE, STRIP_YAWS, Look
 from demo.making import Wanted
 from demo.page import Page
+from symgan_core.errors import SymganError
 from symgan_core.inversion import METHODS, PhotoRequest
 from symgan_core.portrait.editing import DIRECTIONS, PRESETS, Direction
 
@@ -149,6 +150,21 @@ def test_a_share_opens_after_a_restart(studio: Studio) -> None:
     assert not again.delete_link(made.id, "wrong") and again.delete_link(made.id, made.token) and again.open_share(made.id, "s") is None
 
 
+def test_two_studios_with_one_address_have_the_same_links(studio: Studio, tmp_path, monkeypatch) -> None:
+    shares = f"memory://{tmp_path.name}/shares"
+    one, other = (studio_in(tmp_path / name, shares=shares) for name in ("one", "other"))
+    made, = one.share("s", one.open_example(1, "s").portrait_id, {"smile": 0}, 1)
+    shown = other.open_share(made.id, "t")
+    assert Path(shown.video).is_relative_to(tmp_path / "other" / "work") and other.portrait(shown.portrait_id)
+    assert not list((tmp_path / "one" / "work").glob("tmp*"))  # nothing stays of what was on its way
+    monkeypatch.setattr(other.shares.shelf, "copy", lambda *args: (_ for _ in ()).throw(SymganError("Away.")))
+    assert other.open_share(made.id, "t").failed == "Away."
+    assert other.delete_link(made.id, made.token) and one.open_share(made.id, "s") is None
+    monkeypatch.setattr(one.shares.shelf, "new", lambda *args: (_ for _ in ()).throw(SymganError("Away.")))
+    last = list(one.share("s", one.open_example(1, "s").portrait_id, {"smile": 0}, 1))[-1]
+    assert last.failed == "Away."
+
+
 def test_a_share_of_an_edited_head_opens_with_its_sliders(studio: Studio, monkeypatch) -> None:
     monkeypatch.setattr(making, "orbit_frames", lambda portrait, count: [portrait.edits])
     for name in ("write_video", "write_strip"):
@@ -165,7 +181,8 @@ def test_a_share_of_an_edited_head_opens_with_its_sliders(studio: Studio, monkey
         apart = views[name].astype(int) - seen(studio, plain, 0, "white", zeros | strengths)
         assert np.abs(apart).mean() < 0.3, name  # pictures are encoded once more
     # Sliders that were not moved: its own video does. Others: a new one.
-    same, other = (studio.shares.find(list(studio.share("s", shown.portrait_id, zeros | sliders))[-1].id) for sliders in (edits, {}))
+    same, other = (studio.settings.sharing.shares / list(studio.share("s", shown.portrait_id, zeros | sliders))[-1].id
+                   for sliders in (edits, {}))
     assert (same / "orbit.mp4").read_text() == "[{'smile': 1.5, 'face_width': -1.0}]" and (other / "orbit.mp4").read_text() == "[{}]"
 
 

@@ -22,7 +22,7 @@ def studio(tmp_path_factory) -> Studio:
 
 @pytest.fixture(scope="module")
 def page(studio: Studio) -> Iterator[gr.Blocks]:
-    with served(studio, allowed_paths=[str(studio.settings.work), str(EXAMPLES)]) as page:
+    with served(studio, allowed_paths=[str(studio.settings.visiting.work), str(EXAMPLES)]) as page:
         yield page
 
 
@@ -33,13 +33,13 @@ def test_a_visit_from_the_gallery_to_a_link_and_back(page: gr.Blocks, studio: St
     share_id = visitor.share()
     assert studio.shares.find(share_id)
     visitor.upload(EXAMPLES / "noor" / "input.png")
-    assert list(studio.settings.work.rglob("input.png"))
+    assert list(studio.settings.visiting.work.rglob("input.png"))
     follower = Visitor(page.local_url, share_id)
     follower.arrive()
     assert visitor.unshare() == share_id and studio.shares.find(share_id) is None
     visitor.leave()
     follower.leave()
-    assert not [path for path in studio.settings.work.rglob("*") if path.is_file()]
+    assert not [path for path in studio.settings.visiting.work.rglob("*") if path.is_file()]
     gone = Visitor(page.local_url, share_id)
     with pytest.raises(Failed, match="does not lead"):
         gone.arrive()

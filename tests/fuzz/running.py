@@ -22,6 +22,7 @@ import torch
 from demo import asked
 from demo.guard import Refused, check_body
 from demo.share import ShareStore
+from demo.shelves import FolderShelf
 from symgan_core.errors import SymganError
 from symgan_core.faces import read_photo
 from symgan_core.generator import load_generator
@@ -68,7 +69,7 @@ class Targets:
         buffer = io.BytesIO()
         torch.save({"G_ema": {"a": torch.zeros(3)}}, buffer, _use_new_zipfile_serialization=False)
         self._states.append(buffer.getvalue())
-        self._shares = ShareStore(folder / "shares", 7)
+        self._shares = ShareStore(FolderShelf(folder / "shares"), 7)
         (folder / "shares").mkdir()
 
     def all(self) -> list[tuple[str, int, Callable[[random.Random], str]]]:
