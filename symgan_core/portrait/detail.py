@@ -118,7 +118,7 @@ class Detail:
             left = left * (1 - weight)
             out = out + weight * sample_image(residual.levels[-1], uv)[0, :3, 0].T / 2
         for material in self._materials:
-            out = material.drawn(out, points, left[:, 0] * material.share(points, torch.ones_like(left[:, 0])))
+            out = material.drawn(out, points, torch.ones_like(left[:, 0]), left[:, 0] * material.share(points))
         return out.clamp(0, 1)
 
     @torch.no_grad()
@@ -150,9 +150,10 @@ class Detail:
             beyond = sample_image(level, uv, "bicubic") * resized(weight, size)
             image, alpha = image + beyond[:, :3], alpha + resized(beyond[:, 3:], alpha.shape[-1])
         sight = F.normalize(Camera.from_vector(camera).position() - places, dim=-1)
+        facing = (normals * sight).sum(-1)[:, None]
         for material in self._materials:
-            share = left * material.share(places, (normals * sight).sum(-1))[:, None] * (opacity > 0.9)
-            image = _with_material(material, image, points, box_mean(eroded(share, FADE // 2), FADE + 1))
+            share = box_mean(eroded(left * material.share(places)[:, None], FADE // 2), FADE + 1) * (opacity > 0.9)
+            image = _with_material(material, image, points, torch.cat([facing, share], 1))
         return view._replace(image=image.clamp(-1, 1), image_opacity=alpha.clamp(0, 1))
 
     @torch.no_grad()
@@ -179,11 +180,12 @@ class Detail:
         return out
 
 
-def _with_material(material: Material, image: Tensor, points: Tensor, share: Tensor) -> Tensor:
-    """``image [1, 3, S, S]`` in [-1, 1] of surfaces at ``points [1, S, S, 3]``, of which a ``share [1, 1, MAP, MAP]`` is drawn anew."""
-    share = resized(share, image.shape[-1])[0, 0]
+def _with_material(material: Material, image: Tensor, points: Tensor, maps: Tensor) -> Tensor:
+    """``image [1, 3, S, S]`` in [-1, 1] of surfaces at ``points [1, S, S, 3]``, of which some is drawn anew; ``maps [1, 2, MAP, MAP]``: at
+    which cosine a surface is seen, and which share of it is drawn."""
+    facing, share = resized(maps, image.shape[-1])[0]
     there, out = share > 0, image.clone()
-    out[0, :, there] = material.drawn(image[0, :, there].T / 2 + 0.5, points[0, there], share[there]).T * 2 - 1
+    out[0, :, there] = material.drawn(image[0, :, there].T / 2 + 0.5, points[0, there], facing[there], share[there]).T * 2 - 1
     return out
 
 

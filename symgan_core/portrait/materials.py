@@ -23,7 +23,7 @@ SURE = (0.5, 0.85)
 LEVEL = 0.6
 """What is hidden keeps so much of the logarithm by which it is brighter or darker than the photo's is in the mean."""
 SQUARE = (0.1, 0.45)
-"""Cosine between surface and sight: what is seen at less than the first stays as it is; strands would flicker there."""
+"""Cosine between surface and sight: what is seen at less than the first has no strands, which would flicker there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +49,17 @@ class Material:
         colours = ColourLine(self.colours.line.to(device), self.colours.span.to(device))
         return Material(self.volume.to(device), colours, self.bright, self.contrast, self.half_box)
 
-    def share(self, points: Tensor, facing: Tensor) -> Tensor:
-        """How far it is drawn at ``points [..., 3]``, which are seen at a cosine ``facing [...]``: ``[...]`` in [0, 1]."""
+    def share(self, points: Tensor) -> Tensor:
+        """How far it is drawn at ``points [..., 3]``: ``[...]`` in [0, 1]."""
         flat = points.reshape(1, -1, 1, 1, 3) / self.half_box
-        share = F.grid_sample(self.volume, flat, padding_mode="border", align_corners=True).reshape(facing.shape)
-        return smooth_step(share, *SURE) * smooth_step(facing, *SQUARE)
+        found = F.grid_sample(self.volume, flat, padding_mode="border", align_corners=True)
+        return smooth_step(found.reshape(points.shape[:-1]), *SURE)
 
-    def drawn(self, colours: Tensor, points: Tensor, share: Tensor) -> Tensor:
-        """``colours [N, 3]`` in [0, 1] at ``points [N, 3]``, which of a ``share [N]`` become those of the photo, with strands."""
+    def drawn(self, colours: Tensor, points: Tensor, facing: Tensor, share: Tensor) -> Tensor:
+        """``colours [N, 3]`` in [0, 1] at ``points [N, 3]``, which are seen at a cosine ``facing [N]`` and of a ``share [N]`` become those
+        of the photo, with strands."""
         light = (colours.mean(1, keepdim=True) + DARK).log()
         light = self.bright + LEVEL * (light - self.bright)
         if self.contrast:
-            light = light + self.contrast * strands_at(points)[:, None]
+            light = light + self.contrast * (smooth_step(facing, *SQUARE) * strands_at(points))[:, None]
         return torch.lerp(colours, self.colours.at((light.exp() - DARK).clamp(DARK, 1)), share[:, None])

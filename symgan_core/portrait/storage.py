@@ -31,7 +31,7 @@ MAX_BYTES = 2**30
 """Of a portrait's file; the largest hold half of what an official generator has."""
 MAX_PICTURES, MAX_SIDE = 8, 1024
 """No portrait has more or larger ones; a file that does is not read."""
-MAX_MATERIALS, MAX_CELLS = 8, 128
+MAX_MATERIALS, MAX_CELLS = 8, 96
 """Likewise of materials, and of the cells along a side of their volumes."""
 QUALITY = 92
 """Of WebP."""
@@ -96,7 +96,7 @@ def load_portrait(folder: Path, device: str | torch.device = "auto", base: TriPl
     base = load_generator(source, device) if base is None else base
     try:
         portrait = _assembled(path.name, tensors, report, pictures, base)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, OSError, SyntaxError) as error:
         raise damaged from error
     if edits:
         return portrait.edit(edits)
@@ -159,9 +159,11 @@ def _packed(picture: DetailPicture) -> dict[str, Tensor]:
 
 
 def _packed_material(material: Material) -> dict[str, Tensor]:
-    """``volume``: uint8; ``numbers [10]``: the line of colours, its span, mean brightness and contrast."""
+    """``volume``: a grey WebP without loss, of D rows and D² columns; ``numbers [10]``: the line of colours, its span, mean brightness and
+    contrast."""
     numbers = [*material.colours.line.flatten().tolist(), *material.colours.span.tolist(), material.bright, material.contrast]
-    return {"volume": (material.volume.cpu().clamp(0, 1) * 255).round().to(torch.uint8).contiguous(), "numbers": torch.tensor(numbers)}
+    flat = material.volume.flatten(3)[0].expand(3, -1, -1)
+    return {"volume": _encoded(Image.fromarray(to_uint8(flat * 2 - 1)), lossless=True), "numbers": torch.tensor(numbers)}
 
 
 def _materials(tensors: dict[str, Tensor], half_box: float) -> Iterator[Material]:
@@ -169,11 +171,13 @@ def _materials(tensors: dict[str, Tensor], half_box: float) -> Iterator[Material
     for number in range(MAX_MATERIALS):
         if f"material.{number}.volume" not in tensors:
             return
-        volume, numbers = tensors[f"material.{number}.volume"], tensors[f"material.{number}.numbers"].float()
-        if numbers.shape != (10,) or volume.dim() != 5 or volume.shape[:2] != (1, 1) or max(volume.shape) > MAX_CELLS:
-            raise ValueError(f"a material of {tuple(volume.shape)} cells and {tuple(numbers.shape)} numbers")
-        colours = ColourLine(numbers[:6].reshape(2, 3), numbers[6:8])
-        yield Material(volume.float() / 255, colours, float(numbers[8]), float(numbers[9]), half_box)
+        numbers = tensors[f"material.{number}.numbers"].float()
+        image = _opened(tensors[f"material.{number}.volume"])
+        cells = image.height
+        if numbers.shape != (10,) or image.width != cells**2 or cells > MAX_CELLS:
+            raise ValueError(f"a material of {image.size} cells and {tuple(numbers.shape)} numbers")
+        volume = torch.from_numpy(np.array(image.convert("L"))).float().reshape(1, 1, cells, cells, cells) / 255
+        yield Material(volume, ColourLine(numbers[:6].reshape(2, 3), numbers[6:8]), float(numbers[8]), float(numbers[9]), half_box)
 
 
 def _encoded(image: Image.Image, **options: int | bool) -> Tensor:
@@ -197,9 +201,14 @@ def _pictures(tensors: dict[str, Tensor], fine: list[bool]) -> list[DetailPictur
     return out
 
 
+def _opened(data: Tensor) -> Image.Image:
+    """A WebP, not decoded yet."""
+    return Image.open(io.BytesIO(data.numpy().tobytes()), formats=["WEBP"])
+
+
 def _decoded(data: Tensor, mode: str) -> Tensor:
     """``[1, C, S, S]`` in [0, 1]."""
-    image = Image.open(io.BytesIO(data.numpy().tobytes()), formats=["WEBP"])
+    image = _opened(data)
     if image.width != image.height or image.width > MAX_SIDE:
         raise ValueError(f"a picture of {image.width} x {image.height} pixels")
     return torch.from_numpy(np.array(image.convert(mode))).permute(2, 0, 1)[None].float() / 255

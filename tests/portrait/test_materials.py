@@ -23,26 +23,30 @@ def around(count: int, height: float, radius: float = RADIUS) -> torch.Tensor:
 
 def test_hidden_skin_gets_the_hue_and_most_of_the_brightness_of_the_photos() -> None:
     grey = torch.tensor([[0.2] * 3, [0.3] * 3, [0.6] * 3])
-    found = material(0.0).drawn(grey, torch.zeros(3, 3), torch.ones(3))
+    found = material(0.0).drawn(grey, torch.zeros(3, 3), torch.ones(3), torch.ones(3))
     light = (found.mean(1) + DARK).log() - (torch.tensor(0.3) + DARK).log()
     wanted = LEVEL * ((grey[:, 0] + DARK).log() - (torch.tensor(0.3) + DARK).log())
     assert torch.allclose(light, wanted, atol=0.02)
     assert (found[:, 0] > 1.2 * found[:, 1]).all() and (found[:, 1] > 1.2 * found[:, 2]).all()
 
 
-def test_what_is_not_of_the_material_or_seen_at_a_grazing_angle_stays() -> None:
-    points, squarely = around(9, 0.1), torch.ones(9)
-    assert (material(0.0).share(points, squarely) == 1).all()
-    assert (material(0.0, share=0.2).share(points, squarely) == 0).all()
-    assert (material(0.0).share(points, 0.05 * squarely) == 0).all()
+def test_what_is_not_of_the_material_stays() -> None:
+    points = around(9, 0.1)
+    assert (material(0.0).share(points) == 1).all() and (material(0.0, share=0.2).share(points) == 0).all()
     colours = torch.rand(9, 3, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(material(0.1).drawn(colours, points, torch.zeros(9)), colours)
+    assert torch.equal(material(0.1).drawn(colours, points, torch.ones(9), torch.zeros(9)), colours)
+
+
+def test_at_a_grazing_angle_there_are_no_strands() -> None:
+    points, grey = around(90, 0.0), torch.full((90, 3), 0.3)
+    squarely, grazing = (material(0.15).drawn(grey, points, facing * torch.ones(90), torch.ones(90)).mean(1) for facing in (1.0, 0.05))
+    assert grazing.std() < 1e-4 < 0.02 < squarely.std()
 
 
 def test_hair_has_the_contrast_that_is_asked_for_and_skin_none() -> None:
     points = around(4000, 0.0)
     grey = torch.full((4000, 3), 0.3)
-    deviations = [float((material(c).drawn(grey, points, torch.ones(4000)).mean(1) + DARK).log().std()) for c in (0.0, 0.08, 0.16)]
+    deviations = [float((material(c).drawn(grey, points, torch.ones(4000), torch.ones(4000)).mean(1) + DARK).log().std()) for c in (0.0, 0.08, 0.16)]
     assert deviations[0] < 1e-4 and 0.05 < deviations[1] < 0.11 and 1.8 < deviations[2] / deviations[1] < 2.2
 
 
