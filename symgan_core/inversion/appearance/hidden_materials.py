@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ...faces import shares_of
 from ...generator import TriPlaneGenerator
 from ...generator.traits import Traits, traits_of
 from ...geometry.images import eroded, mean_within, resized, smooth_step
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 HAIR, SKIN = ("hair_colour", (0.5, 1.1)), ("skin_tint", (0.06, 0.14))
 """For each material the trait of its colour. Where brightness changes by less than the first (in logarithms) from the trait's least to its
 greatest value, it is something else; by more than the second, all of it is."""
+REGIONS = {HAIR: ("hair",), SKIN: ("skin", "nose", "neck")}
+"""Where the photo shows them."""
 CELLS, PART = 56, 4
 """A side of the volumes, and the part of the planes' resolution that does for them."""
 SURE, LITTLE = 0.6, 0.01
@@ -50,9 +53,9 @@ def hidden_materials(generator: TriPlaneGenerator, ws: Tensor, target: Target) -
     if traits is None or target.picture is None or not takes_colours(generator, target):
         return ()
     found, colours = [], (target.image / 2 + 0.5)[0]
-    for region, kind in ((target.skin, SKIN), (target.hair, HAIR)):
-        there = None if region is None else (region > SURE) & (target.mask > 0.9)
-        if there is None or there.float().mean() < LITTLE:
+    for region, kind in zip(shares_of(target.image, REGIONS[SKIN], REGIONS[HAIR]), (SKIN, HAIR), strict=True):
+        there = (region > SURE) & (target.mask > 0.9)
+        if there.float().mean() < LITTLE:
             continue
         contrast = hair_contrast(target.picture, region) if kind is HAIR else 0.0
         volume = material_volume(generator, ws, traits, *kind)
