@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,9 @@ from ..errors import NoFaceFound, RequestError
 from .network import POINTS
 
 PROVIDERS = ("mediapipe", "builtin", "insightface")
+"""Those that ship."""
+GROUP = "symgan.faces"
+"""The group of entry points in which other packages name theirs."""
 VARIABLE = "SYMGAN_FACES"
 """The environment variable that names one of them."""
 MOST_FACES = 12
@@ -73,22 +77,25 @@ class FaceProvider(Protocol):
 
 def load_provider(name: str | None = None) -> FaceProvider:
     """The provider of that name: by default the one that ``SYMGAN_FACES`` names, else ``mediapipe``, or ``builtin`` where onnxruntime is
-    not installed. ``insightface`` is never chosen unasked: its models are for non-commercial use, and have to be on disk already.
+    not installed. ``insightface`` is never chosen unasked: its models are for non-commercial use, and have to be on disk already. Other
+    packages have theirs as entry points of the group ``symgan.faces``: what makes a provider, called without arguments.
 
     Raises:
         RequestError: no provider has that name, or what it needs is not installed.
         CheckpointError: its weights are damaged.
     """
-    chosen = name or os.environ.get(VARIABLE) or None
-    if chosen is not None and chosen not in PROVIDERS:
-        raise RequestError(f"There is no face provider '{chosen}'.", f"Name one of: {', '.join(PROVIDERS)}.")
-    return _provider(chosen)
+    return _provider(name or os.environ.get(VARIABLE) or None)
 
 
-@lru_cache(maxsize=len(PROVIDERS) + 1)
+@lru_cache(maxsize=len(PROVIDERS) + 2)
 def _provider(name: str | None) -> FaceProvider:
     from .detect import BuiltinFaces
 
+    if name is not None and name not in PROVIDERS:
+        found = {point.name: point for point in entry_points(group=GROUP)}
+        if name not in found:
+            raise RequestError(f"There is no face provider '{name}'.", f"Name one of: {', '.join((*PROVIDERS, *found))}.")
+        return found[name].load()()
     if name == "insightface":
         from .insightface import InsightFaces
 
