@@ -58,8 +58,9 @@ YAWS = (-50, -25, 0, 25, 50)
 """Of the heads in the sheet that shows them all."""
 
 
-def make_gallery(root: Path = Path("examples"), preset: str = "balanced", sheet: Path = Path("docs/gallery.jpg")) -> None:
-    """Write a folder a person, the manifest and the licence; and their sheet."""
+def make_gallery(root: Path = Path("examples"), preset: str = "balanced", sheet: Path = Path("docs/gallery.jpg"),
+                 detail_sheet: Path = Path("docs/results-astronaut.jpg")) -> None:
+    """Write a folder a person, the manifest and the licence; their sheet, and that of the astronaut without and with detail."""
     generator = load_generator("builtin", "cpu")
     for name, photo, inversion in inversions(generator, preset):
         if (root / name / "strip.webp").is_file():
@@ -80,6 +81,7 @@ def make_gallery(root: Path = Path("examples"), preset: str = "balanced", sheet:
     (root / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     (root / "LICENSE.md").write_text(LICENCE)
     write_sheet(root, sheet)
+    write_detail_sheet(root / ASTRONAUT[0], detail_sheet)
 
 
 def inversions(generator: TriPlaneGenerator, preset: str) -> Iterator[tuple[str, np.ndarray, Inversion]]:
@@ -110,4 +112,14 @@ def write_sheet(root: Path, sheet: Path) -> None:
         portrait = Portrait3D.load(root / name, "cpu")
         turned = [to_uint8(portrait.render(yaw=yaw).image) for yaw in YAWS]
         rows.append(np.concatenate([np.asarray(Image.open(root / name / "input.png").convert("RGB").resize((SIDE, SIDE))), *turned], 1))
+    Image.fromarray(np.concatenate(rows)).save(sheet, quality=88)
+
+
+def write_detail_sheet(folder: Path, sheet: Path) -> None:
+    """A picture of the portrait in ``folder``, without detail and with it: from the photo's camera, turned, and from behind."""
+    portrait, rows = Portrait3D.load(folder, "cpu"), []
+    cameras = [portrait.camera, *(portrait.generator.orbit_camera(yaw) for yaw in (-45, -25, 0, 25, 45, 180))]
+    for detail in (False, True):
+        views = [Image.fromarray(to_uint8(portrait.render(camera, detail=detail).image)) for camera in cameras]
+        rows.append(np.concatenate([np.asarray(view.resize((320, 320), Image.Resampling.LANCZOS)) for view in views], 1))
     Image.fromarray(np.concatenate(rows)).save(sheet, quality=88)
