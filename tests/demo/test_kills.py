@@ -54,7 +54,7 @@ def test_damaged_results_and_half_files_are_found(photo: Photo, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_killed_at_any_moment_the_page_comes_back_with_nothing_half_and_no_photo(tmp_path: Path) -> None:
-    report = run(tmp_path / "trial", kills=2, terms=1, seed=0)
+    report = run(tmp_path / "trial", kills=2, terms=1, seed=0, within=60.0)
     assert not report.faults
     assert len(report.rounds) == 3
 
