@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..geometry.images import smooth_step
 from .colour_line import ColourLine
+from .editing.fields import at
 from .strands import strands_at
 
 DARK = 0.03
@@ -51,9 +51,7 @@ class Material:
 
     def share(self, points: Tensor) -> Tensor:
         """How far it is drawn at ``points [..., 3]``: ``[...]`` in [0, 1]."""
-        flat = points.reshape(1, -1, 1, 1, 3) / self.half_box
-        found = F.grid_sample(self.volume, flat, padding_mode="border", align_corners=True)
-        return smooth_step(found.reshape(points.shape[:-1]), *SURE)
+        return smooth_step(at(self.volume, points / self.half_box)[..., 0], *SURE)
 
     def drawn(self, colours: Tensor, points: Tensor, facing: Tensor, share: Tensor) -> Tensor:
         """``colours [N, 3]`` in [0, 1] at ``points [N, 3]``, which are seen at a cosine ``facing [N]`` and of a ``share [N]`` become those

@@ -16,7 +16,7 @@ from ...geometry.volume import box_points
 from ...portrait.materials import DARK, Material
 from ..preparation import Preparation
 from ..target.target import Target, takes_colours
-from .palette import fit_line
+from .palette import LITTLE, SURE, fit_line
 
 if TYPE_CHECKING:
     from ..state import TuningStage
@@ -28,8 +28,6 @@ REGIONS = {HAIR: ("hair",), SKIN: ("skin", "nose", "neck")}
 """Where the photo shows them."""
 CELLS, PART = 56, 4
 """A side of the volumes, and the part of the planes' resolution that does for them."""
-SURE, LITTLE = 0.6, 0.01
-"""Least share of a material in a pixel whose colour is learned from; a smaller share of the picture than the second says nothing."""
 FINE = 1 / 16
 """Share of the picture's side: differences in brightness over more are waves or light, not strands."""
 SHOWN, MOST = 0.75, 0.18
