@@ -12,9 +12,12 @@ from torch.nn import functional as F
 from ...errors import RequestError
 from ...faces import follow_edges
 from ...generator import TriPlaneGenerator
-from ...geometry.images import mean_within, resized, to_uint8
+from ...geometry.images import eroded, mean_within, resized, to_uint8, widened
 from .target import Target
 
+CUT, DOUBT = 6, 4
+"""Pixels of the target: masks are not to be trusted so near to a border of the photo that cuts the head; and half the width of the least
+area over which two of them have to contradict each other."""
 LEAST_PICTURE = 512
 """Least side, in pixels, of the picture whose detail is kept."""
 
@@ -70,6 +73,7 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
                 shown = soft if maps.hair is None else torch.maximum(soft, _as_large(maps.hair, side))
                 empty = out_of_frame * (shown <= 0.5)
                 image, out_of_frame = torch.where(empty > 0, torch.ones_like(image), image), out_of_frame - empty
+                out_of_frame = torch.maximum(out_of_frame, within * _doubtful(soft, shown, out_of_frame))
             soft = soft * within
             if fine is not None:
                 fine[:, 3:] *= F.interpolate(within, fine.shape[-2:], mode="nearest")
@@ -77,6 +81,13 @@ def make_target(crop: np.ndarray, camera: Tensor | np.ndarray, mask: np.ndarray 
     found = {"image": image, "mask": soft, "camera": camera, "backdrop": backdrop, "out_of_frame": out_of_frame, "picture": fine} | shares
     return Target(white_background=generator.config.white_back, outside=0.0 if in_frame is None else float(1 - in_frame.mean()),
                   **{name: None if value is None else value.to(generator.device) for name, value in found.items()})
+
+
+def _doubtful(mask: Tensor, shown: Tensor, cut: Tensor) -> Tensor:
+    """``[1, 1, H, W]`` in {0, 1}: where ``mask`` has no head though there may be one: beside what the photo's border has ``cut`` off, for
+    masks fade there, and where another network has ``shown`` hair."""
+    hair = widened(eroded((shown > 0.5).float() * (mask <= 0.5), DOUBT), 2 * DOUBT)
+    return torch.maximum(widened(cut, CUT), hair) * (mask < 0.95)
 
 
 def _checked(crop: np.ndarray, camera: Tensor | np.ndarray) -> tuple[np.ndarray, Tensor]:

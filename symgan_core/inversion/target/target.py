@@ -40,8 +40,8 @@ class Target:
         occluder_mask: ``[1, 1, H, W]`` in {0, 1}: where the photo shows something else than the generator's surface there: not to be
             painted on that. None: nowhere.
         backdrop: ``[1, 3, S, S]``: what was behind the head, as a few blots of colour, or None.
-        out_of_frame: ``[1, 1, H, W]`` in {0, 1}: where the head goes on outside of the photo, or None: nowhere. The mask is 0 there, and
-            the image is a guess to read from, not to learn.
+        out_of_frame: ``[1, 1, H, W]`` in {0, 1}: where the head goes on outside of the photo, or where masks disagree whether it is
+            there; None: nowhere. The image is a guess to read from there, not to learn.
         picture: ``[1, 4, S, S]``: the head's colours in [-1, 1] and its mask in [0, 1], as fine as the photo has them, or None.
         hair, skin: ``[1, 1, H, W]`` in [0, 1]: which of the mask is hair, and which is the face's skin, or None.
         outside: the share of the frame that lies outside of the photo.

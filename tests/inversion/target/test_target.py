@@ -52,11 +52,26 @@ def test_a_head_that_ends_within_the_photo_does_not_go_on_beyond_it(tiny: TriPla
     left[:, :32] = 255  # only there does the head reach the border
     target = make_target(image, camera, left, tiny, PhotoMaps(in_frame=inside))
     beyond = target.out_of_frame
-    assert beyond[..., :16, :30].min() == 1 and beyond[..., 34:].max() == beyond[..., 17:, :].max() == 0
+    assert beyond[..., :16, :30].min() == 1 and beyond[..., 40:].max() == beyond[..., 23:, :].max() == beyond[..., 17:, :30].max() == 0
     assert (target.image[..., :16, 34:] == 1).all() and target.outside == pytest.approx(0.25)
     hair = np.ones((32, 32), np.float32)
     dark = make_target(image, camera, left, tiny, PhotoMaps(in_frame=inside, hair=hair))
     assert dark.out_of_frame[..., :15, :].min() == 1  # whatever the mask says
+
+
+def test_where_masks_disagree_nothing_is_learned(tiny: TriPlaneGenerator) -> None:
+    """Beside a border that cuts the head, where masks fade, and where hair is shown that the mask leaves out."""
+    image, mask, camera = photo_of(tiny, 0)
+    inside, faded, hair = np.ones(mask.shape, bool), np.full_like(mask, 255), np.zeros((64, 64), np.float32)
+    inside[:16], faded[:20], faded[40:, 40:] = False, 0, 0
+    known = make_target(image, camera, faded, tiny, PhotoMaps(in_frame=inside)).out_of_frame
+    assert known.max() == 0  # the head ends before the border
+    hair[:20, :32] = 1
+    cut = make_target(image, camera, faded, tiny, PhotoMaps(in_frame=inside, hair=hair)).out_of_frame
+    assert cut[..., :19, :30].min() == 1 and cut[..., 24:, :].max() == cut[..., 42:].max() == 0
+    hair[44:60, 44:60] = 1
+    lost = make_target(image, camera, faded, tiny, PhotoMaps(in_frame=inside, hair=hair)).out_of_frame
+    assert lost[..., 45:59, 45:59].min() == 1 and lost[..., 24:, :39].max() == 0
 
 
 @pytest.mark.parametrize("method", ["spi", "pti"])
