@@ -208,7 +208,7 @@ def _fingerprint(files: list[Path], generator: TriPlaneGenerator) -> dict[str, A
         weights.update(value.cpu().contiguous().numpy().tobytes())
     for file in files:
         data.update(file.read_bytes())
-    return {"data": data.hexdigest()[:16], "generator": weights.hexdigest()[:16], "threads": torch.get_num_threads()}
+    return {"data": data.hexdigest()[:16], "generator": weights.hexdigest()[:16]}
 
 
 def _earlier(out: Path, result: dict[str, Any]) -> dict[tuple[str, str, int], dict[str, Any]]:

@@ -17,7 +17,7 @@ from .metrics import lpips_distance, mean_metrics, picture_metrics, to_side
 from .people import FINE, INNER, SIDE, Sitting, on_white, read_points, scaled, to_tensor
 from .recognition import descriptor, identity_distance
 
-REAL = ("lpips_face", "points", "identity_distance", "id")
+REAL = ("lpips_face", "lpips_shared", "points", "identity_distance", "id")
 """Measures of ``score_truth``."""
 TURNS, TILTS = (-10.0, -5.0, 0.0, 5.0, 10.0), (-6.0, 0.0, 6.0)
 """Degrees around the pose that was read, at which the search for a truth's camera begins."""
@@ -28,6 +28,8 @@ MARGIN = 9
 """The hull of the truth's points is made wider by a brush of so many pixels."""
 LEAST_EYES = 0.12
 """Errors of points are told over the distance of the eyes, or over this share of the picture where a profile hides that."""
+SHOWN = 0.5
+"""Opacity or mask from which on a pixel shows the head."""
 SHARP_TURN = 25.0
 """Sharpness is looked at after a turn of so many degrees, to either side of the photo's own view."""
 SOLID, TOLERANCE, EDGE = 0.8, 0.03, 2
@@ -56,34 +58,44 @@ def score_truth(portrait: Portrait3D, truth: Sitting) -> dict[str, Any]:
 
     Returns:
         ``truth``, its file; ``yaw``, ``pitch`` of the view that fits (``fit_camera``); over the face (the hull of the truth's points, a
-        little wider) ``lpips_face``: LPIPS (AlexNet), exposure matched; ``points``: mean distance of the inner points over the eyes'
-        distance; ``identity_distance`` (dlib) and ``id`` (insightface's cosine), None where these are not installed.
+        little wider) ``lpips_face``: LPIPS (AlexNet), exposure matched; ``lpips_shared``: the same where both pictures show the head, for
+        beside it one is white and the other is not; ``points``: mean distance of the inner points over the eyes' distance;
+        ``identity_distance`` (dlib) and ``id`` (insightface's cosine), None where these are not installed.
     """
     import cv2
 
     fit = fit_camera(portrait, truth)
     moved = cv2.warpAffine(fit.image, fit.similarity, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderValue=(255, 255, 255))
+    solid = cv2.warpAffine(fit.opacity, fit.similarity, (SIDE, SIDE)) > SHOWN
     inside = np.zeros((SIDE, SIDE), np.uint8)
     cv2.fillConvexPoly(inside, cv2.convexHull(truth.points[0].astype(np.float32)).astype(np.int32), 1)
     inside = cv2.dilate(inside, np.ones((MARGIN, MARGIN), np.uint8)) > 0
-    # The camera's exposure and white balance of that other photo are nobody's likeness.
-    exposure = (truth.image[inside].mean(0) + 1) / (moved[inside].mean(0) + 1)
-    a, b = (np.where(inside[..., None], x, 128).clip(0, 255).astype(np.uint8) for x in (moved * exposure, truth.image))
+    shared = inside & solid & (to_side(torch.from_numpy(truth.crop.mask)[None, None] / 255, SIDE)[0, 0].numpy() > SHOWN)
     same = identity_distance(descriptor(moved), truth.descriptor)
     cosine = identity_similarity(moved, truth.image)
     return {"truth": truth.name, "yaw": round(fit.yaw, 1), "pitch": round(fit.pitch, 1),
-            "lpips_face": round(lpips_distance(to_tensor(a), to_tensor(b)), 4), "points": round(fit.error, 4),
+            "lpips_face": lpips_within(inside, moved, truth.image), "lpips_shared": lpips_within(shared, moved, truth.image),
+            "points": round(fit.error, 4),
             "identity_distance": None if same is None else round(same, 3), "id": None if cosine is None else round(cosine, 4)}
+
+
+def lpips_within(region: np.ndarray, image: np.ndarray, truth: np.ndarray) -> float:
+    """LPIPS (AlexNet) of ``image`` and ``truth``, both uint8 ``[S, S, 3]``, in a region, bool ``[S, S]``: grey beside it."""
+    # The camera's exposure and white balance of that other photo are nobody's likeness.
+    exposure = (truth[region].mean(0) + 1) / (image[region].mean(0) + 1)
+    a, b = (np.where(region[..., None], x, 128).clip(0, 255).astype(np.uint8) for x in (image * exposure, truth))
+    return round(lpips_distance(to_tensor(a), to_tensor(b)), 4)
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A view of the head beside a truth: degrees, the render uint8 ``[SIDE, SIDE, 3]``, the ``similarity [2, 3]`` that takes its pixels to
-    the truth's, and the mean distance of the inner points then, over the eyes' distance."""
+    """A view of the head beside a truth: degrees, the render uint8 ``[SIDE, SIDE, 3]`` and its opacity ``[SIDE, SIDE]``, the
+    ``similarity [2, 3]`` that takes its pixels to the truth's, and the mean distance of the inner points then, over the eyes' distance."""
 
     yaw: float
     pitch: float
     image: np.ndarray
+    opacity: np.ndarray
     similarity: np.ndarray
     error: float
 
@@ -99,8 +111,9 @@ def fit_camera(portrait: Portrait3D, truth: Sitting) -> Fit:
     def at(turned: float, tilted: float) -> Fit:
         place = float(np.clip(turned, -MAX_YAW, MAX_YAW)), float(np.clip(tilted, -MAX_PITCH, MAX_PITCH))
         if place not in tried:
-            image = scaled(to_uint8(portrait.render(yaw=place[0], pitch=place[1]).image), SIDE)
-            tried[place] = Fit(*place, image, *similarity(read_points(image)[0], wanted, inner))
+            view = portrait.render(yaw=place[0], pitch=place[1])
+            image, opacity = scaled(to_uint8(view.image), SIDE), to_side(view.image_opacity, SIDE)[0, 0].cpu().numpy()
+            tried[place] = Fit(*place, image, opacity, *similarity(read_points(image)[0], wanted, inner))
         return tried[place]
 
     best = min((at(yaw + turn, pitch + tilt) for turn in TURNS for tilt in TILTS), key=_error)

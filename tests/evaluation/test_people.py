@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 
 from symgan_core.errors import NoFaceFound, RequestError
 from symgan_core.evaluation import evaluate, likeness, methods_at, people, recognition
-from symgan_core.evaluation.likeness import fit_camera, score_real, score_truth, sharpness_after_turns, similarity
+from symgan_core.evaluation.likeness import fit_camera, lpips_within, score_real, score_truth, sharpness_after_turns, similarity
 from symgan_core.evaluation.people import Sittings, read_people
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera
@@ -141,6 +141,14 @@ def test_a_perfect_portrait_is_near_its_truth_and_a_wrong_one_is_not(
     z = torch.randn(1, portrait.generator.config.z_dim, generator=torch.Generator().manual_seed(9))
     other = score_truth(replace(portrait, ws=portrait.generator.mapping(z, torch.zeros(1, 25)), _head=None), truth)
     assert other["lpips_face"] > 3 * found["lpips_face"] and other["points"] > found["points"]
+    assert found["lpips_shared"] < 0.03 and other["lpips_shared"] > 3 * found["lpips_shared"]
+
+
+def test_lpips_within_a_region_knows_nothing_of_what_is_beside_it_and_of_exposure() -> None:
+    image = np.random.default_rng(0).integers(60, 120, (64, 64, 3)).astype(np.uint8)
+    region, other = np.zeros((64, 64), bool), image // 2
+    region[:, :32], other[:, 32:] = True, 255
+    assert lpips_within(region, image, other) < 0.01 < lpips_within(~region, image, other[::-1])
 
 
 def test_sharpness_is_about_one_of_the_head_itself_and_less_beside_a_sharper_photo(
