@@ -112,7 +112,7 @@ AGED = total((1.0, body(age=0.95)), (-1.0, body(age=0.5)))
 MALE = total((1.0, body(gender=1.0)), (-1.0, body(gender=0.0)))
 ENDS: dict[str, Ends] = {
     "smile": Ends(total((0.85, unit("mouth-corner-puller")), (0.7, unit("mouth-retraction")), (0.2, {"mouth/mouth-scale-horiz-incr": 1})),
-                  total((1.2, unit("mouth-depression")), (0.1, unit("mouth-retraction")))),
+                  total((1.5, unit("mouth-depression")), (0.1, unit("mouth-retraction")))),
     "mouth_open": Ends(total((0.5, unit("mouth-open")), (0.45, unit("mouth-corner-puller"))), unit("mouth-open", weight=-1.0)),
     "brow_raise": Ends(total((1.5, BROWS_UP)), total((0.9, BROWS_DOWN), (-0.9, BROWS_UP)), brows=True),
     "eye_opening": Ends(unit("eye-left-opened-up", "eye-right-opened-up", weight=1.3), unit("eye-left-slit", "eye-right-slit")),
@@ -120,10 +120,10 @@ ENDS: dict[str, Ends] = {
     "face_width": replace(opposite((0.6, "head/head-scale-horiz")), outer=True, above=True),
     "weight": opposite((0.7, "head/head-fat"), (0.7, "cheek/l-cheek-volume"), (0.6, "neck/neck-double")),
     "jaw": Ends(
-        total((0.85, {"head/head-square": 1}), (0.4, {"chin/chin-bones-incr": 1}), (0.5, {"chin/chin-prognathism-incr": 1}),
-              (0.3, {"chin/chin-jaw-drop-incr": 1}), (0.2, {"chin/chin-height-incr": 1})),
-        total((-0.8, {"head/head-square": 1}), (0.6, {"chin/chin-bones-decr": 1}), (0.5, {"chin/chin-prognathism-decr": 1}),
-              (0.2, {"chin/chin-height-decr": 1})), below=True),
+        total((1.05, {"head/head-square": 1}), (0.5, {"chin/chin-bones-incr": 1}), (0.6, {"chin/chin-prognathism-incr": 1}),
+              (0.35, {"chin/chin-jaw-drop-incr": 1}), (0.25, {"chin/chin-height-incr": 1})),
+        total((-1.1, {"head/head-square": 1}), (0.8, {"chin/chin-bones-decr": 1}), (0.6, {"chin/chin-prognathism-decr": 1}),
+              (0.25, {"chin/chin-height-decr": 1})), below=True),
     "cheeks": opposite((0.8, "cheek/l-cheek-bones"), (0.8, "cheek/l-cheek-inner"), (0.4, "cheek/l-cheek-volume")),
     "nose_size": Ends(
         total(*((w, {f"nose/nose-{n}-incr": 1}) for w, n in ((0.6, "volume"), (0.55, "scale-vert"), (0.6, "width3"), (0.5, "flaring")))),

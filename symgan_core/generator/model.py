@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -17,6 +18,7 @@ from .decoder import Decoder, axes_to_projections, for_sampling, sample_planes
 from .gated import Planes
 from .rendering import EMPTY, Rays, Rendered, Sampling, view_of
 from .synthesis import Backbone, SuperResolution
+from .traits import Traits, traits_of
 
 
 class Synthesized(NamedTuple):
@@ -56,6 +58,11 @@ class TriPlaneGenerator(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.decoder.net[0].weight.device
+
+    @cached_property
+    def traits(self) -> Traits | None:
+        """What the numbers of ``w`` mean; None where nobody knows (EG3D). Another generator's may be assigned."""
+        return traits_of(self.config)
 
     def copy_with_trainable(self, parts: Iterable[str]) -> TriPlaneGenerator:
         """A copy that has its own ``parts`` ("backbone", "decoder", "superresolution"), to be changed, and shares all other weights with

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
-from .checkpoint import WEIGHTS
 from .config import BUILTIN, GeneratorConfig
 
-TRAITS_FILE = WEIGHTS / "builtin_traits.safetensors"
+TRAITS_FILE = Path(__file__).parent / "weights" / "builtin_traits.safetensors"
 NUMBERS = ("mean", "scale", "low", "high")
 """What is known of each trait."""
 SHARES = ("ethnicity", "skins", "brow", "iris")

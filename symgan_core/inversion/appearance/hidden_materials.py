@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...faces import shares_of
 from ...generator import TriPlaneGenerator
-from ...generator.traits import Traits, traits_of
+from ...generator.traits import Traits
 from ...geometry.images import eroded, mean_within, resized, smooth_step
 from ...geometry.volume import box_points
 from ...portrait.materials import DARK, Material
@@ -47,7 +47,7 @@ class HiddenMaterials(Preparation):
 def hidden_materials(generator: TriPlaneGenerator, ws: Tensor, target: Target) -> tuple[Material, ...]:
     """Of the head ``ws [1, num_ws, w_dim]`` and its photo; none of which the photo shows next to nothing, or where nobody knows what in w
     colours it."""
-    traits = traits_of(generator.config)
+    traits = generator.traits
     if traits is None or target.picture is None or not takes_colours(generator, target):
         return ()
     found, colours = [], (target.image / 2 + 0.5)[0]

@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...generator import Head
-from ...generator.traits import traits_of
 from ...geometry import Camera, mirror_image, surface_normals, unproject
 from ...geometry.images import eroded, mean_within, resized
 from ..target.target import Target
@@ -64,7 +63,7 @@ class RenderedLight:
 
 def rendered_light(head: Head) -> RenderedLight | None:
     """That of the ``head``; None for generators whose w says nothing of light: those took the mirrored photo's."""
-    return RenderedLight(head) if traits_of(head.generator.config) else None
+    return RenderedLight(head) if head.generator.traits else None
 
 
 def brightened(image: Tensor, gain: Tensor) -> Tensor:

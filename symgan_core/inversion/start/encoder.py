@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from ...faces import look_closer
 from ...faces.closeup import INPUT, REGIONS, read_squares
 from ...generator import Head, Sampling, TriPlaneGenerator
-from ...generator.traits import Traits, traits_of
+from ...generator.traits import Traits
 from ..target.target import Target
 
 OPTIONAL_PARTS = {"glasses": "glasses_kind", "hat": "hat_kind", "mole": "mole_there", "patch": "patch_there"}
@@ -45,7 +45,7 @@ class EncoderStart:
 @torch.no_grad()
 def guess_code(target: Target, generator: TriPlaneGenerator) -> Tensor | None:
     """``[w_dim]``: what the encoder (``faces.look_closer``) takes the photo for; None where it speaks of another generator."""
-    traits = traits_of(generator.config)
+    traits = generator.traits
     if traits is None:
         return None
     seen = look_closer(target.image.cpu(), points_too=False)

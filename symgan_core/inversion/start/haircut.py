@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...generator.traits import traits_of
 from ..preparation import Preparation
 from ..target.parts import parts_shown
 
@@ -20,7 +19,7 @@ class KeepHaircut(Preparation):
 
     def apply(self, stage: PivotStage) -> None:
         """Freeze the haircut, and mask the photo by it."""
-        traits, target = traits_of(stage.generator.config), stage.target
+        traits, target = stage.generator.traits, stage.target
         if traits is None:
             return
         stage.frozen, stage.haircut_kept = traits.haircut, True

@@ -12,7 +12,7 @@ from ...faces import look_closer, with_fitted_head
 from ...faces.closeup import Closeup
 from ...faces.maps import JAW, LANDMARKS
 from ...generator import TriPlaneGenerator
-from ...generator.traits import Traits, traits_of
+from ...generator.traits import Traits
 from ...geometry import project
 from ...geometry.warp import sample_image, unproject
 from ..preparation import Preparation
@@ -73,7 +73,7 @@ def fit_pose(generator: TriPlaneGenerator, ws: Tensor, camera: Tensor, points: F
         points: of the photo.
         camera_too: False leaves it where it is (the change is zero).
     """
-    traits = traits_of(generator.config)
+    traits = generator.traits
     read = read_camera_delta(points.pose, camera, points.side).to(ws) if camera_too else ws.new_zeros(6)
     trust = torch.cat([ws.new_tensor(TRUST) if camera_too else ws.new_full((6,), KNOWN), ws.new_full(points.slopes.shape[2:], NOISE**2)])
     delta, moved = read.clone(), ws
@@ -101,7 +101,7 @@ class FacePoints:
         """``photo [1, 3, H, W]`` in [-1, 1], framed as the built-in generator frames heads; ``outside``: the share of that frame that lies
         outside of the photo."""
         self._generator, self.side = generator, photo.shape[-1]
-        device, traits = generator.device, traits_of(generator.config)
+        device, traits = generator.device, generator.traits
         picture = photo.clamp(-1, 1).cpu()
         close = look_closer(picture)
         self.pose = with_fitted_head(picture, close) if outside > CUT_OFF else close

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...generator import Head, TriPlaneGenerator
-from ...generator.traits import traits_of
 from ...geometry import project
 from ...geometry.volume import box_points, interval_weights
 from ...geometry.warp import sample_image
@@ -44,7 +43,7 @@ class EmptySpace(Term):
         """None where no haircut is kept."""
         if not stage.haircut_kept:
             return None
-        ws = without_nape_hair(stage.state.ws, traits_of(stage.generator.config))
+        ws = without_nape_hair(stage.state.ws, stage.generator.traits)
         return _EmptySpace(self, EmptySpaceLoss(stage.generator, ws, stage.fitted_camera))
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ...generator.traits import traits_of
 from ..appearance.light import Lamp, fit_lamp
 from ..target.target import Target, fill_from_render
 from ..views.symmetry import compare_with_mirror
@@ -51,7 +50,7 @@ class _MirroredView(Loss):
             self._shown = self._view(step)
 
     def _view(self, step: Step) -> tuple[Target, Tensor]:
-        traits, stage = traits_of(step.generator.config), step.stage
+        traits, stage = step.generator.traits, step.stage
         if self.term.match_light and traits is not None:  # the mirrored photo is the same face under the mirrored lamps
             return step.target.mirrored(), traits.light_mirrored(step.ws)
         if not self.term.match_light or step.previous is None or step.share < stage.method.pivot.coarse_share:

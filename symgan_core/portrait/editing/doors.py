@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...generator import TriPlaneGenerator
-from ...generator.traits import traits_of
 from .codes import Directions, kept_principal_directions, load_directions
 from .directions import DIRECTIONS, Direction, checked
 
@@ -18,7 +17,7 @@ def directions_of(generator: TriPlaneGenerator, file: str | Path | None = None) 
     """Directions in w: those of a user's ``file``, or principal ones. None for the built-in generator: its heads themselves are edited."""
     if file is not None:
         return load_directions(file, generator)
-    return None if traits_of(generator.config) is not None else kept_principal_directions(generator)
+    return None if generator.traits is not None else kept_principal_directions(generator)
 
 
 def list_directions(generator: TriPlaneGenerator, file: str | Path | None = None) -> tuple[Direction, ...]:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from ...generator import Head, Synthesized
 from ...generator.gated import MovedPlanes
-from ...generator.traits import traits_of
 from ...geometry.volume import box_points
 from .chart import FaceChart, face_chart
 from .colours import COLOURS, Colouring
@@ -86,7 +85,7 @@ class Editor:
     @cached_property
     def _opened(self) -> tuple[Tensor, FaceSurface]:
         """Planes of the same head with an open mouth, as the generator has it, and its face."""
-        traits = traits_of(self._generator.config)
+        traits = self._generator.traits
         if traits is None:
             raise ValueError("nobody knows which code of this generator opens a mouth")
         ws = traits.mouth_opened(self._head.ws)

@@ -7,7 +7,6 @@ import torch
 
 from symgan_core.faces import shares_of
 from symgan_core.generator import Head, TriPlaneGenerator, load_generator
-from symgan_core.generator.traits import traits_of
 from symgan_core.geometry import unproject
 from symgan_core.inversion import make_target
 from symgan_core.inversion.appearance.hidden_materials import HAIR, SKIN, hair_contrast, hidden_materials, material_volume
@@ -36,7 +35,7 @@ def test_the_back_of_the_head_is_hair_and_the_face_is_skin(builtin: TriPlaneGene
     head, half = Head.of(builtin, ws), builtin.config.box_warp / 2
     shares = {}
     for name, kind in (("hair", HAIR), ("skin", SKIN)):
-        volume = material_volume(builtin, ws, traits_of(builtin.config), *kind)
+        volume = material_volume(builtin, ws, builtin.traits, *kind)
         for side, yaw, rows, columns in (("face", 0.0, slice(60, 85), slice(45, 83)), ("back", 180.0, slice(30, 60), slice(45, 83))):
             camera = head.orbit(yaw)
             points = unproject(head.view(camera, 128).image_depth, camera)[:, rows, columns]
