@@ -8,8 +8,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two busy processes on two
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from symgan_core.memory import keep_freed_memory
+
+if TYPE_CHECKING:
+    from .descent import Run
 
 FEWEST = 256
 """Training begins when a new pool has so many people."""
@@ -129,18 +133,24 @@ def _align(args: argparse.Namespace) -> None:
     save_file(fit_warp(warp, draw_fields(BUILTIN, args.people, args.seed, used)).state_dict(), str(args.out))
 
 
+def _run(args: argparse.Namespace, out: Path) -> Run:
+    from .descent import Run
+
+    return Run(args.minutes, out, args.seed, args.start, args.workers)
+
+
 def _faces(args: argparse.Namespace) -> None:
     from .faces import WEIGHTS, train
     from .pool import Pool
 
-    train(Pool.open(args.pool), args.minutes, out=args.out or WEIGHTS, seed=args.seed, start=args.start, workers=args.workers)
+    train(Pool.open(args.pool), _run(args, args.out or WEIGHTS))
 
 
 def _closeup(args: argparse.Namespace) -> None:
-    from .closeup import train
+    from .closeup import WEIGHTS, train
     from .pool import Pool
 
-    train(Pool.open(args.pool), args.minutes, seed=args.seed, start=args.start, workers=args.workers)
+    train(Pool.open(args.pool), _run(args, WEIGHTS))
 
 
 def _points(args: argparse.Namespace) -> None:
@@ -151,7 +161,7 @@ def _points(args: argparse.Namespace) -> None:
     if args.mean:
         mean_of_versions(args.mean, out)
         return
-    train(Pool.open(args.pool), args.minutes, out=out, seed=args.seed, start=args.start, workers=args.workers, bfloat16=args.bfloat16)
+    train(Pool.open(args.pool), _run(args, out), bfloat16=args.bfloat16)
 
 
 def _export(args: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ from symgan_core.generator import GeneratorConfig
 from symgan_core.generator.decoder import axes_to_projections
 from symgan_core.generator.warp import PlaneWarp
 
-from .descent import descend
+from .descent import Schedule, descend
 from .heads import HeadPack, draw_codes, person_from_code, trait_statistics, traits
 from .heads.people import Person
 from .heads.render import place
@@ -178,5 +178,5 @@ def fit_warp(warp: PlaneWarp, known: Fields, steps: int = 6000, batch: int = 256
         aim, worth = known.fields[chosen], known.worth[chosen][:, :, None]
         return (worth * (warp.cells_of(known.ws[chosen]) - aim).square()).mean() / (worth * aim.square()).mean()
 
-    descend(warp.parameters(), loss, steps, rate, 100, 0.01, log, "warp")
+    descend(warp.parameters(), loss, Schedule(steps, rate, 100, 0.01), log, "warp")
     return warp

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import IterableDataset
 
 from symgan_core.faces.maps import feature_points
-from symgan_core.faces.network import INPUT, POINTS, WEIGHTS, FaceNetwork, FaceReading
+from symgan_core.faces.network import INPUT, POINTS, FaceNetwork, FaceReading
 from symgan_core.geometry.rays import pixel_centres
-from symgan_core.weights import read_shipped, write_shipped
+from symgan_core.weights import read_shipped
 
-from .closeup import CLOTHING, Crops, reseeded
-from .descent import descend_for
+from .crops import CLOTHING, Crops, reseeded
+from .descent import Recipe, Run, learn
 from .pool import Pool
 
 BEHIND = 88.0
@@ -98,26 +97,15 @@ def losses(reading: FaceReading, truth: FaceReading, positive: Tensor) -> dict[s
     }
 
 
-def train(pool: Pool, minutes: float, batch: int = 48, rate: float = 2e-3, out: Path = WEIGHTS, seed: int = 0,
-          start: Path | None = None, log: Callable[[str], None] = print, workers: int = 0) -> FaceNetwork:
-    """Train for a time budget and write the weights (half precision) with their hash.
+def train(pool: Pool, run: Run, batch: int = 48) -> FaceNetwork:
+    """Train for a time budget and write the weights (half precision) with their hash."""
+    examples, network = Examples(pool, run.seed, batch), FaceNetwork().to(memory_format=torch.channels_last)
+    if run.start:
+        network.load_state_dict(read_shipped(run.start))
 
-    Args:
-        start: weights to go on from.
-        workers: processes that draw squares; 0: none beside this one.
-    """
-    examples, network = Examples(pool, seed, batch), FaceNetwork().to(memory_format=torch.channels_last)
-    if start:
-        network.load_state_dict(read_shipped(start))
-    batches = iter(DataLoader(examples, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))
-
-    def parts() -> dict[str, Tensor]:
-        squares, truth, positive = next(batches)
+    def parts(example: tuple[Tensor, Tensor, Tensor]) -> dict[str, Tensor]:
+        squares, truth, positive = example
         return losses(network(squares), truth, positive)
 
-    def save() -> None:
-        write_shipped(network.state_dict(), out)
-
-    descend_for(minutes, network, parts, rate, 1e-3, save, log)
-    save()
+    learn(network, examples, parts, Recipe(2e-3, 1e-3), run)
     return network

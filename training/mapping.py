@@ -17,7 +17,7 @@ from symgan_core.generator import TriPlaneGenerator
 from symgan_core.generator.layers import Linear, normalise_second_moment
 from symgan_core.generator.synthesis import MappingNetwork
 
-from .descent import descend
+from .descent import Schedule, descend
 from .heads import HeadPack, draw_codes, person_from_code, trait_statistics, traits
 from .heads.people import USED
 
@@ -58,7 +58,7 @@ def train_mapping(mapping: MappingNetwork, codes: Tensor, truth: Tensor, steps: 
         z[:, USED:] = torch.randn_like(z[:, USED:])  # numbers without a meaning are drawn anew each time
         return (_mapped(layers, z) - truth[chosen] - SHIFT).square().mean()
 
-    descend(weights, loss, steps, rate, 200, 0.005, log, "mapping")
+    descend(weights, loss, Schedule(steps, rate, 200, 0.005), log, "mapping")
     return mapping.requires_grad_(False)
 
 

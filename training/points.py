@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -12,16 +12,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import IterableDataset
 
 from symgan_core.faces.frames import as_tensor, compose_frames, points_in_squares, points_to_photo
 from symgan_core.faces.maps import JAW, places_of
-from symgan_core.faces.points import PATCH, WEIGHTS, PointNetwork, gather_points, group_squares, in_patch, patch_points, wider
+from symgan_core.faces.points import PATCH, PointNetwork, gather_points, group_squares, in_patch, patch_points, wider
 from symgan_core.geometry.rays import pixel_centres
 from symgan_core.weights import read_shipped, write_shipped
 
-from .closeup import Crops, reseeded, spread
-from .descent import descend_for
+from .closeup import spread
+from .crops import Crops, reseeded
+from .descent import Recipe, Run, learn
 from .pool import Pool
 
 SIDE = 192
@@ -113,33 +114,22 @@ def losses(heat: list[Tensor], squares: Tensor, points: Tensor, visible: Tensor)
     return {"points": 60 * torch.cat(away, 1).mean(), "spots": 0.25 * torch.cat(off, 1).mean()}
 
 
-def train(pool: Pool, minutes: float, batch: int = 24, rate: float = 3e-3, out: Path = WEIGHTS, seed: int = 0,
-          start: Path | None = None, log: Callable[[str], None] = print, workers: int = 0, bfloat16: bool = False) -> PointNetwork:
-    """Train for a time budget; write the weights (half precision) with their hash.
+def train(pool: Pool, run: Run, batch: int = 24, bfloat16: bool = False) -> PointNetwork:
+    """Train for a time budget; write the weights (half precision) with their hash. ``bfloat16``: for processors that compute in it, half
+    the time."""
+    crops, network = Crops(pool, run.seed, side=SIDE, near=True), PointNetwork().to(memory_format=torch.channels_last)
+    if run.start:
+        network.load_state_dict(read_shipped(run.start))
 
-    Args:
-        start: weights to go on from.
-        workers: processes that draw patches; 0: none beside this one.
-        bfloat16: for processors that compute in it: half the time.
-    """
-    crops, network = Crops(pool, seed, side=SIDE, near=True), PointNetwork().to(memory_format=torch.channels_last)
-    if start:
-        network.load_state_dict(read_shipped(start))
-    batches = iter(DataLoader(Patches(crops, batch), batch_size=None, num_workers=workers, prefetch_factor=3 if workers else None))
-
-    def parts() -> dict[str, Tensor]:
-        seen, squares, points, visible = next(batches)
+    def parts(example: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        seen, squares, points, visible = example
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             maps = network(seen)
         return losses([heat.float() for heat in maps], squares, points, visible)
 
-    def save() -> None:
-        write_shipped(network.state_dict(), out)
-
-    descend_for(minutes, network, parts, rate, 0.01, save, log, clip=5.0)
+    learn(network, Patches(crops, batch), parts, Recipe(3e-3, 0.01, clip=5.0), run)
     network.eval()
-    save()
-    log(judge(network, crops))
+    run.log(judge(network, crops))
     return network
 
 

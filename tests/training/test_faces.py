@@ -5,16 +5,13 @@ import torch
 from symgan_core.faces.frames import cut_squares, points_in_squares, points_to_photo
 from symgan_core.faces.network import FaceNetwork
 from tests.training.learning import learning_curve
-from training.closeup import CLOTHING
+from training.crops import CLOTHING
 from training.faces import Examples, fingers, losses
+from training.pool import Pool
 
 
 @pytest.fixture(scope="module")
-def examples(tmp_path_factory) -> Examples:
-    from training.pool import Pool
-
-    pool = Pool.open(tmp_path_factory.mktemp("pool"), 3)
-    pool.fill(seed=1, places=range(3))
+def examples(pool: Pool) -> Examples:
     return Examples(pool, backdrops=4)
 
 

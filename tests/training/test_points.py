@@ -13,19 +13,15 @@ from symgan_core.faces.points import HALF, PATCH, PointNetwork, gather_points, g
 from symgan_core.geometry import DEFAULT_FOCAL, Camera, project
 from symgan_core.weights import read_shipped, write_shipped
 from tests.training.learning import learning_curve
-from training.closeup import Crops, seen
+from training.crops import Crops, seen
 from training.heads import HeadPack, HeadRenderer, draw_codes, person_from_code
 from training.heads.landmarks import points_of
 from training.points import SIDE, Patches, astray, compressed, losses, mean_of_versions, patches, shadowed, sharpened
-from training.pool import expressive
+from training.pool import Pool, expressive
 
 
 @pytest.fixture(scope="module")
-def crops(tmp_path_factory) -> Crops:
-    from training.pool import Pool
-
-    pool = Pool.open(tmp_path_factory.mktemp("pool"), 3)
-    pool.fill(seed=1, places=range(3))
+def crops(pool: Pool) -> Crops:
     return Crops(pool, backdrops=4, side=SIDE, near=True)
 
 
