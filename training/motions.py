@@ -40,8 +40,8 @@ UPPER_LID = -0.004
 """Likewise that the closing of an eye moves a vertex of the upper lid."""
 MIDDLE = (0.03, 0.12)
 """World units from the middle of the face: nearer than the first stays, farther than the second moves wholly."""
-CHIN, LOWER_EDGE, NOSE_TIP = 152, 17, 4
-"""Points of the mesh: below the chin, below the lower lip, on the nose."""
+CHIN, LOWER_EDGE, UPPER_EDGE, NOSE_BASE, NOSE_TIP = 152, 17, 0, 2, 4
+"""Points of the mesh: below the chin, below the lower lip, above the upper lip, below the nose, on the nose."""
 BROW_BANDS = (((70, 63, 105, 66, 107), (46, 53, 52, 65, 55), (71, 68, 104, 69, 108)),
               ((300, 293, 334, 296, 336), (276, 283, 282, 295, 285), (301, 298, 333, 299, 337)))
 """Points of the mesh from outside in: upper and lower rim of a brow, and the forehead above it."""
@@ -86,7 +86,7 @@ class Ends:
     """What the high and the low end of a direction add to a head, as weights of targets. ``aligned``: the bodies that it goes between
     differ in height, so heads are laid over each other first. Without a low end it is the high one's mirror image.
     ``outer``: the middle of the face, from eye to eye, stays. ``above``, ``below``: only what is above the mouth moves, or below the
-    nose. ``brows``: at the low end brows sink in one piece."""
+    nose. ``lips_stay``: so does the upper lip, up to the nose. ``brows``: at the low end brows sink in one piece."""
 
     high: Weights
     low: Weights
@@ -94,6 +94,7 @@ class Ends:
     outer: bool = False
     above: bool = False
     below: bool = False
+    lips_stay: bool = False
     brows: bool = False
 
 
@@ -127,7 +128,8 @@ ENDS: dict[str, Ends] = {
     "cheeks": opposite((0.8, "cheek/l-cheek-bones"), (0.8, "cheek/l-cheek-inner"), (0.4, "cheek/l-cheek-volume")),
     "nose_size": Ends(
         total(*((w, {f"nose/nose-{n}-incr": 1}) for w, n in ((0.6, "volume"), (0.55, "scale-vert"), (0.6, "width3"), (0.5, "flaring")))),
-        total(*((w, {f"nose/nose-{n}-decr": 1}) for w, n in ((0.7, "volume"), (0.55, "scale-vert"), (0.9, "width3"), (0.6, "flaring"))))),
+        total(*((w, {f"nose/nose-{n}-decr": 1}) for w, n in ((0.7, "volume"), (0.55, "scale-vert"), (0.9, "width3"), (0.6, "flaring")))),
+        lips_stay=True),
     "ears": opposite((0.8, "ears/l-ear-scale"), (0.8, "ears/l-ear-wing")),
     "head_shape": Ends(
         total((0.4, {"head/head-scale-vert-incr": 1}), (0.25, {"head/head-scale-horiz-decr": 1})),
@@ -172,6 +174,9 @@ class Surface:
             lips, nose = self.mesh[[LOWER_EDGE, NOSE_TIP], 1]
             low, high = (lips, nose) if ends.above else (nose, lips)
             shift = shift * _step((self.vertices[:, 1:2] - low) / (high - low), 0, 1)
+        if ends.lips_stay:
+            lip, nose = self.mesh[[UPPER_EDGE, NOSE_BASE], 1]
+            shift = shift * _step((self.vertices[:, 1:2] - lip) / (nose - lip), 0, 1)
         chin = self.mesh[CHIN, 1]
         shift = shift * np.clip((self.vertices[:, 1:2] - chin) / NECK + 1, 0, 1)
         on_mesh = np.stack([share @ shift[among] for among, share in self._weights])

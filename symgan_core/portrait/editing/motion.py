@@ -18,6 +18,7 @@ from ...faces.mesh import COUNT, LIDS, LIPS, OPENINGS
 from ...geometry.images import smooth_step
 from ...geometry.volume import box_points
 from .chart import CHART, FaceChart
+from .directions import DIRECTIONS, EXPRESSION
 from .fields import at, inverse, spline, spline_weights, summed
 from .fit import FaceSurface, fitted_controls
 from .openings import Opening, stretched_between, within
@@ -34,10 +35,12 @@ PARTED = 0.004
 """World units: lips that are less apart show nothing between them."""
 RIM = 0.004
 """World units: what is so near to the rim of an opening may show what lies within, and is hidden when it closes."""
-FIXED = (2, 2)
-"""Point of the mesh with which the upper teeth move: below the nose."""
+FIXED = 2
+"""Point of the mesh with which the upper teeth move in an expression: below the nose. In another shape they move with the lips."""
 SEAM = 0.02
 """World units: beside the mouth, upper and lower part of the chart are blended over twice this height."""
+
+EXPRESSIONS = frozenset(d.name for d in DIRECTIONS if d.group == EXPRESSION)
 
 Inside = Callable[[], FaceSurface]
 """The same head with an open mouth, as ``FaceSurface``."""
@@ -182,13 +185,17 @@ class MotionBasis:
         from_lower, from_upper = (self._came(field, here, where & self._wanted) for field, where in sides)
         came = torch.lerp(from_lower, from_upper, above)
         parted, steps = torch.zeros_like(here[..., 0]), mesh - self._face.mesh
+        expression = self._moved({name: s for name, s in moving.items() if name in EXPRESSIONS}) - self._face.mesh
+        lips = [n for rim in OPENINGS[0] for n in rim[1:-1]]
+        teeth = (expression[FIXED, 1] + (steps - expression)[lips, 1].mean()) / self._half
         for number, (before, after) in enumerate(zip(openings, moved, strict=True)):
             if number and steps[[n for rim in OPENINGS[number] for n in rim]].abs().max() < STILL:
                 continue
             columns = after.covers(here[0, :, 0])  # all others stay
             places = here[:, columns]
             beside, between = self._beside(before, after, places, came[:, columns])
-            first, last = (steps[n, 1] / self._half for n in (FIXED if number == 0 else (OPENINGS[number][0][0], OPENINGS[number][0][-1])))
+            rim = OPENINGS[number][0]
+            first, last = (teeth, teeth) if number == 0 else (steps[n, 1] / self._half for n in (rim[0], rim[-1]))
             along = after.along(places[..., 0])
             found, below = within(before, after, places, torch.lerp(first.expand_as(along), last.expand_as(along), along))
             came[:, columns] = torch.where(between[..., None], found, beside)
