@@ -21,8 +21,8 @@ SHARES = ("ethnicity", "skins", "brow", "iris")
 SIDEWAYS = (0, 3, 10)
 """Among the numbers of the light: those that say from which side it comes (the lamp's, twice, and the fill's)."""
 
-OPEN_MOUTH, WIDE_OPEN = 2, 0.45
-"""Among the numbers of expression, how far the mouth is open, and the most that training has shown."""
+OPEN_MOUTH, WIDE_OPEN = 2, 0.55
+"""Among the numbers of expression, how far the mouth is open; and wide open, a little more than in training (0.45)."""
 
 
 @dataclass(frozen=True, eq=False)

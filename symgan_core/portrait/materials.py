@@ -54,9 +54,9 @@ class Material:
         return smooth_step(at(self.volume, points / self.half_box)[..., 0], *SURE)
 
     def drawn(self, colours: Tensor, points: Tensor, facing: Tensor, share: Tensor) -> Tensor:
-        """``colours [N, 3]`` in [0, 1] at ``points [N, 3]``, which are seen at a cosine ``facing [N]`` and of a ``share [N]`` become those
+        """``colours [N, 3]`` in about [0, 1] at ``points [N, 3]``, which are seen at a cosine ``facing [N]`` and of a ``share [N]`` become those
         of the photo, with strands."""
-        light = (colours.mean(1, keepdim=True) + DARK).log()
+        light = (colours.mean(1, keepdim=True).clamp(min=0) + DARK).log()  # detail may go beyond black
         light = self.bright + LEVEL * (light - self.bright)
         if self.contrast:
             light = light + self.contrast * (smooth_step(facing, *SQUARE) * strands_at(points))[:, None]

@@ -30,6 +30,11 @@ def test_hidden_skin_gets_the_hue_and_most_of_the_brightness_of_the_photos() -> 
     assert (found[:, 0] > 1.2 * found[:, 1]).all() and (found[:, 1] > 1.2 * found[:, 2]).all()
 
 
+def test_what_detail_makes_darker_than_black_is_a_colour_too() -> None:
+    found = material(0.1).drawn(torch.full((3, 3), -0.2), torch.ones(3, 3), torch.ones(3), torch.ones(3))
+    assert torch.isfinite(found).all() and 0 <= found.min() and found.max() < 0.2
+
+
 def test_what_is_not_of_the_material_stays() -> None:
     points = around(9, 0.1)
     assert (material(0.0).share(points) == 1).all() and (material(0.0, share=0.2).share(points) == 0).all()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 TEXTURE = 5
 """Colours are compared as means over squares of so many pixels of the draft resolution."""
 OUTLIER = 1.0
-"""Of a colour's logits: what differs by more, as teeth and open eyes do, hardly counts."""
+"""Of a colour's logits: what differs by more hardly counts."""
 DARKEST = 0.03
 """Colours are kept so far from 0 and 1, where logits run away."""
 STILL = 0.02
@@ -46,8 +46,12 @@ RIDGE = 0.2
 ROUNDS = 6
 HAIR, SKIN, CLOTHES = ("hair",), ("skin", "nose", "ears", "neck"), ("clothing",)
 CLASSES = HAIR, SKIN, CLOTHES
+OPENINGS, POSSIBLE = ("mouth", "eyes"), 0.1
+"""What is open in the photo and closed in the pivot, or the other way round, teaches lips to be white; left out where it is as likely."""
 SURE = 0.6
 """Least probability of such a class."""
+MOUTH = 0.1
+"""An open mouth is so many of the pixels from all around."""
 SHADE = 0.15
 """Of the logarithm of brightness: what no photo shows may be so much darker or lighter than what it shows."""
 LITTLE = 0.01
@@ -191,6 +195,8 @@ def adapt_palette(head: Head, target: Target, classes: Sequence[ClassColors] = (
     photo, mask = (F.interpolate(x, (size, size), mode="area") for x in (target.image, target.mask))
     colours, opacity, inputs = _painted(head, target.camera, size)
     both = ((mask > 0.9) & (opacity > 0.9)).float()
+    openings = F.interpolate(shares_of(target.image, OPENINGS)[0], (size, size), mode="area")
+    both = both * (openings < POSSIBLE)
     known = (box_mean(both, TEXTURE) > 0.6) & (both > 0.5)
     if known.sum() < 100:
         return generator
@@ -208,11 +214,26 @@ def adapt_palette(head: Head, target: Target, classes: Sequence[ClassColors] = (
             wanted = torch.lerp(wanted, kind.like(mapped.sigmoid(), kind.brighter(mapped.sigmoid(), share)).logit(DARKEST), share)
         others.append(hidden[0][:, solid].T)
         plain.append(wanted - logits)
+    if generator.traits is not None:
+        inside = _mouth(generator, size)
+        logits = inside[0].logit(DARKEST)
+        count = round(MOUTH * sum(map(len, others)) / max(len(logits), 1))
+        others.append(inside[1].repeat(count, 1))
+        plain.append((logits * (gain - 1) + bias).repeat(count, 1))
     tinted = generator.copy_with_trainable(["decoder"])
     tinted.decoder.add_to_colours(*layer_change(inputs, aim - source, torch.cat(others), torch.cat(plain)))
     if tone := fit_tone_curve(target):
         tinted.decoder.make_monochrome(*tone)
     return tinted
+
+
+def _mouth(generator: TriPlaneGenerator, size: int) -> tuple[Tensor, Tensor]:
+    """Colours ``[N, 3]`` in [0, 1] of an open mouth, and the inputs ``[N, K]`` of the decoder's last layer there: edits may show it."""
+    w = generator.traits.mouth_opened(generator.backbone.mapping.w_avg)
+    ws = w.expand(1, generator.config.num_ws, -1).contiguous()
+    colours, _, inputs = _painted(Head.of(generator, ws), generator.frontal_camera(), size)
+    there = shares_of(colours * 2 - 1, ("mouth",))[0][0, 0] > SURE
+    return colours[0][:, there].T, inputs[0][:, there].T
 
 
 def _painted(head: Head, camera: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:

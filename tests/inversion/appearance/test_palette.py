@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from symgan_core.faces import shares_of
 from symgan_core.generator import Head, TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera
 from symgan_core.inversion import Portrait3D
@@ -103,6 +104,22 @@ def test_a_photo_in_one_ink_gives_a_head_in_that_ink(ink: str) -> None:
     shade = logits.mean(1, keepdim=True)
     assert len(shade) > 100 and shade.std() > 0.01
     assert (logits - (bias + gain * shade)).abs().max() < 0.05
+
+
+def test_teeth_in_the_photo_are_not_the_colour_of_an_open_mouth() -> None:
+    """The photo has the head's own colours, but where its lips are closed it laughs."""
+    generator = load_generator("builtin", "cpu")
+    camera = generator.frontal_camera()
+    ws = generator.backbone.mapping.w_avg.expand(1, generator.config.num_ws, -1).contiguous()
+    head = Head.of(generator, ws)
+    seen = head.view(camera)
+    lips = shares_of(seen.image, ("mouth",))[0] > 0.3
+    photo = torch.where(lips, torch.tensor([0.9, 0.9, 1.0]).reshape(1, 3, 1, 1), seen.image)
+    tinted = adapt_palette(head, Target(photo, (seen.image_opacity > 0.5).float(), camera))
+    inside = generator.traits.mouth_opened(generator.backbone.mapping.w_avg).expand_as(ws).contiguous()
+    before, after = (Head.of(g, inside).view(camera).image for g in (generator, tinted))
+    open_mouth = (shares_of(before, ("mouth",))[0] > 0.6).expand_as(before)
+    assert (after - before)[open_mouth].abs().mean() < 0.1
 
 
 def test_which_photos_are_in_one_ink() -> None:
