@@ -47,7 +47,7 @@ class Moving(Protocol):
 
 class MovedPlanes(NamedTuple):
     """Planes of a head that has moved: each point is looked up in ``planes`` where it came from; between lips that were closed, in ``inside
-    [1, 3, C, H, W]``, the planes of the same head with an open mouth (None where no such lips part)."""
+    [1, 3, C, H, W]``, the planes of a head with an open mouth (None where no such lips part)."""
 
     planes: Tensor | GatedPlanes
     motion: Moving

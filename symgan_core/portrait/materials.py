@@ -54,8 +54,8 @@ class Material:
         return smooth_step(at(self.volume, points / self.half_box)[..., 0], *SURE)
 
     def drawn(self, colours: Tensor, points: Tensor, facing: Tensor, share: Tensor) -> Tensor:
-        """``colours [N, 3]`` in about [0, 1] at ``points [N, 3]``, which are seen at a cosine ``facing [N]`` and of a ``share [N]`` become those
-        of the photo, with strands."""
+        """``colours [N, 3]`` in about [0, 1] at ``points [N, 3]``, which are seen at a cosine ``facing [N]`` and of a ``share [N]``, become
+        those of the photo, with strands."""
         light = (colours.mean(1, keepdim=True).clamp(min=0) + DARK).log()  # detail may go beyond black
         light = self.bright + LEVEL * (light - self.bright)
         if self.contrast:

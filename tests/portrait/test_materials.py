@@ -32,7 +32,7 @@ def test_hidden_skin_gets_the_hue_and_most_of_the_brightness_of_the_photos() -> 
 
 def test_what_detail_makes_darker_than_black_is_a_colour_too() -> None:
     found = material(0.1).drawn(torch.full((3, 3), -0.2), torch.ones(3, 3), torch.ones(3), torch.ones(3))
-    assert torch.isfinite(found).all() and 0 <= found.min() and found.max() < 0.2
+    assert torch.isfinite(found).all() and found.min() >= 0 and found.max() < 0.2
 
 
 def test_what_is_not_of_the_material_stays() -> None:

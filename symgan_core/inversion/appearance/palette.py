@@ -47,11 +47,11 @@ ROUNDS = 6
 HAIR, SKIN, CLOTHES = ("hair",), ("skin", "nose", "ears", "neck"), ("clothing",)
 CLASSES = HAIR, SKIN, CLOTHES
 OPENINGS, POSSIBLE = ("mouth", "eyes"), 0.1
-"""What is open in the photo and closed in the pivot, or the other way round, teaches lips to be white; left out where it is as likely."""
+"""Regions of the photo that teach nothing where they are at least so likely: teeth, where the pivot's mouth is closed, made lips white."""
 SURE = 0.6
 """Least probability of such a class."""
 MOUTH = 0.1
-"""An open mouth is so many of the pixels from all around."""
+"""The open mouth (``_mouth``) counts as so large a share of the pixels from all around."""
 SHADE = 0.15
 """Of the logarithm of brightness: what no photo shows may be so much darker or lighter than what it shows."""
 LITTLE = 0.01
@@ -228,7 +228,8 @@ def adapt_palette(head: Head, target: Target, classes: Sequence[ClassColors] = (
 
 
 def _mouth(generator: TriPlaneGenerator, size: int) -> tuple[Tensor, Tensor]:
-    """Colours ``[N, 3]`` in [0, 1] of an open mouth, and the inputs ``[N, K]`` of the decoder's last layer there: edits may show it."""
+    """The mean head's open mouth, which edits show: its colours ``[N, 3]`` in [0, 1], and the inputs ``[N, K]`` of the decoder's last layer
+    there."""
     w = generator.traits.mouth_opened(generator.backbone.mapping.w_avg)
     ws = w.expand(1, generator.config.num_ws, -1).contiguous()
     colours, _, inputs = _painted(Head.of(generator, ws), generator.frontal_camera(), size)

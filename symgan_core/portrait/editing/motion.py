@@ -41,9 +41,10 @@ SEAM = 0.02
 """World units: beside the mouth, upper and lower part of the chart are blended over twice this height."""
 
 EXPRESSIONS = frozenset(d.name for d in DIRECTIONS if d.group == EXPRESSION)
+"""Directions that leave the skull as it is."""
 
 Inside = Callable[[], FaceSurface]
-"""The same head with an open mouth, as ``FaceSurface``."""
+"""A head with an open mouth, as ``FaceSurface``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +122,7 @@ class MotionBasis:
     Args:
         face, chart: of the unedited head.
         half_box: half the side of the box, world units.
-        opened: the same head with an open mouth; asked for when lips that are closed are parted.
+        opened: a head with an open mouth; asked for when lips that are closed are parted.
     """
 
     @torch.no_grad()
