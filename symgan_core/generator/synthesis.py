@@ -14,6 +14,8 @@ from .warp import PlaneWarp
 class MappingNetwork(nn.Module):
     """z and conditioning camera to w (spec 3.2)."""
 
+    w_avg: Tensor
+
     def __init__(self, config: GeneratorConfig):
         super().__init__()
         self.config = config
