@@ -49,6 +49,7 @@ class Studio(Making):
 
     settings: Settings
     stops: dict[str, threading.Event] = field(default_factory=dict)
+    early_stops: dict[str, float] = field(default_factory=dict)
     asked: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -163,6 +164,7 @@ class Studio(Making):
     def forget(self, session: str) -> None:
         """Delete all that is this visitor's, photo and results, on disk and in memory; what he runs ends. Links that he made stay."""
         self.stop(session)
+        self.early_stops.pop(session, None)
         self.asked.pop(session, None)
         self.store.forget(session)
 

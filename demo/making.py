@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -29,6 +30,8 @@ from .texts import ENGLISH, Texts
 from .work import FRAMES, film_into, reported
 
 log = logging.getLogger("symgan.demo")
+EARLY = 5.0
+"""Seconds for which a stop waits for its run to begin."""
 EXPRESSION_FRAMES = 72
 DOWNLOADS = ("orbit.mp4", "portrait.safetensors", "report.json")
 """Files of a result that a visitor may take."""
@@ -67,16 +70,20 @@ class Making(Looking):
     pace: Pace
     metrics: Metrics
     stops: dict[str, threading.Event]
+    early_stops: dict[str, float]
 
     def invert(self, photo: str | None, preset: str, request: PhotoRequest, session: str, said: Texts = ENGLISH) -> Iterator[Shown]:
         """Photo to portrait, a picture every few steps."""
         stop = self.stops[session] = threading.Event()
+        early = time.monotonic() - self.early_stops.pop(session, -math.inf) < EARLY
         try:
             with self.line.stand(self.pace.seconds(stages_of(preset))) as place:
                 yield from _until_turn(place, said, stop.is_set)
                 if stop.is_set():
                     yield Shown(message(said.STOPPED_WAITING))
                 else:
+                    if early:
+                        stop.set()
                     with self.metrics.run() as outcome:
                         yield from self._invert(photo, preset, request, _Job(session, said, stop, place))
                         outcome.name = "stopped" if stop.is_set() else "done"
@@ -119,9 +126,11 @@ class Making(Looking):
         yield self._opened(" ".join(note for note in notes if note), portrait_id, said)
 
     def stop(self, session: str) -> None:
-        """Ask a running inversion to end at its next step."""
+        """Ask a running inversion to end at its next step, or one that is about to begin: the click may be faster than the photo."""
         if flag := self.stops.get(session):
             flag.set()
+        else:
+            self.early_stops[session] = time.monotonic()
 
     def refilm(self, session: str, portrait_id: str | None, background: str, strengths: Mapping[str, float],
                said: Texts = ENGLISH) -> Iterator[Shown]:

@@ -278,6 +278,16 @@ def test_a_fault_of_ours_shows_no_traceback(studio: Studio, monkeypatch, tmp_pat
     assert "our side" in last.failed and "Zero" not in last.status
 
 
+def test_a_stop_that_is_faster_than_its_run_is_not_lost(studio: Studio, astronaut, tmp_path) -> None:
+    Image.fromarray(astronaut).save(tmp_path / "photo.png")
+    studio.stop("fast")
+    stopped = list(studio.invert(str(tmp_path / "photo.png"), "fast", PhotoRequest(), "fast"))[-1]
+    assert "Stopped" in stopped.status and not studio.early_stops
+    studio.stop("fast")
+    studio.forget("fast")
+    assert not studio.early_stops  # and does not stop the next
+
+
 def test_stopping_nobody_is_harmless(studio: Studio) -> None:
     studio.stop("unknown")
     assert "spi" in METHODS
