@@ -140,21 +140,27 @@ def _run(args: argparse.Namespace, out: Path) -> Run:
 
 
 def _faces(args: argparse.Namespace) -> None:
-    from .faces import WEIGHTS, train
+    from symgan_core.faces.network import WEIGHTS
+
+    from .faces import train
     from .pool import Pool
 
     train(Pool.open(args.pool), _run(args, args.out or WEIGHTS))
 
 
 def _closeup(args: argparse.Namespace) -> None:
-    from .closeup import WEIGHTS, train
+    from symgan_core.faces.closeup import WEIGHTS
+
+    from .closeup import train
     from .pool import Pool
 
     train(Pool.open(args.pool), _run(args, WEIGHTS))
 
 
 def _points(args: argparse.Namespace) -> None:
-    from .points import WEIGHTS, mean_of_versions, train
+    from symgan_core.faces.points import WEIGHTS
+
+    from .points import mean_of_versions, train
     from .pool import Pool
 
     out = args.out or WEIGHTS
