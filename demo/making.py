@@ -126,11 +126,13 @@ class Making(Looking):
         yield self._opened(" ".join(note for note in notes if note), portrait_id, said)
 
     def stop(self, session: str) -> None:
-        """Ask a running inversion to end at its next step, or one that is about to begin: the click may be faster than the photo."""
+        """Ask a running inversion to end at its next step, or one that is about to begin: a click may arrive before its run does."""
         if flag := self.stops.get(session):
             flag.set()
         else:
-            self.early_stops[session] = time.monotonic()
+            now = time.monotonic()
+            recent = {other: at for other, at in self.early_stops.copy().items() if now - at < EARLY}
+            self.early_stops = recent | {session: now}
 
     def refilm(self, session: str, portrait_id: str | None, background: str, strengths: Mapping[str, float],
                said: Texts = ENGLISH) -> Iterator[Shown]:

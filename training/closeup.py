@@ -6,13 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from symgan_core.faces.closeup import (
-    REGIONS,
-    CloseNetwork,
-    CloseReading,
-    describe,
-    read_twice,
-)
+from symgan_core.faces.closeup import REGIONS, CloseNetwork, CloseReading, describe, read_twice
 from symgan_core.faces.maps import JAW, heat_line
 from symgan_core.generator import TriPlaneGenerator, load_generator
 from symgan_core.geometry import Camera

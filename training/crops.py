@@ -12,13 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import IterableDataset, get_worker_info
 
-from symgan_core.faces.closeup import (
-    INPUT,
-    REGIONS,
-    W_DIM,
-    CloseReading,
-    face_squares,
-)
+from symgan_core.faces.closeup import INPUT, REGIONS, W_DIM, CloseReading, face_squares
 from symgan_core.faces.frames import compose_frames, points_in_squares, points_to_photo, relative_frame
 from symgan_core.faces.maps import LANDMARKS
 from symgan_core.geometry import Camera, project

@@ -85,16 +85,14 @@ def body(age: float = 0.5, gender: float = 0.5) -> Weights:
 class Ends:
     """What the high and the low end of a direction add to a head, as weights of targets. ``aligned``: the bodies that it goes between
     differ in height, so heads are laid over each other first. Without a low end it is the high one's mirror image.
-    ``outer``: the middle of the face, from eye to eye, stays. ``above``, ``below``: only what is above the mouth moves, or below the
-    nose. ``lips_stay``: so does the upper lip, up to the nose. ``brows``: at the low end brows sink in one piece."""
+    ``outer``: the middle of the face, from eye to eye, stays. ``between``: two points of the mesh: nothing moves from the height of the
+    first on, away from the second, and all from that of the second on. ``brows``: at the low end brows sink in one piece."""
 
     high: Weights
     low: Weights
     aligned: bool = False
     outer: bool = False
-    above: bool = False
-    below: bool = False
-    lips_stay: bool = False
+    between: tuple[int, int] | None = None
     brows: bool = False
 
 
@@ -118,18 +116,18 @@ ENDS: dict[str, Ends] = {
     "brow_raise": Ends(total((1.5, BROWS_UP)), total((0.9, BROWS_DOWN), (-0.9, BROWS_UP)), brows=True),
     "eye_opening": Ends(unit("eye-left-opened-up", "eye-right-opened-up", weight=1.3), unit("eye-left-slit", "eye-right-slit")),
     "wink": Ends(unit("eye-left-closure"), {}),
-    "face_width": replace(opposite((0.6, "head/head-scale-horiz")), outer=True, above=True),
+    "face_width": replace(opposite((0.6, "head/head-scale-horiz")), outer=True, between=(LOWER_EDGE, NOSE_TIP)),
     "weight": opposite((0.7, "head/head-fat"), (0.7, "cheek/l-cheek-volume"), (0.6, "neck/neck-double")),
     "jaw": Ends(
         total((1.05, {"head/head-square": 1}), (0.5, {"chin/chin-bones-incr": 1}), (0.6, {"chin/chin-prognathism-incr": 1}),
               (0.35, {"chin/chin-jaw-drop-incr": 1}), (0.25, {"chin/chin-height-incr": 1})),
         total((-1.1, {"head/head-square": 1}), (0.8, {"chin/chin-bones-decr": 1}), (0.6, {"chin/chin-prognathism-decr": 1}),
-              (0.25, {"chin/chin-height-decr": 1})), below=True),
+              (0.25, {"chin/chin-height-decr": 1})), between=(NOSE_TIP, LOWER_EDGE)),
     "cheeks": opposite((0.8, "cheek/l-cheek-bones"), (0.8, "cheek/l-cheek-inner"), (0.4, "cheek/l-cheek-volume")),
     "nose_size": Ends(
         total(*((w, {f"nose/nose-{n}-incr": 1}) for w, n in ((0.6, "volume"), (0.55, "scale-vert"), (0.6, "width3"), (0.5, "flaring")))),
         total(*((w, {f"nose/nose-{n}-decr": 1}) for w, n in ((0.7, "volume"), (0.55, "scale-vert"), (0.9, "width3"), (0.6, "flaring")))),
-        lips_stay=True),
+        between=(UPPER_EDGE, NOSE_BASE)),
     "ears": opposite((0.8, "ears/l-ear-scale"), (0.8, "ears/l-ear-wing")),
     "head_shape": Ends(
         total((0.4, {"head/head-scale-vert-incr": 1}), (0.25, {"head/head-scale-horiz-decr": 1})),
@@ -170,13 +168,9 @@ class Surface:
             shift = self._laid_over(shift)
         if ends.outer:
             shift = shift * _step(np.abs(self.vertices[:, :1]), *MIDDLE)
-        if ends.above or ends.below:
-            lips, nose = self.mesh[[LOWER_EDGE, NOSE_TIP], 1]
-            low, high = (lips, nose) if ends.above else (nose, lips)
-            shift = shift * _step((self.vertices[:, 1:2] - low) / (high - low), 0, 1)
-        if ends.lips_stay:
-            lip, nose = self.mesh[[UPPER_EDGE, NOSE_BASE], 1]
-            shift = shift * _step((self.vertices[:, 1:2] - lip) / (nose - lip), 0, 1)
+        if ends.between:
+            still, moving = self.mesh[list(ends.between), 1]
+            shift = shift * _step((self.vertices[:, 1:2] - still) / (moving - still), 0, 1)
         chin = self.mesh[CHIN, 1]
         shift = shift * np.clip((self.vertices[:, 1:2] - chin) / NECK + 1, 0, 1)
         on_mesh = np.stack([share @ shift[among] for among, share in self._weights])

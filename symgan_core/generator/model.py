@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from ..geometry.cameras import Camera
 from ..geometry.volume import box_points
-from .config import GeneratorConfig
+from .config import BUILTIN, GeneratorConfig
 from .decoder import Decoder, axes_to_projections, for_sampling, sample_planes
 from .gated import Planes
 from .rendering import EMPTY, Rays, Rendered, Sampling, view_of
 from .synthesis import Backbone, SuperResolution
-from .traits import Traits, traits_of
+from .traits import Traits, builtin_traits
 
 
 class Synthesized(NamedTuple):
@@ -62,7 +62,13 @@ class TriPlaneGenerator(nn.Module):
     @cached_property
     def traits(self) -> Traits | None:
         """What the numbers of ``w`` mean; None where nobody knows (EG3D). Another generator's may be assigned."""
-        return traits_of(self.config)
+        return builtin_traits() if self.config == BUILTIN else None
+
+    def open_mouth(self) -> Tensor:
+        """``ws [1, num_ws, w_dim]`` of the mean head with an open mouth. Raises ValueError where ``traits`` is None."""
+        if self.traits is None:
+            raise ValueError("nobody knows which code of this generator opens a mouth")
+        return self.traits.mouth_opened(self.backbone.mapping.w_avg).repeat(1, self.config.num_ws, 1)
 
     def copy_with_trainable(self, parts: Iterable[str]) -> TriPlaneGenerator:
         """A copy that has its own ``parts`` ("backbone", "decoder", "superresolution"), to be changed, and shares all other weights with

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
-from .config import BUILTIN, GeneratorConfig
 
 TRAITS_FILE = Path(__file__).parent / "weights" / "builtin_traits.safetensors"
 NUMBERS = ("mean", "scale", "low", "high")
@@ -94,11 +93,6 @@ def save_traits(traits: Traits, path: Path) -> None:
     places = {name: [place.start, place.stop] for name, place in traits.places.items()}
     numbers = {name: getattr(traits, name) for name in NUMBERS} | {"slopes": traits.slopes.half()}
     save_file(numbers, str(path), metadata={"places": json.dumps(places)})
-
-
-def traits_of(config: GeneratorConfig) -> Traits | None:
-    """What the ``w`` of a generator means, if anybody knows."""
-    return builtin_traits() if config == BUILTIN else None
 
 
 @lru_cache(maxsize=1)

@@ -194,9 +194,8 @@ def adapt_palette(head: Head, target: Target, classes: Sequence[ClassColors] = (
     size = generator.config.draft_resolution
     photo, mask = (F.interpolate(x, (size, size), mode="area") for x in (target.image, target.mask))
     colours, opacity, inputs = _painted(head, target.camera, size)
-    both = ((mask > 0.9) & (opacity > 0.9)).float()
     openings = F.interpolate(shares_of(target.image, OPENINGS)[0], (size, size), mode="area")
-    both = both * (openings < POSSIBLE)
+    both = ((mask > 0.9) & (opacity > 0.9) & (openings < POSSIBLE)).float()
     known = (box_mean(both, TEXTURE) > 0.6) & (both > 0.5)
     if known.sum() < 100:
         return generator
@@ -215,10 +214,10 @@ def adapt_palette(head: Head, target: Target, classes: Sequence[ClassColors] = (
         others.append(hidden[0][:, solid].T)
         plain.append(wanted - logits)
     if generator.traits is not None:
-        inside = _mouth(generator, size)
-        logits = inside[0].logit(DARKEST)
+        colours, hidden = _mouth(generator, size)
+        logits = colours.logit(DARKEST)
         count = round(MOUTH * sum(map(len, others)) / max(len(logits), 1))
-        others.append(inside[1].repeat(count, 1))
+        others.append(hidden.repeat(count, 1))
         plain.append((logits * (gain - 1) + bias).repeat(count, 1))
     tinted = generator.copy_with_trainable(["decoder"])
     tinted.decoder.add_to_colours(*layer_change(inputs, aim - source, torch.cat(others), torch.cat(plain)))
@@ -230,9 +229,7 @@ def adapt_palette(head: Head, target: Target, classes: Sequence[ClassColors] = (
 def _mouth(generator: TriPlaneGenerator, size: int) -> tuple[Tensor, Tensor]:
     """The mean head's open mouth, which edits show: its colours ``[N, 3]`` in [0, 1], and the inputs ``[N, K]`` of the decoder's last layer
     there."""
-    w = generator.traits.mouth_opened(generator.backbone.mapping.w_avg)
-    ws = w.expand(1, generator.config.num_ws, -1).contiguous()
-    colours, _, inputs = _painted(Head.of(generator, ws), generator.frontal_camera(), size)
+    colours, _, inputs = _painted(Head.of(generator, generator.open_mouth()), generator.frontal_camera(), size)
     there = shares_of(colours * 2 - 1, ("mouth",))[0][0, 0] > SURE
     return colours[0][:, there].T, inputs[0][:, there].T
 

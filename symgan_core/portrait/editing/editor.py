@@ -85,11 +85,8 @@ class Editor:
     @cached_property
     def _opened(self) -> tuple[Tensor, FaceSurface]:
         """Planes of the mean head with an open mouth, and its face: the codes found for photos lie where the mouth hardly opens."""
-        traits = self._generator.traits
-        if traits is None:
-            raise ValueError("nobody knows which code of this generator opens a mouth")
-        ws = traits.mouth_opened(self._generator.backbone.mapping.w_avg).expand_as(self._head.ws).contiguous()
-        planes, front = self._generator.planes(ws), self._generator.frontal_camera()
+        ws, front = self._generator.open_mouth(), self._generator.frontal_camera()
+        planes = self._generator.planes(ws)
         return planes, face_surface(self._generator.view(planes, ws, front), front)
 
     def motion(self, strengths: Mapping[str, float]) -> Motion | None:

@@ -116,7 +116,7 @@ def test_teeth_in_the_photo_are_not_the_colour_of_an_open_mouth() -> None:
     lips = shares_of(seen.image, ("mouth",))[0] > 0.3
     photo = torch.where(lips, torch.tensor([0.9, 0.9, 1.0]).reshape(1, 3, 1, 1), seen.image)
     tinted = adapt_palette(head, Target(photo, (seen.image_opacity > 0.5).float(), camera))
-    inside = generator.traits.mouth_opened(generator.backbone.mapping.w_avg).expand_as(ws).contiguous()
+    inside = generator.open_mouth()
     before, after = (Head.of(g, inside).view(camera).image for g in (generator, tinted))
     open_mouth = (shares_of(before, ("mouth",))[0] > 0.6).expand_as(before)
     assert (after - before)[open_mouth].abs().mean() < 0.1
