@@ -24,6 +24,7 @@ from demo.gallery import EXAMPLES
 from demo.logs import set_up_log
 from demo.page import CSS, MEND, theme
 from demo.places import checked_places
+from demo.queues import MOST_EVENTS
 from demo.routes import app_options
 from demo.settings import variables
 from demo.zero import on_zero_gpu
@@ -56,7 +57,7 @@ def main() -> None:
     if not (apart or settings.computing.ray):
         threading.Thread(target=studio.warm_up, daemon=True).start()
     threading.Thread(target=studio.keep_clean, daemon=True).start()
-    page = build(studio).queue(max_size=settings.serving.queue_size, default_concurrency_limit=2)
+    page = build(studio).queue(max_size=MOST_EVENTS, default_concurrency_limit=2)
     page.launch(
         server_name=settings.serving.host, server_port=settings.serving.port, max_file_size=settings.serving.max_upload, show_error=False,
         prevent_thread_lock=not apart,  # this thread computes

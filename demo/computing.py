@@ -28,6 +28,10 @@ class CallerThread:
         """Seconds that the piece which is at work has taken so far; 0 where nothing is, or where that is not known."""
         return 0.0
 
+    def waiting(self) -> int:
+        """How many pieces of work wait for their turn; 0 where that is not known."""
+        return 0
+
     def take_over(self) -> None:
         """The calling thread is the one that computes, as soon as it calls ``serve``. To be called before anything is computed."""
 
@@ -59,6 +63,10 @@ class WorkerThread(CallerThread):
         """As ``CallerThread`` has it."""
         begun = self._begun
         return 0.0 if begun is None else time.monotonic() - begun
+
+    def waiting(self) -> int:
+        """As ``CallerThread`` has it."""
+        return self._waiting.qsize()
 
     def take_over(self) -> None:
         """As ``CallerThread`` has it."""

@@ -12,7 +12,7 @@ from .edits import EditBlock
 from .exports import LARGEST
 from .handlers import Studio
 from .making import Wanted
-from .queues import HEAVY, LIGHT
+from .queues import HEAVY, QUICK
 
 SIZES = (512, 384, 256)
 """Pixels a side of films and pictures."""
@@ -53,4 +53,4 @@ class Downloads:
         self.status, self._edits = status, edits
         inputs = [portrait, pose, self.kind, self.size, self.background, *edits.sliders.values()]
         made = self.make.click(self.write, inputs, [status, self.files, self.made], **HEAVY)
-        made.then(lambda path: path, self.made, self.mesh, **LIGHT)  # in a stream, gradio's component stays empty
+        made.then(lambda path: path, self.made, self.mesh, **QUICK)  # in a stream, gradio's component stays empty

@@ -22,6 +22,8 @@ STRIP_YAWS = tuple(float(yaw) for yaw in range(-35, 36, 7))
 """Degrees, of the views in the strip of an edited head."""
 STRIP_SCALE, DRAFT_SCALE = 0.75, 0.5
 """Of these views, and of those that a full one follows at once."""
+MANY = 3
+"""Pieces of work that wait, of several visitors: from here on what nobody has asked for is left out."""
 PHOTOS = ("input.png", "input.webp")
 """Names of the picture of a photo in a result's folder."""
 
@@ -68,14 +70,18 @@ class Looking:
         return portrait if portrait is None or wanted == portrait.edits else portrait.edit(wanted)
 
     def view(self, session: str, portrait_id: str | None, look: Look = Look()) -> np.ndarray | None:
-        """One view, uint8 ``[H, W, 3]``: its colours, its depth, or its colours tinted by where they come from; None without a portrait."""
-        self.asked[session] = object()
-        return self._drawn(session, portrait_id, look)
+        """One view, uint8 ``[H, W, 3]``: its colours, its depth, or its colours tinted by where they come from; None without a portrait, or
+        if the visitor wants another view by the time that this one's turn has come."""
+        self.asked[session] = asked = object()
+        return self._drawn(session, portrait_id, look, asked)
 
-    def _drawn(self, session: str, portrait_id: str | None, look: Look) -> np.ndarray | None:
+    def _drawn(self, session: str, portrait_id: str | None, look: Look, asked: object) -> np.ndarray | None:
+        """A view; ``asked``: what ``self.asked`` has for the session while the view is wanted."""
         yaw, pitch = look.pose
 
         def draw() -> np.ndarray | None:
+            if session and self.asked.get(session, asked) is not asked:  # clients without a session are not told apart
+                return None
             portrait = self.with_edits(portrait_id, look.strengths)
             if portrait is None:
                 return None
@@ -91,21 +97,27 @@ class Looking:
             return None
 
     def views(self, session: str, portrait_id: str | None, look: Look = Look()) -> tuple[list[np.ndarray], list[float]] | None:
-        """Drafts from all sides, and their yaws in degrees; None without a portrait, or if the visitor wants another view meanwhile."""
+        """Drafts from all sides, and their yaws in degrees; None without a portrait, if the visitor wants another view meanwhile, or while
+        many wait: until he wants the next one, the head turns with views from the server."""
         pictures, asked = [], self.asked.get(session)
         for yaw in STRIP_YAWS:
-            picture = self._drawn(session, portrait_id, replace(look, pose=(yaw, 0.0), scale=STRIP_SCALE))
+            if self._crowded():
+                return None
+            picture = self._drawn(session, portrait_id, replace(look, pose=(yaw, 0.0), scale=STRIP_SCALE), asked)
             if picture is None or self.asked.get(session) is not asked:
                 return None
             pictures.append(picture)
         return pictures, list(STRIP_YAWS)
 
     def prepare(self, portrait_id: str | None) -> None:
-        """What the first edit of a head needs, and each later one has."""
-        portrait = self.portrait(portrait_id)
+        """What the first edit of a head needs, and each later one has; nothing while many wait."""
+        portrait = None if self._crowded() else self.portrait(portrait_id)
         if portrait is not None and portrait.edits == {} and self.directions:
             with suppress(VisitorLeft):
                 self.room.computing.call(lambda: portrait.edit({self.directions[0].name: self.directions[0].limit}).planes())
+
+    def _crowded(self) -> bool:
+        return self.room.computing.waiting() >= MANY
 
     def photo_of(self, portrait_id: str | None) -> np.ndarray | None:
         """The photo that a head was made from, as it was cut out; None where it is not here, as with a shared head."""

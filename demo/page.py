@@ -15,7 +15,7 @@ from .downloads import Downloads
 from .edits import EditBlock, edit_block
 from .handlers import Shown, Studio, bar, message
 from .looking import COLOUR, DRAFT_SCALE, ORIGINS, PHOTO, Look
-from .queues import ALWAYS, HEAVY, LIGHT, QUICK
+from .queues import DRAFTS, FULL, HEAVY, LIGHT, QUICK, SPARE
 from .sharing import Sharing
 from .upload import Upload
 from .viewer import head_value, middle, photo_value, spoken, still_value, strip_value, viewer
@@ -142,7 +142,7 @@ class Page:
     def _picture(self, request: gr.Request, number: str | None, look: Look, keep: bool = False) -> Any:
         picture = self.studio.view(request.session_hash or "", number, look)
         if picture is None:
-            if number:
+            if number and self.studio.store.folder_of(number) is None:
                 gr.Warning(texts.of(request).EXPIRED, title=texts.of(request).NOTE)
             return gr.skip()
         other = look.mode != COLOUR or look.background != "white" or self.studio.edited(number, look.strengths)
@@ -240,18 +240,18 @@ class Page:
         self.upload.stop.click(self.halt, None, self.upload.stop, queue=False, api_visibility="private")
         opened = self.gallery.select(self.open_example, None, stage, **QUICK)
         opened.then(self.begin, self.portrait, begun, **QUICK)
-        self.viewer.turn(self.turn, poses, [self.pose, self.mode, self.viewer], **ALWAYS)
-        self.viewer.strip(self.strip, poses, self.viewer, **ALWAYS)
-        self.viewer.near(self.studio.prepare, self.portrait, None, **LIGHT)
+        self.viewer.turn(self.turn, poses, [self.pose, self.mode, self.viewer], **FULL)
+        self.viewer.strip(self.strip, poses, self.viewer, **SPARE)
+        self.viewer.near(self.studio.prepare, self.portrait, None, **SPARE)
         for slider in sliders:
-            slider.input(**moved, **ALWAYS)
+            slider.input(**moved, **DRAFTS)
         for control in (self.background, self.mode):
-            control.input(self.look, looks, self.viewer, **ALWAYS)
-        self.undo.click(self.take_back, [self.past, self.portrait], [self.past, *sliders], **LIGHT).then(**moved, **LIGHT)
+            control.input(self.look, looks, self.viewer, **DRAFTS)
+        self.undo.click(self.take_back, [self.past, self.portrait], [self.past, *sliders], **QUICK).then(**moved, **LIGHT)
         zeros = dict.fromkeys(self.edits.sliders, 0.0)
         for button, strengths in [(self.reset, zeros), *((s.button, s.strengths) for s in self.edits.setters)]:
             some = [self.edits.sliders[name] for name in strengths]
-            button.click(partial(self.edits.at, strengths), None, some, **LIGHT).then(**moved, **LIGHT)
+            button.click(partial(self.edits.at, strengths), None, some, **QUICK).then(**moved, **LIGHT)
         for button, work in ((self.refilm, "refilm"), (self.express, "film_expression")):
             button.click(partial(self.film, work), [self.portrait, self.background, *sliders], stage, **HEAVY)
         self.sharing.connect(self.status, self.portrait, self.edits)

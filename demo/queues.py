@@ -1,13 +1,22 @@
-"""How events are queued: what draws a picture two at a time; what only looks something up, such as a click in the gallery, waits for none
-of these; what optimises or films begins at once and takes its place in the line of ``line.py``, which tells who waits how long it is."""
+"""How events are queued. Each kind of work has a queue of its own, so that none of them waits for another kind: what only looks something
+up, such as a click in the gallery; drafts of an edited head; full pictures; a look at a photo; and what nobody has asked for yet, which is
+left out while many wait. What optimises or films begins at once and takes its place in the line of ``line.py``, which tells who waits how
+long it is."""
 
 from __future__ import annotations
 
-HEAVY_QUEUE = {"concurrency_id": "heavy", "concurrency_limit": None}
-LIGHT_QUEUE = {"concurrency_id": "light", "concurrency_limit": 2}
+MOST_EVENTS = 400
+"""Events that may wait, of all visitors: a bound on what somebody can fill the memory with. A page has a handful at most."""
+
+
+def _queue(name: str, limit: int | None) -> dict[str, str | int | None]:
+    return {"concurrency_id": name, "concurrency_limit": limit}
+
+
+HEAVY_QUEUE, LIGHT_QUEUE = _queue("heavy", None), _queue("light", 2)
 _OWN = {"show_progress": "hidden", "api_visibility": "private"}
-HEAVY, LIGHT = HEAVY_QUEUE | _OWN, LIGHT_QUEUE | _OWN
-QUICK = {"concurrency_id": "quick", "concurrency_limit": 4} | _OWN
 """Events of the page itself, which no program may call."""
-ALWAYS = LIGHT | {"trigger_mode": "always_last"}
+_LAST = {"trigger_mode": "always_last"}
 """Where only the last of many counts."""
+HEAVY, LIGHT, QUICK, PHOTOS = HEAVY_QUEUE | _OWN, LIGHT_QUEUE | _OWN, _queue("quick", 4) | _OWN, _queue("photos", 1) | _OWN
+DRAFTS, FULL, SPARE = LIGHT | _LAST, _queue("full", 1) | _OWN | _LAST, _queue("spare", 1) | _OWN | _LAST

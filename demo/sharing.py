@@ -12,7 +12,7 @@ from symgan_core.errors import SymganError
 from . import texts
 from .edits import EditBlock
 from .handlers import Shown, Studio, link_for, message
-from .queues import HEAVY, LIGHT
+from .queues import HEAVY, QUICK
 from .share import Share
 from .shown import told
 
@@ -74,8 +74,8 @@ class Sharing:
         sliders = list(edits.sliders.values())
         outputs = [self.link, self.links, self.choice]
         self.make.click(self.create, [portrait, self.days, self.links, *sliders], [status, *outputs], **HEAVY)
-        self.remove.click(self.delete, [self.choice, self.links], outputs, **LIGHT)
-        self.links.change(self._listed, self.links, self.choice, **LIGHT)
+        self.remove.click(self.delete, [self.choice, self.links], outputs, **QUICK)
+        self.links.change(self._listed, self.links, self.choice, **QUICK)
 
 
 def _known(links: Any) -> list[list[str]]:

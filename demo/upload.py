@@ -10,7 +10,7 @@ from symgan_core.inversion import PhotoRequest
 
 from . import texts
 from .handlers import Checked, Studio, message
-from .queues import LIGHT
+from .queues import PHOTOS, QUICK
 
 
 def upload_path(payload: Any) -> str | None:
@@ -97,13 +97,13 @@ class Upload:
         """The events of the upload; ``status`` is where its line goes."""
         self.status = status
         shown = [status, self.boxes, self.check]
-        chosen = self.boxes.select(self.choose, self.photo, self.face, **LIGHT)
+        chosen = self.boxes.select(self.choose, self.photo, self.face, **PHOTOS)
         # The number itself tells of no change while the options are closed: it is not on the page then.
         for event in (self.photo.change, self.face.input, chosen.then):
             event(self.inspect, [self.photo, self.face], [*shown, self.own_pose, self.yaw, self.pitch, self.roll, self.zoom, self.right,
-                                                         self.down], **LIGHT)
+                                                         self.down], **PHOTOS)
         for slider in (self.yaw, self.pitch):
-            slider.release(lambda: True, None, self.own_pose, **LIGHT).then(self.nudge, [self.photo, *self.wanted], shown, **LIGHT)
+            slider.release(lambda: True, None, self.own_pose, **QUICK).then(self.nudge, [self.photo, *self.wanted], shown, **PHOTOS)
         for control in (self.own_pose, self.roll, self.zoom, self.right, self.down):
-            control.input(self.nudge, [self.photo, *self.wanted], shown, trigger_mode="always_last", **LIGHT)
-        self.forget.click(self.delete, None, [self.photo, *shown], **LIGHT)
+            control.input(self.nudge, [self.photo, *self.wanted], shown, trigger_mode="always_last", **PHOTOS)
+        self.forget.click(self.delete, None, [self.photo, *shown], **QUICK)

@@ -28,7 +28,8 @@ from symgan_core.generator import save_generator
 from symgan_core.jobs import RESULTS
 from tests.conftest import make_tiny
 
-ROOT = Path(__file__).parents[2]
+from .running import ROOT, heads, started, worker_at_work
+
 EXAMPLES = ROOT / "examples"
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="the extra ray")
 
@@ -62,10 +63,6 @@ def rows(out: Path) -> dict[str, dict]:
     from pyarrow import parquet
 
     return {row["photo"]: row for row in parquet.read_table(out / "report.parquet").to_pylist()}
-
-
-def heads(out: Path) -> dict[str, Path]:
-    return {path.name.split("-")[0]: path for path in out.iterdir() if path.is_dir()}
 
 
 @pytest.fixture
@@ -249,22 +246,6 @@ def assert_the_same(out: Path, alone: Path) -> None:
         assert sorted(path.name for path in folder.iterdir()) == sorted(RESULTS)
         views = [np.asarray(Image.open(place / "reconstruction.png"), int) for place in (folder, heads(alone)[name])]
         assert np.abs(views[0] - views[1]).max() <= 1
-
-
-def started(words: list[str]) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-m", "symgan_core", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True)
-
-
-def worker_at_work(out: Path, but: int = 0, seconds: float = 300) -> int:
-    """The process that is writing a result; others than ``but``."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        for path in out.glob(".*.partial"):
-            if (found := re.fullmatch(r"\..*\.(\d+)-[0-9a-f]{8}\.partial", path.name)) and int(found[1]) != but and path.is_dir():
-                return int(found[1])
-        time.sleep(0.05)
-    raise AssertionError("nobody works")
 
 
 @pytest.mark.slow

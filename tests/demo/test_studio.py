@@ -12,7 +12,7 @@ from PIL import Image
 from demo import build, handlers, making, texts, work
 from demo.edits import edit_block
 from demo.handlers import Studio
-from demo.looking import DRAFT_SCALE, STRIP_YAWS, Look
+from demo.looking import Look
 from demo.making import Wanted
 from demo.page import Page
 from symgan_core.errors import SymganError
@@ -44,49 +44,6 @@ def test_an_example_opens_with_video_and_view(studio: Studio) -> None:
     dark = seen(studio, shown.portrait_id, 0, "#1f2430", zeros)
     assert dark[2, 2].tolist() == pytest.approx([31, 36, 48], abs=2) and np.abs(dark[256, 256].astype(int) - front[256, 256]).max() < 3
     assert np.array_equal(seen(studio, shown.portrait_id, 0, "blurred", zeros), front)  # examples have no photo
-
-
-def test_depth_and_origins_are_views_of_their_own(studio: Studio) -> None:
-    number = studio.open_example_named("ada", "s").portrait_id
-    colour, depth, origins = (studio.view("s", number, Look((-30, 0), mode=mode)).astype(int) for mode in ("colour", "depth", "origins"))
-    assert np.ptp(depth, axis=2).max() < 2 and np.ptp(depth) > 100
-    tinted = np.abs(origins - colour).max(2) > 8
-    blue, orange = (origins[..., 2] - origins[..., 0] > 40) & tinted, (origins[..., 0] - origins[..., 2] > 60) & tinted
-    assert blue.mean() > 0.05 and orange.mean() > 0.005 and tinted.mean() < 0.6
-
-
-def test_a_draft_shows_the_same_head_with_fewer_pixels(studio: Studio) -> None:
-    number, edits = studio.open_example_named("ada", "s").portrait_id, {"smile": 2.0}
-    full, plain = (seen(studio, number, 20, "white", strengths) for strengths in (edits, {}))
-    draft = studio.view("s", number, Look((20, 0), strengths=edits, scale=DRAFT_SCALE))
-    assert draft.shape == (128, 128, 3)
-    small = np.asarray(Image.fromarray(full).resize((128, 128), Image.Resampling.BOX)).astype(int)
-    other = np.asarray(Image.fromarray(plain).resize((128, 128), Image.Resampling.BOX)).astype(int)
-    assert np.abs(draft - small).mean() < 3 and np.abs(draft - small).mean() < np.abs(draft - other).mean()
-
-
-def test_a_strip_ends_where_another_view_is_asked_for(studio: Studio, monkeypatch) -> None:
-    number, drawn, draw = studio.open_example_named("ada", "s").portrait_id, [], studio._drawn
-
-    def asked_meanwhile(session, portrait_id, look):
-        drawn.append(look.pose)
-        if len(drawn) == 3:
-            studio.view(session, portrait_id, Look(scale=DRAFT_SCALE))
-        return draw(session, portrait_id, look)
-
-    pictures, yaws = studio.views("s", number, Look(strengths={"smile": 1.0}))
-    assert len(pictures) == len(yaws) == len(STRIP_YAWS) and yaws == sorted(yaws)
-    monkeypatch.setattr(studio, "_drawn", asked_meanwhile)
-    assert studio.views("s", number, Look(strengths={"smile": 1.0})) is None
-    assert drawn == [(yaw, 0.0) for yaw in STRIP_YAWS[:3]] + [(0, 0)]
-
-
-def test_what_edits_need_is_made_before_the_first(studio: Studio, monkeypatch) -> None:
-    number = studio.open_example_named("emil", "s").portrait_id
-    studio.prepare(number)
-    monkeypatch.setattr("symgan_core.portrait.editing.editor.face_surface", None)  # what takes long, and is kept
-    assert studio.view("s", number, Look(strengths={"smile": 1.0}, scale=DRAFT_SCALE)).shape == (128, 128, 3)
-    studio.prepare("gone")
 
 
 def test_files_are_made_as_the_head_stands_there(studio: Studio) -> None:
