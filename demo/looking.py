@@ -22,8 +22,8 @@ STRIP_YAWS = tuple(float(yaw) for yaw in range(-35, 36, 7))
 """Degrees, of the views in the strip of an edited head."""
 STRIP_SCALE, DRAFT_SCALE = 0.75, 0.5
 """Of these views, and of those that a full one follows at once."""
-MANY = 3
-"""Pieces of work that wait, of several visitors: from here on what nobody has asked for is left out."""
+MANY = 2
+"""Pieces of work that wait, so of several visitors: from here on what nobody has asked for is left out."""
 PHOTOS = ("input.png", "input.webp")
 """Names of the picture of a photo in a result's folder."""
 

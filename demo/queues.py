@@ -13,7 +13,7 @@ def _queue(name: str, limit: int | None) -> dict[str, str | int | None]:
     return {"concurrency_id": name, "concurrency_limit": limit}
 
 
-HEAVY_QUEUE, LIGHT_QUEUE = _queue("heavy", None), _queue("light", 2)
+HEAVY_QUEUE, LIGHT_QUEUE = _queue("heavy", None), _queue("light", 4)
 _OWN = {"show_progress": "hidden", "api_visibility": "private"}
 """Events of the page itself, which no program may call."""
 _LAST = {"trigger_mode": "always_last"}

@@ -17,6 +17,7 @@ from PIL import Image
 from symgan_core import export
 from symgan_core.cli import main
 from symgan_core.generator import TriPlaneGenerator, save_generator
+from symgan_core.inversion import PRESETS as STEPS
 from symgan_core.inversion import Portrait3D
 from symgan_core.portrait.editing import PRESETS
 
@@ -29,7 +30,7 @@ jobs.FRAMES = 12
 spi = METHODS["spi"]
 register_method(replace(spi, name="short", pivot=replace(spi.pivot, steps=8), tuning=replace(spi.tuning, steps=6)))
 """
-"""spi in fewer steps, filmed in fewer frames; ``tests/browser/test_run.py`` and ``test_interrupts.py`` have all of them."""
+"""spi in fewer steps, filmed in fewer frames; one test, which is slow, has all of them."""
 
 
 def rendered(folder: Path, path: Path, *words: str) -> np.ndarray:
@@ -122,6 +123,15 @@ def test_invert_writes_all_files(inverted: Path) -> None:
     assert (inverted / "portrait.safetensors").stat().st_size < 8e6
     assert sum(report["origins"].values()) == pytest.approx(1, abs=1e-3) and Image.open(inverted / "origins.png").size == (5 * 512, 512)
     assert sum(1 for _ in imageio.get_reader(inverted / "orbit.mp4")) == 12
+
+
+@pytest.mark.slow
+def test_all_steps_of_a_preset_make_a_near_head(astronaut_png: Path, tmp_path) -> None:
+    assert main(["invert", str(astronaut_png), "--out", str(tmp_path / "out"), "--preset", "fast"]) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["method"] == "spi" and (report["steps"]["pivot"], report["steps"]["tuning"]) == STEPS["fast"]
+    assert report["metrics"]["lpips"] < 0.05 and report["metrics"]["psnr_without_detail"] > 24, report["metrics"]
+    assert sum(1 for _ in imageio.get_reader(tmp_path / "out" / "orbit.mp4")) == 60
 
 
 def test_render_edits_and_refuses_words_that_are_no_edits(inverted: Path, plain: np.ndarray, tmp_path, capsys) -> None:

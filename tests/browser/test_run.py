@@ -1,8 +1,9 @@
-"""A run as a user has it: the page as it is started, a photo, the wait, the head, its link; and what outlives a restart."""
+"""A run as a user has it: a photo, the wait, the head, its link; and what outlives a restart."""
 
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from .driving import Server, at, at_rest, frame, open_group, pictures_in, slide,
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"))
+    server = Server(tmp_path_factory.mktemp("server"), Path(__file__).with_name("short_page.py"))
     yield server
     server.stop()
 

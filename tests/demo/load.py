@@ -11,8 +11,8 @@ Ends with 1 where anything but a full queue went wrong, the memory reached 4 GB,
 from __future__ import annotations
 
 import argparse
-import os
 import random
+import re
 import statistics
 import sys
 import tempfile
@@ -184,11 +184,13 @@ def family(process: int) -> list[int]:
 
 
 def _resident(process: int) -> int:
-    """Bytes; 0 of a process that is no more."""
+    """Bytes, of memory that several processes share its part (a child that was just forked has all of its parent's); 0 of a process that
+    is no more."""
     try:
-        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{process}/smaps_rollup").read_text(), re.MULTILINE)
     except OSError:
         return 0
+    return 1024 * int(found[1]) if found else 0
 
 
 def run(folder: Path, visitors: int, minutes: float, seed: int) -> tuple[Figures, int]:
