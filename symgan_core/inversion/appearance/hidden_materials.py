@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ...faces import shares_of
 from ...generator import TriPlaneGenerator
@@ -28,6 +29,11 @@ REGIONS = {HAIR: ("hair",), SKIN: ("skin", "nose", "neck")}
 """Where the photo shows them."""
 CELLS, PART = 56, 4
 """A side of the volumes, and the part of the planes' resolution that does for them."""
+EAR, EAR_HALVES = (0.162, -0.01, 0.005), (0.045, 0.075, 0.06)
+"""World units: the middle of the mean head's left ear, and the half axes of an ellipsoid around it. Its hollows and rims have colours of
+their own, which the line of the skin's colours would level, and what lies behind it is hair."""
+EAR_EDGE = (0.6, 1.1)
+"""Distances from its middle, in half axes, from where on an ear counts less, and not at all."""
 FINE = 1 / 16
 """Share of the picture's side: differences in brightness over more are waves or light, not strands."""
 SHOWN, MOST = 0.75, 0.18
@@ -51,24 +57,39 @@ def hidden_materials(generator: TriPlaneGenerator, ws: Tensor, target: Target) -
     if traits is None or target.picture is None or not takes_colours(generator, target):
         return ()
     found, colours = [], (target.image / 2 + 0.5)[0]
-    for region, kind in zip(shares_of(target.image, REGIONS[SKIN], REGIONS[HAIR]), (SKIN, HAIR), strict=True):
+    regions, volumes = shares_of(target.image, REGIONS[SKIN], REGIONS[HAIR]), skin_and_hair(generator, ws, traits)
+    for region, kind, volume in zip(regions, (SKIN, HAIR), volumes, strict=True):
         there = (region > SURE) & (target.mask > 0.9)
         if there.float().mean() < LITTLE:
             continue
         contrast = hair_contrast(target.picture, region) if kind is HAIR else 0.0
-        volume = material_volume(generator, ws, traits, *kind)
         found.append(Material(volume, *fit_line(colours[:, there[0, 0]].T), contrast, generator.config.box_warp / 2))
     return tuple(found)
 
 
-def material_volume(generator: TriPlaneGenerator, ws: Tensor, traits: Traits, trait: str, changed: tuple[float, float]) -> Tensor:
-    """``[1, 1, CELLS, CELLS, CELLS]`` in [0, 1] over the box, x fastest: what of the head ``ws [1, num_ws, w_dim]`` changes its brightness
-    with a ``trait`` of colour; ``changed`` as ``HAIR`` has it."""
-    points = box_points(CELLS, generator.config.box_warp, ws.device).reshape(1, -1, 3)
+def skin_and_hair(generator: TriPlaneGenerator, ws: Tensor, traits: Traits) -> tuple[Tensor, Tensor]:
+    """Where the head ``ws [1, num_ws, w_dim]`` has skin, and hair: ``[1, 1, CELLS, CELLS, CELLS]`` each, in [0, 1] over the box, x fastest.
+    Ears that no hair covers are neither: they stay as the generator has them."""
+    points = box_points(CELLS, generator.config.box_warp, ws.device)
+    skin, hair = (_changing(generator, ws, traits, points, *kind) for kind in (SKIN, HAIR))
+    ears = _ears(points)[None, None]
+    bare = ears * F.max_pool3d(skin, 3, 1, 1)  # an ear's rim is thinner than a cell
+    return tuple((share * 255).round() / 255 for share in (skin * (1 - ears), hair * (1 - bare)))  # as they are stored
+
+
+def _ears(points: Tensor) -> Tensor:
+    """``[...]`` in [0, 1]: how far ``points [..., 3]`` belong to one of the ears."""
+    beside = torch.cat([points[..., :1].abs(), points[..., 1:]], -1) - points.new_tensor(EAR)
+    return 1 - smooth_step((beside / points.new_tensor(EAR_HALVES)).norm(dim=-1), *EAR_EDGE)
+
+
+def _changing(generator: TriPlaneGenerator, ws: Tensor, traits: Traits, points: Tensor, trait: str, changed: tuple[float, float]) -> Tensor:
+    """``[1, 1, D, D, D]`` in [0, 1]: what at ``points [D, D, D, 3]`` of the head ``ws [1, num_ws, w_dim]`` changes its brightness with a
+    ``trait`` of colour; ``changed`` as ``HAIR`` has it."""
     ends = (generator.planes(traits.with_colour(ws, trait, end), generator.config.plane_resolution // PART) for end in (0, 1))
-    dark, light = (generator.query(planes, points)[1][:, :3].mean(1) for planes in ends)
+    dark, light = (generator.query(planes, points.reshape(1, -1, 3))[1][:, :3].mean(1) for planes in ends)
     share = smooth_step((light.clamp(min=0) + DARK).log() - (dark.clamp(min=0) + DARK).log(), *changed)
-    return (share * 255).round().reshape(1, 1, CELLS, CELLS, CELLS) / 255  # as it is stored
+    return share.reshape(1, 1, *points.shape[:3])
 
 
 def hair_contrast(picture: Tensor, hair: Tensor) -> float:

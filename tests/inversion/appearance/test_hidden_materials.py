@@ -9,7 +9,7 @@ from symgan_core.faces import shares_of
 from symgan_core.generator import Head, TriPlaneGenerator, load_generator
 from symgan_core.geometry import unproject
 from symgan_core.inversion import make_target
-from symgan_core.inversion.appearance.hidden_materials import HAIR, SKIN, hair_contrast, hidden_materials, material_volume
+from symgan_core.inversion.appearance.hidden_materials import EAR, hair_contrast, hidden_materials, skin_and_hair
 from symgan_core.inversion.target.target import Target
 from tests.inversion.heads import photo_of
 
@@ -34,14 +34,26 @@ def ws(builtin: TriPlaneGenerator) -> torch.Tensor:
 def test_the_back_of_the_head_is_hair_and_the_face_is_skin(builtin: TriPlaneGenerator, ws: torch.Tensor) -> None:
     head, half = Head.of(builtin, ws), builtin.config.box_warp / 2
     shares = {}
-    for name, kind in (("hair", HAIR), ("skin", SKIN)):
-        volume = material_volume(builtin, ws, builtin.traits, *kind)
+    for name, volume in zip(("skin", "hair"), skin_and_hair(builtin, ws, builtin.traits), strict=True):
         for side, yaw, rows, columns in (("face", 0.0, slice(60, 85), slice(45, 83)), ("back", 180.0, slice(30, 60), slice(45, 83))):
             camera = head.orbit(yaw)
             points = unproject(head.view(camera, 128).image_depth, camera)[:, rows, columns]
             shares[name, side] = float(torch.nn.functional.grid_sample(volume, points[:, None] / half, align_corners=True).mean())
     assert shares["hair", "back"] > 0.9 and shares["hair", "face"] < 0.1, shares
     assert shares["skin", "face"] > 0.7 and shares["skin", "back"] < 0.2, shares
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("yaw", [-70.0, 70.0])
+def test_an_ear_stays_as_it_is(builtin: TriPlaneGenerator, ws: torch.Tensor, yaw: float) -> None:
+    head, half = Head.of(builtin, ws), builtin.config.box_warp / 2
+    camera = head.orbit(yaw)
+    points = unproject(head.view(camera, 128).image_depth, camera)
+    on_ear = (points - points.new_tensor(EAR) * points.new_tensor([1.0 if yaw > 0 else -1.0, 1.0, 1.0])).norm(dim=-1) < 0.03
+    assert on_ear.sum() > 50
+    for volume in skin_and_hair(builtin, ws, builtin.traits):
+        share = torch.nn.functional.grid_sample(volume, points[:, None] / half, align_corners=True)[0, 0]
+        assert share[on_ear].mean() < 0.1
 
 
 def test_colours_are_those_of_the_photo(builtin: TriPlaneGenerator, ws: torch.Tensor, target: Target) -> None:
