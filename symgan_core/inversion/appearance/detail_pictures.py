@@ -25,6 +25,8 @@ SOFT = 5
 """Width of the soft border of what may be shown from other sides, in pixels of the target."""
 SEAM = 9
 """Pixels over which the photo gives way to what goes on beyond its border."""
+HAIR = 0.3
+"""Share of hair from which on the head has hair beyond the photo's border: seen from its outline alone, it is never sure."""
 SQUARE = (0.25, 0.45)
 """Cosines to the surface: what the mirrored photo shows at less than the first is not used, at more than the second it is."""
 
@@ -59,11 +61,11 @@ def _photo(view: Synthesized, target: Target) -> DetailPicture:
         beyond = F.interpolate(target.out_of_frame, (size, size), mode="nearest")
         drawn, opacity = (resized(x, size) for x in (view.image, view.image_opacity))
         if target.hair is not None:
-            place = reflected_places(target.out_of_frame)
-            known = eroded(target.hair * trust, RIM)
-            hair = sample_image(known, place) * resized(shares_of(view.image, ("hair",))[0], place.shape[1])
-            drawn = torch.lerp(drawn, warped(colours, place), resized(box_mean(hair, SOFT), size))
-            trust = torch.maximum(trust, target.out_of_frame * (hair > 0.5))
+            place, there = reflected_places(beyond), resized(shares_of(view.image, ("hair",))[0], size)
+            known = _within((target.hair > 0.5) * trust, target.out_of_frame)
+            hair = ((sample_image(known, place) > 0.5) & (there > HAIR)).float()
+            drawn = torch.lerp(drawn, sample_image(colours, place), box_mean(hair, SOFT))
+            trust = torch.maximum(trust, target.out_of_frame * F.interpolate(hair, trust.shape[2:], mode="area"))
         beyond = torch.maximum(beyond, (2 * box_mean(beyond, SEAM)).clamp(max=1))
         image, mask = torch.lerp(image, drawn, beyond), torch.lerp(mask, opacity, beyond)
     return DetailPicture(image, mask, box_mean(trust, SOFT), target.camera)
@@ -71,7 +73,12 @@ def _photo(view: Synthesized, target: Target) -> DetailPicture:
 
 def _inner(target: Target) -> Tensor:
     """``[1, 1, H, W]`` in {0, 1}: supervised pixels of the head, without its rim."""
-    return eroded((target.supervised_mask > 0.9).float(), RIM)
+    return _within((target.supervised_mask > 0.9).float(), target.out_of_frame)
+
+
+def _within(mask: Tensor, beyond: Tensor | None) -> Tensor:
+    """``mask [1, 1, H, W]`` without its rim; the photo's border, to what is ``beyond [1, 1, H, W]``, is no rim."""
+    return eroded(mask, RIM) if beyond is None else eroded(torch.maximum(mask, beyond), RIM) * (1 - beyond)
 
 
 def reflected_places(beyond: Tensor) -> Tensor:
