@@ -27,11 +27,12 @@ from .running import heads, started, worker_at_work
 
 RAY = "--workers", "2", "--ray", "local"
 METHOD = """from dataclasses import replace
+from symgan_core import jobs
 from symgan_core.inversion import METHODS, register_method
-spi = METHODS["spi"]
+jobs.FRAMES, spi = 8, METHODS["spi"]
 register_method(replace(spi, name="brief", pivot=replace(spi.pivot, steps=3), tuning=replace(spi.tuning, steps=2)))
 """
-"""Of five steps, with all that a run has."""
+"""Of five steps and eight frames, with all that a run has."""
 
 
 @torch.no_grad()

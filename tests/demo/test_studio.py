@@ -235,7 +235,8 @@ def test_a_fault_of_ours_shows_no_traceback(studio: Studio, monkeypatch, tmp_pat
     assert "our side" in last.failed and "Zero" not in last.status
 
 
-def test_a_stop_that_is_faster_than_its_run_is_not_lost(studio: Studio, astronaut, tmp_path) -> None:
+def test_a_stop_that_is_faster_than_its_run_is_not_lost(studio: Studio, astronaut, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(work, "FRAMES", 8)
     Image.fromarray(astronaut).save(tmp_path / "photo.png")
     studio.stop("fast")
     stopped = list(studio.invert(str(tmp_path / "photo.png"), "fast", PhotoRequest(), "fast"))[-1]

@@ -25,6 +25,8 @@ BRAID, PONYTAIL, COMBED = 2, 4, 5
 UNSEEN, CROPPED = 0.006, -1.2
 """What has to speak for a braid or a ponytail, in mean difference of regions, or it is cropped to that length (logarithm; the shortest of
 the training): hardly anybody has one that the photo does not show. Instead of a cropped ponytail the hair is combed back."""
+GONE = -3.0
+"""The length of a braid that is cropped: a stump of the training's shortest would be left."""
 OUTLINE = ("background", "skin", "hair", "ears", "hat")
 """Regions that tell haircuts apart."""
 PART = 4
@@ -77,9 +79,11 @@ def resolve_attributes(w: Tensor, regions: Tensor, target: Target, generator: Tr
         return codes[0]
     away = outline_differences(codes.to(generator.device), regions, target, generator)
     best = int((away + torch.tensor(list(haircuts.values()))).argmin())
-    if list(haircuts)[best] == (PONYTAIL, CROPPED):  # a bun, where the photo shows none
-        return traits.write(with_haircut(found, COMBED, traits))
-    return codes[best]
+    style, length = list(haircuts)[best]
+    if length is None:
+        return codes[best]
+    # Cropped, a ponytail would be a bun, where the photo shows none.
+    return traits.write(with_haircut(found, COMBED, traits) if style == PONYTAIL else with_haircut(found, style, traits, GONE))
 
 
 def with_haircut(found: Tensor, style: int | None, traits: Traits, length: float | None = None) -> Tensor:
@@ -105,7 +109,7 @@ def without_nape_hair(ws: Tensor, traits: Traits) -> Tensor:
     found = traits.read(ws[0, 0])
     if float(found[traits.places["hair"]][BRAID]) < 0.5:
         return ws
-    return traits.write(with_haircut(found, BRAID, traits, CROPPED)).expand_as(ws)
+    return traits.write(with_haircut(found, BRAID, traits, GONE)).expand_as(ws)
 
 
 def outline_differences(codes: Tensor, regions: Tensor, target: Target, generator: TriPlaneGenerator) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from symgan_core.faces import look_closer
-from symgan_core.generator import TriPlaneGenerator, load_generator
+from symgan_core.generator import Head, TriPlaneGenerator, load_generator
 from symgan_core.generator.traits import builtin_traits
 from symgan_core.geometry import Camera
 from symgan_core.inversion import make_target, to_uint8
@@ -122,6 +122,18 @@ def test_a_ponytail_is_made_up_only_where_the_photo_shows_it(builtin: TriPlaneGe
         found = traits.read(resolve_attributes(traits.write(true), look_closer(target.image).regions, target, builtin, traits))
     long = found[traits.places["hair_shape"]][0] > 0.5 * CROPPED
     assert bool(found[traits.places["hair"]][PONYTAIL] > 0.5 and long) == kept
+
+
+def test_nothing_is_left_of_a_braid_that_the_photo_does_not_show(builtin: TriPlaneGenerator) -> None:
+    traits = builtin_traits()
+    with torch.no_grad():
+        true = traits.write(with_haircut(without_extras(builtin), BRAID, traits, CROPPED))
+        target = photo_of(true, builtin, 0.0)
+        found = resolve_attributes(true, look_closer(target.image).regions, target, builtin, traits)
+        heads = [Head.of(builtin, w[None, None].expand(1, builtin.config.num_ws, -1)) for w in (true, found)]
+        tails = [float(head.view(head.orbit(90.0), 128).image_opacity[..., 84:108, 100:].mean()) for head in heads]
+    assert traits.read(found)[traits.places["hair"]].argmax() == BRAID
+    assert tails[1] < 0.5 * tails[0], tails
 
 
 def test_styles_have_the_numbers_of_the_training() -> None:
