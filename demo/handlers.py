@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import threading
 import time
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from symgan_core.errors import SymganError
 from symgan_core.faces import crop_hints, draw_check, draw_faces, face_at, load_provider
 from symgan_core.generator import load_generator
 from symgan_core.inversion import PhotoRequest, Portrait3D, start_inversion
-from symgan_core.memory import give_back_memory
+from symgan_core.memory import give_back_memory, resident
 from symgan_core.portrait.editing import Direction, list_directions
 
 from .gallery import Example, list_examples
@@ -38,6 +39,9 @@ __all__ = ["Checked", "Shown", "Studio", "bar", "link_for", "message"]
 log = logging.getLogger("symgan.demo")
 LOOK_EVERY, SWEEP_EVERY = 5, 60
 """Seconds between two looks for visitors who are lost, and for all else that has to be deleted."""
+KEPT, TRIM_EVERY = 2_500_000_000, 20
+"""Bytes from which on freed memory is given back while the page is busy, too, and seconds between two looks at that: with many visitors it
+would grow for as long as they stay."""
 
 
 @dataclass
@@ -185,6 +189,8 @@ class Studio(Making):
             time.sleep(LOOK_EVERY)
             try:
                 self.forget_lost()
+                if look % (TRIM_EVERY // LOOK_EVERY) == 0 and resident([os.getpid()]) > KEPT:
+                    give_back_memory()
                 if look % (SWEEP_EVERY // LOOK_EVERY) == 0:
                     self.store.sweep()
                     if not len(self.line):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from demo import build, handlers, making, texts, work
 from demo.edits import edit_block
-from demo.handlers import Studio
+from demo.handlers import KEPT, LOOK_EVERY, TRIM_EVERY, Studio
 from demo.looking import Look
 from demo.making import Wanted
 from demo.page import Page
@@ -249,3 +249,19 @@ def test_a_stop_that_is_faster_than_its_run_is_not_lost(studio: Studio, astronau
 def test_stopping_nobody_is_harmless(studio: Studio) -> None:
     studio.stop("unknown")
     assert "spi" in METHODS
+
+
+@pytest.mark.parametrize(("held", "given"), [(KEPT + 1, 2), (KEPT - 1, 0)])
+def test_a_busy_page_gives_back_memory_that_it_does_not_use(studio: Studio, monkeypatch, held: int, given: int) -> None:
+    looks, trims = iter(range(2 * TRIM_EVERY // LOOK_EVERY)), []
+
+    def sleep(seconds: float) -> None:
+        if next(looks, None) is None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(handlers, "time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(handlers, "resident", lambda processes: held)
+    monkeypatch.setattr(handlers, "give_back_memory", lambda: trims.append(True))
+    with studio.line.stand(60), pytest.raises(KeyboardInterrupt):
+        studio.keep_clean()
+    assert len(trims) == given
