@@ -50,7 +50,7 @@ def test_upload_wait_and_a_turning_head(page, server: Server, astronaut, tmp_pat
     link = page.locator("#link textarea, #link input").first.input_value()
     report = json.loads(max((server.folder / "work").rglob("report.json"), key=lambda path: path.stat().st_mtime).read_text())
     assert report["preset"] == "fast" and report["steps"].keys() == {"guess", "pivot", "tuning"}
-    assert report["metrics"]["lpips"] < 0.2 and report["metrics"]["psnr_without_detail"] > 20, report["metrics"]
+    assert report["metrics"]["lpips"] < 0.05 and report["metrics"]["psnr_without_detail"] > 16, report["metrics"]  # in so few steps
     stored = {p.name for p in (server.folder / "shares").rglob("*") if p.is_file()}
     assert "portrait.safetensors" in stored and not {name for name in stored if "input" in name or "photo" in name}
     assert pictures_in(server.folder / "work")
