@@ -48,10 +48,10 @@ class Page:
 
 
 @pytest.fixture
-def page(server: Server) -> Iterator[Page]:
+def page(server: Server, tmp_path: Path) -> Iterator[Page]:
     from marionette_driver.marionette import Marionette
 
-    driver = Marionette(bin=FIREFOX, headless=True, prefs={"media.autoplay.default": 0})
+    driver = Marionette(bin=FIREFOX, headless=True, prefs={"media.autoplay.default": 0}, gecko_log=str(tmp_path / "gecko.log"))
     driver.start_session()
     try:
         driver.set_window_rect(width=1440, height=1000)
