@@ -64,9 +64,10 @@ def finish(process: subprocess.Popen) -> None:
     assert process.returncode == 0, told
 
 
-def wait_for_half(out: Path, count: int) -> None:
-    """Until half of the portraits are done."""
+def wait_for_half(process: subprocess.Popen, out: Path, count: int) -> None:
+    """Until half of the portraits are done, which the process must live to see."""
     while len(heads(out)) < count // 2:
+        assert process.poll() is None, process.communicate()[1]
         time.sleep(0.2)
 
 
@@ -88,12 +89,12 @@ def main() -> int:
 
         finish(begin(alone))
         process = begin(killed, *RAY)
-        wait_for_half(killed, count)
+        wait_for_half(process, killed, count)
         os.kill(worker_at_work(killed), signal.SIGKILL)
         finish(process)
         said = faults(killed, alone, count)
         process = begin(resumed, *RAY)
-        wait_for_half(resumed, count)
+        wait_for_half(process, resumed, count)
         process.kill()
         process.communicate()
         before = {path: path.stat().st_mtime_ns for folder in heads(resumed).values() for path in folder.iterdir()}

@@ -25,7 +25,7 @@ SOFT = 5
 """Width of the soft border of what may be shown from other sides, in pixels of the target."""
 SEAM = 9
 """Pixels over which the photo gives way to what goes on beyond its border."""
-HAIR = 0.3
+LEAST_HAIR = 0.3
 """Share of hair from which on the head has hair beyond the photo's border: seen from its outline alone, it is never sure."""
 SQUARE = (0.25, 0.45)
 """Cosines to the surface: what the mirrored photo shows at less than the first is not used, at more than the second it is."""
@@ -62,8 +62,8 @@ def _photo(view: Synthesized, target: Target) -> DetailPicture:
         drawn, opacity = (resized(x, size) for x in (view.image, view.image_opacity))
         if target.hair is not None:
             place, there = reflected_places(beyond), resized(shares_of(view.image, ("hair",))[0], size)
-            known = _within((target.hair > 0.5) * trust, target.out_of_frame)
-            hair = ((sample_image(known, place) > 0.5) & (there > HAIR)).float()
+            known = _without_rim((target.hair > 0.5) * trust, target.out_of_frame)
+            hair = ((sample_image(known, place) > 0.5) & (there > LEAST_HAIR)).float()
             drawn = torch.lerp(drawn, sample_image(colours, place), box_mean(hair, SOFT))
             trust = torch.maximum(trust, target.out_of_frame * F.interpolate(hair, trust.shape[2:], mode="area"))
         beyond = torch.maximum(beyond, (2 * box_mean(beyond, SEAM)).clamp(max=1))
@@ -73,10 +73,10 @@ def _photo(view: Synthesized, target: Target) -> DetailPicture:
 
 def _inner(target: Target) -> Tensor:
     """``[1, 1, H, W]`` in {0, 1}: supervised pixels of the head, without its rim."""
-    return _within((target.supervised_mask > 0.9).float(), target.out_of_frame)
+    return _without_rim((target.supervised_mask > 0.9).float(), target.out_of_frame)
 
 
-def _within(mask: Tensor, beyond: Tensor | None) -> Tensor:
+def _without_rim(mask: Tensor, beyond: Tensor | None) -> Tensor:
     """``mask [1, 1, H, W]`` without its rim; the photo's border, to what is ``beyond [1, 1, H, W]``, is no rim."""
     return eroded(mask, RIM) if beyond is None else eroded(torch.maximum(mask, beyond), RIM) * (1 - beyond)
 
