@@ -17,6 +17,11 @@ FACING = (0.3, 0.6)
 """Cosine of a surface with the sight at which its depth begins to count, and from which on it counts whole."""
 TURNED_AWAY = 0.2
 """Cosine below which a point may lie behind others, and is left out."""
+CORNERS = [33, 133, 362, 263, 61, 291]
+"""Of the eyes and of the mouth: the mesh's points that say which way the face looks."""
+DEEPENED = 1.12
+"""How much farther the network's faces stand out from the plane of the corners than real ones: 1.09 against MediaPipe's canonical face
+model (14 points of the midline, mean of 16 photos), 1.16 against what three photos of one man give."""
 LEAST_SEEN = 50
 """With fewer points than these, nothing is said."""
 
@@ -37,7 +42,7 @@ def read_face_depth(image: Tensor) -> Tensor | None:
     mesh = read_mesh(image, face_square(look_closer(image).landmarks))
     if mesh.present < PRESENT:
         return None
-    points = np.concatenate([mesh.points, mesh.depths[:, None]], 1)
+    points = np.concatenate([mesh.points, _corrected(mesh.points, mesh.depths)[:, None]], 1)
     facing = -vertex_normals(points, mesh_triangles())[:, 2]
     low, high = FACING
     trust = np.clip((facing - low) / (high - low), 0, 1)
@@ -47,6 +52,14 @@ def read_face_depth(image: Tensor) -> Tensor | None:
         return None
     values = np.stack([points[:, 2] / image.shape[-1], trust], 1)
     return _drawn(points[seen, :2], values[seen], image.shape[-1])
+
+
+def _corrected(points: np.ndarray, depths: np.ndarray) -> np.ndarray:
+    """``depths [468]`` at ``points [468, 2]`` nearer to the plane of the corners. Its slope, which is how the head is turned,
+    stays."""
+    places = np.column_stack([points, np.ones(len(points))])
+    plane = places @ np.linalg.lstsq(places[CORNERS], depths[CORNERS], rcond=None)[0]
+    return plane + (depths - plane) / DEEPENED
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from symgan_core.faces import FaceCrop, read_face_depth
-from symgan_core.faces.depth import mesh_triangles
+from symgan_core.faces.depth import CORNERS, DEEPENED, _corrected, mesh_triangles
 from symgan_core.faces.mesh import mean_head
 from symgan_core.generator import load_generator
 from symgan_core.geometry import vertex_normals
@@ -33,6 +33,15 @@ def test_a_nose_is_nearer_than_its_bridge_and_the_lips(depth: torch.Tensor, crop
     eyes = np.hypot(*(crop.contour[36:42].mean(0) - crop.contour[42:48].mean(0))) / 256
     nose, bridge, lips = at(30), at(27), at(51)
     assert 0.2 * eyes < bridge - nose < 0.7 * eyes and nose < lips
+
+
+def test_faces_stand_out_less_than_the_network_says_and_are_turned_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.uniform(0, 256, (468, 2))
+    plane = points @ (0.3, -0.1) + 5
+    relief = rng.normal(0, 10, 468)
+    relief[CORNERS] = 0
+    assert np.allclose(_corrected(points, plane + relief), plane + relief / DEEPENED)
 
 
 def test_it_counts_on_the_face_alone(depth: torch.Tensor) -> None:
