@@ -15,6 +15,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 COLD = Path(__file__).with_name("cold_page.py")
 """A program that serves the page and computes nothing before it is asked to."""
+phone_too = pytest.mark.parametrize("page", [(1440, 900), pytest.param((390, 844), marks=pytest.mark.slow)], indirect=True)
 both_sizes = pytest.mark.parametrize("page", [(1440, 900), (390, 844)], indirect=True)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from demo.gallery import list_examples
 
-from .driving import COLD, Server, frame, none_left, pictures_in, turning, upload
+from .driving import COLD, Server, frame, none_left, phone_too, pictures_in, turning, upload
 
 GRACE = 6
 
@@ -77,6 +77,7 @@ def test_an_example_is_opened_by_its_name(browser, server: Server, name: str, op
     page.close()
 
 
+@phone_too
 def test_a_link_shows_the_head_alone_and_ends_when_it_expires(page, browser, server: Server) -> None:
     page.click("#share")
     page.wait_for_selector("#link textarea, #link input", timeout=120_000)
@@ -100,6 +101,7 @@ def test_a_link_shows_the_head_alone_and_ends_when_it_expires(page, browser, ser
     other.close()
 
 
+@phone_too
 def test_the_third_face_of_a_group_is_taken_by_a_click(page, tmp_path) -> None:
     from insightface.data import get_image
 

@@ -10,6 +10,7 @@ from .driving import (
     middle,
     none_left,
     open_from_gallery,
+    phone_too,
     pictures_in,
     slide,
     still,
@@ -46,6 +47,7 @@ def test_the_head_follows_hand_and_keys_without_the_server(page) -> None:
     page.wait_for_function("document.querySelector('.sv-canvas').getAttribute('aria-valuenow') === '0'", timeout=10_000)
 
 
+@phone_too
 def test_gallery_opens_at_once_and_sliders_reset_again_and_again(page) -> None:
     open_from_gallery(page, 2)
     shown = at_rest(page)
@@ -63,6 +65,7 @@ def test_gallery_opens_at_once_and_sliders_reset_again_and_again(page) -> None:
     at(page, "edit-smile", 0)
 
 
+@phone_too
 def test_an_edited_head_can_be_turned_without_the_server(page) -> None:
     shown = at_rest(page)
     page.click("#expression-surprise")
@@ -89,6 +92,7 @@ def choose(page, element: str, label: str) -> None:
     page.locator(f"#{element} [role=option]", has_text=label).click()
 
 
+@phone_too
 def test_photo_depth_origins_and_mesh_are_shown(page) -> None:
     shown = at_rest(page)
     page.click("#mode >> text=Photo")
@@ -120,6 +124,7 @@ def test_photo_depth_origins_and_mesh_are_shown(page) -> None:
     page.locator("#files", has_text=".glb").wait_for(timeout=30_000)
 
 
+@phone_too
 def test_a_bad_file_is_told_in_a_line_and_loses_nothing(page, tmp_path) -> None:
     path = tmp_path / "photo.png"
     path.write_text("this is no picture")
@@ -131,6 +136,7 @@ def test_a_bad_file_is_told_in_a_line_and_loses_nothing(page, tmp_path) -> None:
     assert not page.locator("#stop").is_visible()
 
 
+@phone_too
 def test_nothing_of_a_photo_stays_behind(page, server: Server, astronaut, tmp_path) -> None:
     """Deleted by a click, and at the start after a crash; ``test_links`` has who leaves, and ``test_run`` SIGTERM."""
     work = server.folder / "work"

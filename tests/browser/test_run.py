@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .driving import Server, at, at_rest, frame, open_group, pictures_in, slide, still, turning, upload
+from .driving import Server, at, at_rest, frame, open_group, phone_too, pictures_in, slide, still, turning, upload
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +17,7 @@ def server(tmp_path_factory) -> Iterator[Server]:
     server.stop()
 
 
+@phone_too
 def test_stop_keeps_the_best_so_far(page, astronaut, tmp_path) -> None:
     upload(page, astronaut, tmp_path)
     page.click("#go")
@@ -28,6 +29,7 @@ def test_stop_keeps_the_best_so_far(page, astronaut, tmp_path) -> None:
     turning(page)
 
 
+@phone_too
 def test_upload_wait_and_a_turning_head(page, server: Server, astronaut, tmp_path, browser) -> None:
     upload(page, astronaut, tmp_path)
     page.click("#go")

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from symgan_core.portrait.editing import DIRECTIONS
-from tests.browser.driving import at, at_rest, open_from_gallery, open_group, slide, still
+from tests.browser.driving import at, at_rest, open_from_gallery, open_group, phone_too, slide, still
 
 LEAST, BLOCKS = 2.0, 32
 """Mean difference, of 255, of that block of the canvas, of so many a side, that changes most: eyes are a small part of the picture."""
@@ -27,6 +27,7 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.asarray(away.resize((BLOCKS, BLOCKS), Image.Resampling.BOX)).max())
 
 
+@phone_too
 @pytest.mark.slow
 def test_each_slider_changes_the_head_and_goes_back(page) -> None:
     open_from_gallery(page, 1)
