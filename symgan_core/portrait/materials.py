@@ -1,7 +1,7 @@
 """Hair and skin that no photo shows: the generator makes them up smooth, and in colours that are a guess.
 
-The photo says which colours of its hair and its skin go with which brightness, and how much strands of hair differ in it. How they lie
-nobody knows; here they fall from the crown. All of it is fixed to the head, so it turns with it.
+The photo says which colours of its hair and its skin go with which brightness, and how much strands of hair and the grain of skin differ
+in it. How strands lie nobody knows; here they fall from the crown. All of it is fixed to the head, so it turns with it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch import Tensor
 from ..geometry.images import smooth_step
 from .colour_line import ColourLine
 from .editing.fields import at
+from .grain import grain_at
 from .strands import strands_at
 
 DARK = 0.03
@@ -23,7 +24,7 @@ SURE = (0.5, 0.85)
 LEVEL = 0.6
 """What is hidden keeps so much of the logarithm by which it is brighter or darker than the photo's is in the mean."""
 SQUARE = (0.1, 0.45)
-"""Cosine between surface and sight: what is seen at less than the first has no strands, which would flicker there."""
+"""Cosine between surface and sight: what is seen at less than the first has no texture, which would flicker there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,20 +35,22 @@ class Material:
         volume: ``[1, 1, D, D, D]`` in [0, 1] over the box, x fastest: which of the head it is.
         colours: of the photo's.
         bright: the mean logarithm of the photo's brightness.
-        contrast: standard deviation of what strands change in it; 0 for skin.
+        strands: standard deviation of what strands change in it; 0 for skin.
+        grain: of what the grain of skin changes; 0 for hair.
         half_box: half the side of the box, world units.
     """
 
     volume: Tensor
     colours: ColourLine
     bright: float
-    contrast: float
+    strands: float
+    grain: float
     half_box: float
 
     def to(self, device: torch.device) -> Material:
         """The same on another device."""
         colours = ColourLine(self.colours.line.to(device), self.colours.span.to(device))
-        return Material(self.volume.to(device), colours, self.bright, self.contrast, self.half_box)
+        return Material(self.volume.to(device), colours, self.bright, self.strands, self.grain, self.half_box)
 
     def share(self, points: Tensor) -> Tensor:
         """How far it is drawn at ``points [..., 3]``: ``[...]`` in [0, 1]."""
@@ -55,9 +58,10 @@ class Material:
 
     def drawn(self, colours: Tensor, points: Tensor, facing: Tensor, share: Tensor) -> Tensor:
         """``colours [N, 3]`` in about [0, 1] at ``points [N, 3]``, which are seen at a cosine ``facing [N]`` and of a ``share [N]``, become
-        those of the photo, with strands."""
+        those of the photo, with its texture."""
         light = (colours.mean(1, keepdim=True).clamp(min=0) + DARK).log()  # detail may go beyond black
         light = self.bright + LEVEL * (light - self.bright)
-        if self.contrast:
-            light = light + self.contrast * (smooth_step(facing, *SQUARE) * strands_at(points))[:, None]
+        for contrast, texture_at in ((self.strands, strands_at), (self.grain, grain_at)):
+            if contrast:
+                light = light + contrast * (smooth_step(facing, *SQUARE) * texture_at(points))[:, None]
         return torch.lerp(colours, self.colours.at((light.exp() - DARK).clamp(DARK, 1)), share[:, None])

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..errors import CheckpointError
 from ..files import check_readable, write_tensors, write_text
@@ -159,9 +160,10 @@ def _packed(picture: DetailPicture) -> dict[str, Tensor]:
 
 
 def _packed_material(material: Material) -> dict[str, Tensor]:
-    """``volume``: a grey WebP without loss, of D rows and D² columns; ``numbers [10]``: the line of colours, its span, mean brightness and
-    contrast."""
-    numbers = [*material.colours.line.flatten().tolist(), *material.colours.span.tolist(), material.bright, material.contrast]
+    """``volume``: a grey WebP without loss, of D rows and D² columns; ``numbers [11]``: the line of colours, its span, mean brightness, and
+    the contrasts of strands and grain."""
+    colours = material.colours
+    numbers = [*colours.line.flatten().tolist(), *colours.span.tolist(), material.bright, material.strands, material.grain]
     flat = material.volume.flatten(3)[0].expand(3, -1, -1)
     return {"volume": _encoded(Image.fromarray(to_uint8(flat * 2 - 1)), lossless=True), "numbers": torch.tensor(numbers)}
 
@@ -172,12 +174,15 @@ def _materials(tensors: dict[str, Tensor], half_box: float) -> Iterator[Material
         if f"material.{number}.volume" not in tensors:
             return
         numbers = tensors[f"material.{number}.numbers"].float()
+        if numbers.shape == (10,):  # of before there was grain
+            numbers = F.pad(numbers, (0, 1))
         image = _opened(tensors[f"material.{number}.volume"])
         cells = image.height
-        if numbers.shape != (10,) or image.width != cells**2 or cells > MAX_CELLS:
+        if numbers.shape != (11,) or image.width != cells**2 or cells > MAX_CELLS:
             raise ValueError(f"a material of {image.size} cells and {tuple(numbers.shape)} numbers")
         volume = torch.from_numpy(np.array(image.convert("L"))).float().reshape(1, 1, cells, cells, cells) / 255
-        yield Material(volume, ColourLine(numbers[:6].reshape(2, 3), numbers[6:8]), float(numbers[8]), float(numbers[9]), half_box)
+        bright, strands, grain = numbers[8:].tolist()
+        yield Material(volume, ColourLine(numbers[:6].reshape(2, 3), numbers[6:8]), bright, strands, grain, half_box)
 
 
 def _encoded(image: Image.Image, **options: int | bool) -> Tensor:

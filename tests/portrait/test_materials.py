@@ -3,15 +3,16 @@
 import torch
 
 from symgan_core.portrait.colour_line import ColourLine
+from symgan_core.portrait.grain import grain_at
 from symgan_core.portrait.materials import DARK, LEVEL, Material
 from symgan_core.portrait.strands import CENTRE, RADIUS, strands_at
 
 
-def material(contrast: float, share: float = 1.0) -> Material:
+def material(strands: float, share: float = 1.0, grain: float = 0.0) -> Material:
     """Reddish, with a mean brightness of 0.3."""
     volume = torch.full((1, 1, 8, 8, 8), share)
     line = torch.tensor([[0.3, 0.0, -0.3], [1.0, 1.0, 1.0]])
-    return Material(volume, ColourLine(line, torch.tensor([-3.0, 0.0])), float(torch.tensor(0.3 + DARK).log()), contrast, 0.38)
+    return Material(volume, ColourLine(line, torch.tensor([-3.0, 0.0])), float(torch.tensor(0.3 + DARK).log()), strands, grain, 0.38)
 
 
 def around(count: int, height: float, radius: float = RADIUS) -> torch.Tensor:
@@ -54,6 +55,18 @@ def test_hair_has_the_contrast_that_is_asked_for_and_skin_none() -> None:
     ones = torch.ones(4000)
     deviations = [float((material(c).drawn(grey, points, ones, ones).mean(1) + DARK).log().std()) for c in (0.0, 0.08, 0.16)]
     assert deviations[0] < 1e-4 and 0.05 < deviations[1] < 0.11 and 1.8 < deviations[2] / deviations[1] < 2.2
+
+
+def test_skin_has_the_grain_that_is_asked_for_and_it_is_fixed_to_the_head_without_a_direction() -> None:
+    points = 0.2 * torch.randn(20000, 3, generator=torch.Generator().manual_seed(0))
+    grain = grain_at(points)
+    assert grain.mean().abs() < 0.05 and 0.9 < grain.std() < 1.1 and torch.equal(grain, grain_at(points))
+    alike = [float(torch.corrcoef(torch.stack([grain, grain_at(points + step * axis)]))[0, 1])
+             for step in (0.002, 0.1) for axis in torch.eye(3)]
+    assert min(alike[:3]) > 0.6 and max(alike[:3]) - min(alike[:3]) < 0.05 and max(abs(x) for x in alike[3:]) < 0.1
+    grey, ones = torch.full((20000, 3), 0.3), torch.ones(20000)
+    drawn = (material(0.0, grain=0.04).drawn(grey, points, ones, ones).mean(1) + DARK).log()
+    assert 0.03 < drawn.std() < 0.045
 
 
 def test_strands_are_longer_than_they_are_wide_and_fall_from_the_crown() -> None:

@@ -47,12 +47,24 @@ def test_materials_come_back_as_they_were(portrait: Portrait3D, tmp_path) -> Non
     rng = torch.Generator().manual_seed(0)
     volume = (torch.rand(1, 1, 9, 9, 9, generator=rng) * 255).round() / 255
     line = ColourLine(torch.randn(2, 3, generator=rng), torch.tensor([-2.0, -0.5]))
-    portrait.materials = (Material(volume, line, -1.0, 0.1, 0.4), Material(1 - volume, line, -0.5, 0.0, 0.4))
+    portrait.materials = (Material(volume, line, -1.0, 0.1, 0.0, 0.4), Material(1 - volume, line, -0.5, 0.0, 0.03, 0.4))
     portrait.save(tmp_path / "out")
     first, second = Portrait3D.load(tmp_path / "out", "cpu").materials
     assert torch.allclose(first.volume, volume) and torch.allclose(second.volume, 1 - volume, atol=1e-6)
     assert torch.allclose(first.colours.line, line.line) and (first.bright, second.bright) == (-1.0, -0.5)
-    assert first.contrast == pytest.approx(0.1) and first.half_box == pytest.approx(portrait.generator.config.box_warp / 2)
+    assert (first.strands, second.strands) == (pytest.approx(0.1), 0) and (first.grain, second.grain) == (0, pytest.approx(0.03))
+    assert first.half_box == pytest.approx(portrait.generator.config.box_warp / 2)
+
+
+def test_materials_of_before_there_was_grain_open(portrait: Portrait3D, tmp_path) -> None:
+    line = ColourLine(torch.ones(2, 3), torch.tensor([-2.0, -0.5]))
+    portrait.materials = (Material(torch.ones(1, 1, 9, 9, 9), line, -1.0, 0.1, 0.05, 0.4),)
+    tensors = load_file(path := portrait.save(tmp_path / "out"))
+    with safe_open(str(path), framework="pt") as file:
+        meta = file.metadata()
+    save_file(tensors | {"material.0.numbers": tensors["material.0.numbers"][:10].clone()}, str(path), meta)
+    (found,) = Portrait3D.load(tmp_path / "out", "cpu").materials
+    assert found.strands == pytest.approx(0.1) and found.grain == 0
 
 
 @pytest.mark.parametrize("size", [(100, 10000), (9, 80), None])

@@ -9,7 +9,7 @@ from symgan_core.faces import shares_of
 from symgan_core.generator import Head, TriPlaneGenerator, load_generator
 from symgan_core.geometry import unproject
 from symgan_core.inversion import make_target
-from symgan_core.inversion.appearance.hidden_materials import EAR, hair_contrast, hidden_materials, skin_and_hair
+from symgan_core.inversion.appearance.hidden_materials import EAR, MOST_GRAIN, hair_contrast, hidden_materials, skin_and_hair, skin_contrast
 from symgan_core.inversion.target.target import Target
 from tests.inversion.heads import photo_of
 
@@ -58,7 +58,7 @@ def test_an_ear_stays_as_it_is(builtin: TriPlaneGenerator, ws: torch.Tensor, yaw
 
 def test_colours_are_those_of_the_photo(builtin: TriPlaneGenerator, ws: torch.Tensor, target: Target) -> None:
     skin, hair = hidden_materials(builtin, ws, target)
-    assert skin.contrast == 0 < hair.contrast
+    assert skin.strands == hair.grain == 0 < min(hair.strands, skin.grain)
     regions = shares_of(target.image, ("skin",), ("hair",))
     for material, region in zip((skin, hair), regions, strict=True):
         there = (region > 0.6) & (target.mask > 0.9)
@@ -83,3 +83,15 @@ def test_contrast_is_that_of_strands_and_not_of_light() -> None:
         picture = torch.cat([(2 * light - 1).expand(1, 3, -1, -1), torch.ones(1, 1, 512, 512)], 1)
         found.append(hair_contrast(picture, hair))
     assert found[0] < 0.01 and 1.8 < found[2] / found[1] < 2.2 and 0.08 < found[2] < 0.13
+
+
+def test_grain_is_that_of_pores_and_not_of_lines() -> None:
+    """Noise on skin, with and without a few dark lines; none of it is more than the most."""
+    noise, found = torch.randn(1, 512, 512, generator=torch.Generator().manual_seed(0)), []
+    for strength, lines in ((0.0, False), (0.02, False), (0.02, True), (1.0, False)):
+        light = (strength * noise).exp() * 0.3 - 0.03
+        if lines:
+            light[:, ::120] *= 0.5
+        picture = torch.cat([(2 * light - 1).clamp(-1, 1).expand(1, 3, -1, -1), torch.ones(1, 1, 512, 512)], 1)
+        found.append(skin_contrast(picture, torch.ones(1, 1, 256, 256)))
+    assert found[0] < 1e-3 and 0.012 < found[1] < 0.018 and found[2] < 1.3 * found[1] and found[3] == MOST_GRAIN
