@@ -4,7 +4,7 @@ import torch
 
 from symgan_core.portrait.colour_line import ColourLine
 from symgan_core.portrait.grain import grain_at
-from symgan_core.portrait.materials import DARK, LEVEL, Material
+from symgan_core.portrait.materials import BEHIND, DARK, LEVEL, LEVEL_BEHIND, Material
 from symgan_core.portrait.strands import CENTRE, RADIUS, strands_at
 
 
@@ -24,10 +24,11 @@ def around(count: int, height: float, radius: float = RADIUS) -> torch.Tensor:
 
 def test_hidden_skin_gets_the_hue_and_most_of_the_brightness_of_the_photos() -> None:
     grey = torch.tensor([[0.2] * 3, [0.3] * 3, [0.6] * 3])
-    found = material(0.0).drawn(grey, torch.zeros(3, 3), torch.ones(3), torch.ones(3))
-    light = (found.mean(1) + DARK).log() - (torch.tensor(0.3) + DARK).log()
-    wanted = LEVEL * ((grey[:, 0] + DARK).log() - (torch.tensor(0.3) + DARK).log())
-    assert torch.allclose(light, wanted, atol=0.02)
+    for depth, level in ((BEHIND[1], LEVEL), (BEHIND[0], LEVEL_BEHIND)):
+        found = material(0.0).drawn(grey, torch.tensor([[0.0, 0.0, depth]]).expand(3, 3), torch.ones(3), torch.ones(3))
+        light = (found.mean(1) + DARK).log() - (torch.tensor(0.3) + DARK).log()
+        wanted = level * ((grey[:, 0] + DARK).log() - (torch.tensor(0.3) + DARK).log())
+        assert torch.allclose(light, wanted, atol=0.02)
     assert (found[:, 0] > 1.2 * found[:, 1]).all() and (found[:, 1] > 1.2 * found[:, 2]).all()
 
 

@@ -14,7 +14,7 @@ from ...generator import TriPlaneGenerator
 from ...generator.traits import Traits
 from ...geometry.images import eroded, mean_within, resized, smooth_step
 from ...geometry.volume import box_points
-from ...portrait.materials import DARK, Material
+from ...portrait.materials import BEHIND, DARK, Material
 from ..preparation import Preparation
 from ..target.target import Target, takes_colours
 from .palette import LITTLE, SURE, fit_line
@@ -34,6 +34,8 @@ EAR, EAR_HALVES = (0.162, -0.01, 0.005), (0.045, 0.075, 0.06)
 their own, which the line of the skin's colours would level, and what lies behind it is hair."""
 EAR_EDGE = (0.6, 1.1)
 """Distances from its middle, in half axes, from where on an ear counts less, and not at all."""
+LIPS = 3
+"""Half the cells over which what is no skin behind the ears, amid skin, is skin all the same: the planes show a mouth there, too."""
 CORE = 0.97
 """Share of an ear from which on it is its middle."""
 COVERED = (0.75, 0.9)
@@ -80,6 +82,8 @@ def skin_and_hair(generator: TriPlaneGenerator, ws: Tensor, traits: Traits) -> t
     Ears that no hair covers are neither: they stay as the generator has them."""
     points = box_points(CELLS, generator.config.box_warp, ws.device)
     skin, hair = (_changing(generator, ws, traits, points, *kind) for kind in (SKIN, HAIR))
+    closed = -F.max_pool3d(-F.max_pool3d(skin, 2 * LIPS + 1, 1, LIPS), 2 * LIPS + 1, 1, LIPS) * (1 - hair)
+    skin = torch.where(points[..., 2] < sum(BEHIND) / 2, torch.maximum(skin, closed), skin)
     ears = _ears(points)[None, None]
     rims = F.max_pool3d(skin, 3, 1, 1)  # an ear's rim is thinner than a cell
     solid = generator.query(generator.planes(ws, generator.config.plane_resolution // PART), points.reshape(1, -1, 3))[0] > 0

@@ -25,7 +25,7 @@ BRAID, PONYTAIL, COMBED = 2, 4, 5
 UNSEEN, CROPPED = 0.006, -1.2
 """What has to speak for a braid or a ponytail, in mean difference of regions, or it is cropped to that length (logarithm; the shortest of
 the training): hardly anybody has one that the photo does not show. Instead of a cropped ponytail the hair is combed back."""
-GONE = -4.0
+GONE = -3.5
 """The length of a braid that is cropped: a stump of the training's shortest would be left."""
 OUTLINE = ("background", "skin", "hair", "ears", "hat")
 """Regions that tell haircuts apart."""

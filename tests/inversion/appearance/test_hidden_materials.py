@@ -8,8 +8,20 @@ import torch
 from symgan_core.faces import shares_of
 from symgan_core.generator import Head, TriPlaneGenerator, load_generator
 from symgan_core.geometry import unproject
+from symgan_core.geometry.volume import box_points
 from symgan_core.inversion import make_target
-from symgan_core.inversion.appearance.hidden_materials import EAR, MOST_GRAIN, hair_contrast, hidden_materials, skin_and_hair, skin_contrast
+from symgan_core.inversion.appearance.hidden_materials import (
+    CELLS,
+    CORE,
+    EAR,
+    MOST_GRAIN,
+    _ears,
+    _uncovered,
+    hair_contrast,
+    hidden_materials,
+    skin_and_hair,
+    skin_contrast,
+)
 from symgan_core.inversion.target.target import Target
 from tests.inversion.heads import photo_of
 
@@ -65,6 +77,16 @@ def test_colours_are_those_of_the_photo(builtin: TriPlaneGenerator, ws: torch.Te
         photo = (target.image / 2 + 0.5)[0][:, there[0, 0]].mean(1)
         found = material.colours.at(photo.mean().reshape(1, 1))[0]
         assert (found - photo).abs().max() < 0.06
+
+
+@torch.no_grad()
+def test_an_ear_under_long_hair_is_hair(builtin: TriPlaneGenerator, ws: torch.Tensor) -> None:
+    """Hair that lies over the middle of the left ear makes that one hair, and not the other one."""
+    points = box_points(CELLS, builtin.config.box_warp, ws.device)
+    ears = _ears(points)[None, None] > CORE
+    hair = (points[..., 0] > EAR[0]).float()[None, None]
+    found = _uncovered(points[..., 0], hair, ears)[0, 0]
+    assert found[points[..., 0] > 0].max() == 0 and found[points[..., 0] < 0].min() == 1
 
 
 def test_of_what_the_photo_does_not_show_nothing_is_said(builtin: TriPlaneGenerator, ws: torch.Tensor, target: Target) -> None:
