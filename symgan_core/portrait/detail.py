@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from ..generator import Synthesized
 from ..geometry import Camera, project, surface_normals, unproject
-from ..geometry.images import box_mean, eroded, mean_within, resized, smooth_step, spread
+from ..geometry.images import box_mean, eroded, mean_within, resized, smooth_step, spread, widened
 from ..geometry.warp import sample_image
 from .materials import Material
 
@@ -36,6 +36,8 @@ MAP = 256
 """Weights are computed at this resolution."""
 FADE = 4
 """Half width of the soft border of what is shown from everywhere, in pixels of ``MAP``."""
+CLEARED = 3
+"""Pixels of ``MAP`` beside a picture's head where its camera sees none either, though the rendered head may be a little wider."""
 REACH = 12
 """Hair that the render lacks may stand so many pixels of ``MAP`` beside its outline."""
 SEEN, MIRRORED, INVENTED = 1, 2, 3
@@ -199,7 +201,7 @@ def _residual(picture: DetailPicture, render: Synthesized, on_white: bool) -> _R
         beyond = torch.cat([own - drawn * picture.mask, torch.zeros_like(picture.mask)], 1)
     depth, opacity = _surface(render)
     trust = resized(picture.trust, MAP) * (opacity > 0.9)
-    head = (F.interpolate(picture.mask, (MAP, MAP), mode="area") > 0.02).float()
+    head = widened((F.interpolate(picture.mask, (MAP, MAP), mode="area") > 0.02).float(), CLEARED)
     if picture.fine:
         inner, width = resized(trust, size), round(size * COARSE) // 2 * 2 + 1
         wide = mean_within(mean_within(beyond, inner, width), (inner > 0).float(), width)

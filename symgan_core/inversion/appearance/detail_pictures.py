@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from ...faces import shares_of
 from ...generator import Head, Synthesized
 from ...geometry import Camera, facing, mirror_image
-from ...geometry.images import box_mean, eroded, resized, smooth_step
+from ...geometry.images import box_mean, eroded, resized, smooth_step, widened
 from ...geometry.warp import sample_image
 from ...portrait.detail import DetailPicture
 from ..target.target import Target
@@ -25,6 +25,8 @@ SOFT = 5
 """Width of the soft border of what may be shown from other sides, in pixels of the target."""
 SEAM = 9
 """Pixels over which the photo gives way to what goes on beyond its border."""
+FAR = 1
+"""Half the width, in pixels of the target, from which on a rendered head beside the photo's is no matter of its rim."""
 LEAST_HAIR = 0.3
 """Share of hair from which on the head has hair beyond the photo's border: seen from its outline alone, it is never sure."""
 SQUARE = (0.25, 0.45)
@@ -57,9 +59,9 @@ def _photo(view: Synthesized, target: Target) -> DetailPicture:
     colours, mask = target.picture.split((3, 1), 1)
     image, size = colours * mask + (1 - mask), colours.shape[-1]
     trust = _inner(target)
+    drawn, opacity = (resized(x, size) for x in (view.image, view.image_opacity))
     if target.out_of_frame is not None:
         beyond = F.interpolate(target.out_of_frame, (size, size), mode="nearest")
-        drawn, opacity = (resized(x, size) for x in (view.image, view.image_opacity))
         if target.hair is not None:
             place, there = reflected_places(beyond), resized(shares_of(view.image, ("hair",))[0], size)
             known = _without_rim((target.hair > 0.5) * trust, target.out_of_frame)
@@ -68,7 +70,15 @@ def _photo(view: Synthesized, target: Target) -> DetailPicture:
             trust = torch.maximum(trust, target.out_of_frame * F.interpolate(hair, trust.shape[2:], mode="area"))
         beyond = torch.maximum(beyond, (2 * box_mean(beyond, SEAM)).clamp(max=1))
         image, mask = torch.lerp(image, drawn, beyond), torch.lerp(mask, opacity, beyond)
-    return DetailPicture(image, mask, box_mean(trust, SOFT), target.camera)
+    wider = (opacity - mask).clamp(min=0) * _far_beside(mask, opacity, trust.shape[-1])
+    return DetailPicture(image + wider * (drawn - 1), mask + wider, box_mean(trust, SOFT), target.camera)
+
+
+def _far_beside(mask: Tensor, opacity: Tensor, side: int) -> Tensor:
+    """1 where the head as rendered goes far beyond the photo's, and a little around: the outline is drawn on it, for on white it would be a
+    line across the head. Both ``[1, 1, S, S]``; ``side``: of the target."""
+    beside = F.interpolate(((opacity > 0.5) & (mask < 0.5)).float(), (side, side), mode="area")
+    return F.interpolate(widened(eroded((beside > 0.5).float(), FAR), 4 * FAR), mask.shape[-2:], mode="nearest")
 
 
 def _inner(target: Target) -> Tensor:

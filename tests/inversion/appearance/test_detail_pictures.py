@@ -58,3 +58,19 @@ def test_hair_goes_on_beyond_the_border_without_a_band() -> None:
     assert (rows[1] - rows[0]).min() > 0.4, rows[1] - rows[0]  # green all along
     trust = torch.nn.functional.interpolate(photo.trust, photo.image.shape[2:])[0, 0, (border - 4) * scale : (border + 4) * scale, middle]
     assert trust.min() > 0.9
+
+
+def test_a_head_that_is_wider_than_the_photos_gets_no_white_line() -> None:
+    """The photo shows wall in a bite out of the hair, where the head has some: the bite's rim is drawn on the head, and not on white."""
+    generator = load_generator("builtin", "cpu")
+    image, mask, camera = photo_of(generator, 0)
+    top = int(np.flatnonzero((mask > 128).sum(1) > 40)[0])
+    bitten = mask.copy()
+    bitten[: top + 14, 116:140] = 0
+    w = generator.backbone.mapping.w_avg[None, None].expand(1, generator.config.num_ws, -1)
+    whole, photo = (detail_pictures(Head.of(generator, w), make_target(image, camera, alpha, generator), PhotoWarp())[0]
+                    for alpha in (mask, bitten))
+    scale = photo.image.shape[-1] // image.shape[0]
+    rows, columns = slice((top + 6) * scale, (top + 20) * scale), slice(110 * scale, 146 * scale)
+    assert photo.mask[..., rows, columns].min() > 0.9
+    assert (photo.image - whole.image)[..., rows, columns].amax() < 0.3
