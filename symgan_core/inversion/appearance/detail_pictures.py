@@ -78,7 +78,7 @@ def _far_beside(mask: Tensor, opacity: Tensor, side: int) -> Tensor:
     """1 where the head as rendered goes far beyond the photo's, and a little around: the outline is drawn on it, for on white it would be a
     line across the head. Both ``[1, 1, S, S]``; ``side``: of the target."""
     beside = F.interpolate(((opacity > 0.5) & (mask < 0.5)).float(), (side, side), mode="area")
-    return F.interpolate(widened(eroded((beside > 0.5).float(), FAR), 4 * FAR), mask.shape[-2:], mode="nearest")
+    return F.interpolate(widened(eroded((beside > 0.5).float(), FAR), 6 * FAR), mask.shape[-2:], mode="nearest")
 
 
 def _inner(target: Target) -> Tensor:
