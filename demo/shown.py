@@ -76,9 +76,11 @@ def which_face(faces: list[Face], number: int, said: Texts) -> str:
 
 
 def told(error: SymganError, said: Texts) -> str:
-    """An error's line; the core's are English."""
+    """An error's line, in the visitor's language where that has it."""
     if isinstance(error, LineFull):
         return f"{said.LINE_FULL} {said.LINE_FULL_HELP}"
+    if error.template in said.FAULTS:
+        return said.FAULTS[error.template].format(**error.values)
     return said.PHOTO_GONE if error.seen == ENGLISH.PHOTO_GONE else one_line(without_paths(str(error)))
 
 

@@ -2,12 +2,18 @@
 
 
 class SymganError(Exception):
-    """Base of all typed errors. ``str(error)`` is one line, fit to be shown to a user."""
+    """Base of all typed errors. ``str(error)`` is one line, fit to be shown to a user.
 
-    def __init__(self, seen: str, help: str = ""):
-        self.seen = seen
-        self.help = help
-        super().__init__(f"{seen} {help}".strip())
+    Args:
+        seen: what is wrong.
+        help: what would help.
+        values: of what the two name in braces, where they do; a translator looks ``template`` up and fills in the same ``values``.
+    """
+
+    def __init__(self, seen: str, help: str = "", **values: str | float):
+        self.template, self.values = f"{seen} {help}".strip(), values
+        self.seen, self.help = (text.format(**values) if values else text for text in (seen, help))
+        super().__init__(f"{self.seen} {self.help}".strip())
 
 
 class PhotoError(SymganError):

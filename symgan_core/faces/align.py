@@ -74,7 +74,8 @@ def align_frame(photo: np.ndarray, frame: np.ndarray, resolution: int, padding: 
     """
     side = float(np.hypot(*frame[:2]))
     if side < MIN_FACE:
-        raise PhotoError(f"The face is only about {side * 0.5:.0f} pixels wide.", f"Use a photo with at least {MIN_FACE // 2} on it.")
+        raise PhotoError("The face is only about {width:.0f} pixels wide.", "Use a photo with at least {least} on it.",
+                         width=side * 0.5, least=MIN_FACE // 2)
     square = cut_squares(as_tensor(photo), torch.as_tensor(frame, dtype=torch.float32)[None], resolution, padding)
     return (square[0].permute(1, 2, 0) * 127.5 + 127.5).round().clamp(0, 255).byte().numpy()
 

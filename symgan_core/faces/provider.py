@@ -121,6 +121,6 @@ def choose_face(faces: list[Face], number: int | None = None) -> Face:
         raise NoFaceFound("No face was found in the photo.",
                           "Show the whole head with some room around it, with both eyes, not too dark and larger than 24 pixels.")
     if number is not None and not 0 <= number < len(faces):
-        raise NoFaceFound(f"Face {number} was asked for, but {len(faces)} found (numbers start at 0, largest first).",
-                          "Choose one of them, or leave the choice out.")
+        raise NoFaceFound("Face {number} was asked for, but {count} found (numbers start at 0, largest first).",
+                          "Choose one of them, or leave the choice out.", number=number, count=len(faces))
     return faces[number or 0]

@@ -1,6 +1,8 @@
 """The languages: complete, alike in what they fill in, and chosen by what a browser asks for."""
 
+import ast
 import json
+import pickle
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,8 @@ import pytest
 from demo import texts
 from demo.gallery import list_examples
 from demo.share import DAYS
-from demo.shown import which_face
+from demo.shown import told, which_face
+from symgan_core.errors import PhotoError
 from symgan_core.faces import MOST_FACES
 from symgan_core.faces.advice import SENTENCES
 from symgan_core.inversion import PRESETS as WORK
@@ -81,6 +84,23 @@ def test_what_code_looks_up_has_a_text() -> None:
     assert said.RESETS.keys() == said.GROUPS.keys() and said.EXPRESSIONS.keys() == PRESETS.keys()
     assert said.ADVICE == SENTENCES and {e.name: e.title for e in list_examples()} == said.EXAMPLES
     assert said.PRESETS.keys() == WORK.keys() and [int(days) for days in said.DAYS] == list(DAYS)
+
+
+def test_what_is_wrong_with_a_photo_is_told_in_every_language() -> None:
+    faults, raised = read("en")["FAULTS"], set()
+    assert all(key == text for key, text in faults.items())
+    for path in (DEMO.parent / "symgan_core" / "faces").rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in ("PhotoError", "NoFaceFound"):
+                said = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
+                if len(said) == len(call.args):  # others name a path of the command line's
+                    raised.add(" ".join(said))
+    assert len(raised) > 12 and raised <= faults.keys(), raised - faults.keys()
+    small = PhotoError("The picture has only {width} x {height} pixels.", "Use one of at least {least} pixels a side.",
+                       width=8, height=9, least=64)
+    assert str(small) == "The picture has only 8 x 9 pixels. Use one of at least 64 pixels a side."
+    assert told(small, texts.SPOKEN["de"]) == "Das Bild hat nur 8 x 9 Pixel. Nehmen Sie eines mit mindestens 64 Pixeln je Seite."
+    assert str(pickle.loads(pickle.dumps(small))) == str(small)
 
 
 def test_what_a_file_lacks_is_english() -> None:

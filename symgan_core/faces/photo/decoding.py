@@ -95,8 +95,8 @@ def _mended(first: Image.Image, second: Image.Image, downwards: bool = False) ->
     if downwards:
         np.maximum.accumulate(missing, out=missing)
     if missing.mean() > 1 - SHARE_THERE:
-        raise PhotoError(f"The file was cut off: {100 * (1 - missing.mean()):.0f} % of the picture is there.",
-                         "Fetch or save the photo again.")
+        raise PhotoError("The file was cut off: {percent:.0f} % of the picture is there.", "Fetch or save the photo again.",
+                         percent=float(100 * (1 - missing.mean())))
     there = np.where(missing, 0, np.arange(len(a)))
     if missing[0]:  # a BMP begins at its lowest row
         there = np.where(missing, int(missing.argmin()), there)

@@ -6,9 +6,9 @@ from ...errors import PhotoError
 
 _READ = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF87a", "GIF"), (b"GIF89a", "GIF"), (b"BM", "BMP"),
          (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"))
-_KNOWN = ((b"%PDF", "a PDF"), (b"8BPS", "a Photoshop file"), (b"\xff\x0a", "a JPEG XL picture"), (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
-          (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"), (b"<svg", "an SVG drawing"), (b"\x1aE\xdf\xa3", "a film"),
-          (b"PK\x03\x04", "an archive"))
+_KNOWN = ((b"%PDF", "PDF"), (b"8BPS", "Photoshop"), (b"\xff\x0a", "JPEG XL"), (b"\0\0\0\x0cJXL ", "JPEG XL"),
+          (b"\0\0\0\x0cjP  ", "JPEG 2000"), (b"<svg", "SVG"), (b"\x1aE\xdf\xa3", "video"),
+          (b"PK\x03\x04", "ZIP"))
 """Often met, and refused by name."""
 _HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _AVIF = {b"avif", b"avis"}
@@ -30,9 +30,9 @@ def kind_of(data: bytes) -> str:
         return "AVIF"
     if brands & _HEIF:
         return "HEIF"
-    what = next((name for start, name in _KNOWN if data.startswith(start)), "a film" if brands else None)
+    what = next((name for start, name in _KNOWN if data.startswith(start)), "video" if brands else None)
     if what:
-        raise PhotoError(f"The file is {what}, not a picture that can be read.", "Choose a JPEG, PNG or WebP photo.")
+        raise PhotoError("Files of the kind {kind} are not read as photos.", "Choose a JPEG, PNG or WebP photo.", kind=what)
     raise PhotoError("The file is not a picture that can be read.", "Choose a JPEG, PNG or WebP photo.")
 
 

@@ -30,25 +30,27 @@ def check_bytes(count: int) -> None:
     if not count:
         raise PhotoError("The file is empty.", "Choose a JPEG, PNG or WebP photo.")
     if count > MAX_BYTES:
-        raise PhotoError(f"The file has {count / 2**20:.0f} MB.", f"Use a photo of at most {MAX_BYTES // 2**20} MB.")
+        raise PhotoError("The file has {size:.0f} MB.", "Use a photo of at most {most} MB.", size=count / 2**20, most=MAX_BYTES // 2**20)
 
 
 def check_size(width: int, height: int, most: int = MAX_PIXELS) -> None:
     """Raise PhotoError for a picture of too many pixels, or of too few."""
     if max(width, height) > MAX_SIDE or width * height > most:
-        raise PhotoError(f"The picture has {width} x {height} pixels.",
-                         f"Scale it to at most {MAX_SIDE} a side and {most // 10**6} megapixels.")
+        raise PhotoError("The picture has {width} x {height} pixels.", "Scale it to at most {side} a side and {most} megapixels.",
+                         width=width, height=height, side=MAX_SIDE, most=most // 10**6)
     check_least(width, height)
 
 
 def check_jpeg_size(width: int, height: int) -> None:
     """The same for a JPEG that can be decoded at a fraction of its size."""
     if width * height > MAX_JPEG_PIXELS:
-        raise PhotoError(f"The picture has {width} x {height} pixels.", f"Scale it to at most {MAX_JPEG_PIXELS // 10**6} megapixels.")
+        raise PhotoError("The picture has {width} x {height} pixels.", "Scale it to at most {most} megapixels.",
+                         width=width, height=height, most=MAX_JPEG_PIXELS // 10**6)
     check_least(width, height)
 
 
 def check_least(width: int, height: int) -> None:
     """Raise PhotoError for a picture of too few pixels."""
     if min(width, height) < MIN_SIDE:
-        raise PhotoError(f"The picture has only {width} x {height} pixels.", f"Use one of at least {MIN_SIDE} pixels a side.")
+        raise PhotoError("The picture has only {width} x {height} pixels.", "Use one of at least {least} pixels a side.",
+                         width=width, height=height, least=MIN_SIDE)

@@ -103,7 +103,7 @@ def test_formats_are_told_by_content(tmp_path) -> None:
     path = tmp_path / "photo.png"
     path.write_bytes(encode(gradient(), "JPEG"))
     assert read_photo(path).shape == (80, 120, 3)
-    for data, name in ((b"%PDF-1.7\n", "a PDF"), (b"8BPS\0\1", "a Photoshop file"), (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "a film")):
+    for data, name in ((b"%PDF-1.7\n", "PDF"), (b"8BPS\0\1", "Photoshop"), (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "video")):
         with pytest.raises(PhotoError, match=name):
             read_photo(data)
 
