@@ -189,6 +189,7 @@ class Studio(Making):
             time.sleep(LOOK_EVERY)
             try:
                 self.forget_lost()
+                self.store.work.drop_broken()
                 if look % (TRIM_EVERY // LOOK_EVERY) == 0 and resident([os.getpid()]) > KEPT:
                     give_back_memory()
                 if look % (SWEEP_EVERY // LOOK_EVERY) == 0:

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Collection
 from pathlib import Path
 
@@ -16,6 +17,8 @@ except ImportError:  # Windows has none: there, the folder must be this process'
     fcntl = None
 
 log = logging.getLogger("symgan.demo")
+STALLED = 30
+"""Seconds after which an upload of which no byte has come is not waited for any more."""
 _UPLOAD = re.compile(r"[0-9a-f]{64}")
 """Gradio puts an upload into a folder that is named by a hash of it."""
 
@@ -58,6 +61,14 @@ class WorkFolder:
             return
         for path in self.path.iterdir():
             if path not in folders and path not in self._permanent and not _shown(path) and _written(path) < before:
+                _delete(path)
+
+    def drop_broken(self) -> None:
+        """Delete uploads whose connection broke: Gradio leaves what has come of them, as a file under no visitor's name."""
+        if not self._alone or not self.path.is_dir():
+            return
+        for path in self.path.iterdir():
+            if path.is_file() and path not in self._permanent and _written(path) < time.time() - STALLED:
                 _delete(path)
 
     def clear(self) -> None:

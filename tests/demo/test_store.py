@@ -2,6 +2,7 @@
 
 import io
 import multiprocessing
+import os
 import time
 from dataclasses import replace
 from hashlib import sha256
@@ -18,7 +19,7 @@ from demo.settings import Visiting
 from demo.shown import without_paths
 from demo.store import Recent, ResultStore, VisitorLeft
 from demo.work import Progress
-from demo.workfolder import WorkFolder
+from demo.workfolder import STALLED, WorkFolder
 from symgan_core.inversion import PhotoRequest
 
 from .serving import studio_in
@@ -122,6 +123,19 @@ def test_the_idle_are_forgotten_and_the_busy_are_not(store: ResultStore, setting
         store.sweep()
         assert not upload.parent.exists() and store.folder_of(ids["idle"]) is None
         assert store.get(ids["busy"]) == "busy" and store.get(ids["here"]) == "here"
+
+
+def test_an_upload_that_broke_off_goes_soon_and_one_that_goes_on_stays(store: ResultStore, settings: Visiting, monkeypatch) -> None:
+    page, broken, running = (settings.work / name for name in ("shown.webp", "tmpa1b2", "tmpc3d4"))
+    page.write_text("the page's own")
+    store.work.keep_what_is_there()
+    broken.write_text("half a photo")
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + STALLED + 1)
+    running.write_text("half a photo")
+    os.utime(running, (now + STALLED, now + STALLED))
+    store.work.drop_broken()
+    assert page.exists() and running.exists() and not broken.exists()
 
 
 def test_on_a_full_disk_the_results_of_the_oldest_go(settings: Visiting, load: Loaded) -> None:
