@@ -190,12 +190,12 @@ class Studio(Making):
             try:
                 self.forget_lost()
                 self.store.work.drop_broken()
-                if look % (TRIM_EVERY // LOOK_EVERY) == 0 and resident([os.getpid()]) > KEPT:
-                    give_back_memory()
-                if look % (SWEEP_EVERY // LOOK_EVERY) == 0:
+                sweeping, trimming = (look % (every // LOOK_EVERY) == 0 for every in (SWEEP_EVERY, TRIM_EVERY))
+                if sweeping:
                     self.store.sweep()
-                    if not len(self.line):
-                        give_back_memory()
+                if (sweeping and not len(self.line)) or (trimming and resident([os.getpid()]) > KEPT):
+                    give_back_memory()
+                if sweeping:
                     self.shares.sweep()  # last, for an address may not answer
             except Exception:
                 log.exception("cleaning failed")

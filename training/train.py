@@ -36,6 +36,7 @@ from .adversarial import Adversary, describe
 from .batch import Batch, Drawn, Draws, Pixels, drawn, place_samples
 from .config import TrainConfig
 from .pool import RESOLUTION, Pool
+from .recorded import Recorded
 from .sampling import PlaneSampler, ray_points
 
 LOADERS = 3
@@ -99,7 +100,7 @@ class Trainer:
             while (passed := (time.monotonic() - begin) / 60) < minutes:
                 self._set_rate(passed / minutes)
                 if record and phase != self._phase():
-                    learn, phase = Recorded(self, next(batches)), self._phase()
+                    learn, phase = Recorded(self.learn, self.optimizer, next(batches), self.device), self._phase()
                 history.append(self.step(next(batches), learn))
                 if self.step_number % log_every == 0:
                     self._log(history, passed)
@@ -291,30 +292,3 @@ class Trainer:
 def mean_where(mask: Tensor, values: Tensor) -> Tensor:
     """The mean of ``values`` where there is ``mask``, both ``[B, M]``; 0 where there is none of it."""
     return torch.where(mask, values, 0).sum() / mask.sum().clamp(min=1)
-
-
-class Recorded:
-    """``Trainer.learn`` as a CUDA graph. Asking for a step's three thousand kernels takes Python more than twice as long as a GPU takes to
-    run them; a graph is asked for once.
-
-    For as long as all steps are alike. Recording does a few steps on ``arrays``.
-    """
-
-    def __init__(self, trainer: Trainer, arrays: Drawn, warm_up: int = 3):
-        self._arrays = {name: values.to(trainer.device) for name, values in arrays.items()}
-        now, aside = torch.cuda.current_stream(), torch.cuda.Stream()
-        aside.wait_stream(now)
-        with torch.cuda.stream(aside):
-            for _ in range(warm_up):
-                trainer.learn(self._arrays)
-        now.wait_stream(aside)
-        trainer.optimizer.zero_grad(set_to_none=True)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._losses = trainer.learn(self._arrays)
-
-    def __call__(self, arrays: Drawn) -> dict[str, Tensor]:
-        for name, values in arrays.items():
-            self._arrays[name].copy_(values, non_blocking=True)
-        self._graph.replay()
-        return self._losses

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import worn
 from .accessories import Garment, Glasses
+from .light import lights
 from .pack import HeadPack
 from .worn import uniform
 
@@ -170,7 +171,7 @@ def person_from_code(pack: HeadPack, z: Array) -> Person:
     hair = None if style == "bald" else style
     hair_colour = _hair_colour(z, age, ethnicity, style)
     stubble = gender * max(0.0, min(1.0, 0.25 + 0.6 * _get(z, "stubble"))) if age > 0.42 and gender > 0.5 else 0.0
-    side, colours, low, high = _light(z)
+    side, colours, low, high = lights(*(_get(z, f"light_{name}") for name in ("side", "height", "warmth", "strength", "fill", "ambient")))
     mole = None
     if _get(z, "mole") > 1.0:
         a, b, c = z[CODE["mole"]][1:]
@@ -289,20 +290,3 @@ def _hair_colour(z: Array, age: float, ethnicity: Array, style: str) -> Array:
     grey = max(grey, float(np.clip(_get(z, "hair_grey") - 2, 0, 1)))
     colour = colour * (1 - grey) + grey * np.float32(0.42 + 0.16 * float(np.clip(_get(z, "hair_grey"), -1, 1)))
     return (colour * (0.35 if style == "afro01" and grey < 0.3 else 1.0)).astype(np.float32)
-
-
-def _light(z: Array) -> tuple[Array, Array, Array, Array]:
-    """Three directional lights (key, fill, rim), ``[3, 3]`` each, and the ambient from below and from above."""
-    azimuth, height = 0.9 * _get(z, "light_side"), 0.45 + 0.35 * _get(z, "light_height")
-    directions = np.array([
-        [np.sin(azimuth) * np.cos(height), np.sin(height), np.cos(azimuth) * np.cos(height)],
-        [-np.sign(azimuth + 1e-6) * 0.8, 0.15, 0.6], [0.3, 0.8, -0.6]])
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    warmth = 0.06 * _get(z, "light_warmth")
-    tint = np.array([1 + warmth, 1.0, 1 - warmth])
-    key = np.clip(0.62 + 0.16 * _get(z, "light_strength"), 0.2, 1.1)
-    fill = np.clip(0.16 + 0.09 * _get(z, "light_fill"), 0.0, 0.45)
-    ambient = np.clip(0.42 + 0.12 * _get(z, "light_ambient"), 0.15, 0.75)
-    colours = np.stack([key * tint, np.full(3, fill), np.full(3, 0.12)])
-    return (directions.astype(np.float32), colours.astype(np.float32),
-            np.full(3, 0.75 * ambient, np.float32), np.full(3, 1.15 * ambient, np.float32))

@@ -44,7 +44,7 @@ STRANDS, GRAIN = 1 / 16, 1 / 32
 """Share of the picture's side: differences in brightness over more are waves or light, and not strands; or shape, and not grain."""
 SHOWN_STRANDS, MOST_STRANDS = 0.75, 0.18
 """The share of the photo's contrast that hidden hair has, and the most of it: noise is not as regular as hair, and looks rougher."""
-SHOWN_GRAIN, MOST_GRAIN = 0.75, 0.06
+SHOWN_GRAIN, MOST_GRAIN = 0.5, 0.05
 """Likewise of skin."""
 DEVIATIONS = 1.48
 """Standard deviations in the median of absolute values, of a normal distribution."""
