@@ -1,5 +1,7 @@
 """The page in a real Chromium: a turning head, drag and keys, gallery, sliders, modes, files, and what is left of a photo."""
 
+import pytest
+
 from .driving import (
     Server,
     at,
@@ -14,6 +16,7 @@ from .driving import (
     pictures_in,
     slide,
     still,
+    turning,
     upload,
 )
 
@@ -63,6 +66,25 @@ def test_gallery_opens_at_once_and_sliders_reset_again_and_again(page) -> None:
     assert first != shown  # a small picture at once, and the full one by itself
     page.click("#undo")
     at(page, "edit-smile", 0)
+
+
+@pytest.mark.slow
+def test_two_visitors_reset_ten_times_in_a_row(page, browser, server: Server) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-US")
+    other = context.new_page()
+    other.goto(server.url)
+    turning(other)
+    shown = {visitor: at_rest(visitor) for visitor in (page, other)}
+    for number in range(10):
+        for visitor in shown:
+            slide(visitor, "edit-smile", 2 - number / 10)
+        shown = {visitor: still(visitor, old) for visitor, old in shown.items()}
+        for visitor in shown:
+            visitor.click("#reset-all")
+        for visitor, old in shown.items():
+            at(visitor, "edit-smile", 0)
+            shown[visitor] = still(visitor, old)
+    context.close()
 
 
 @phone_too
