@@ -152,7 +152,8 @@ def dilated(volume: Tensor) -> Tensor:
 
 @torch.no_grad()
 def largest_component(volume: Tensor, level: float, empty: float, block: int = 8) -> Tensor:
-    """The volume ``[1, 1, D, H, W]`` with ``empty`` for all matter (above ``level``) that does not hang together with the bulk of it.
+    """The volume ``[1, 1, D, H, W]`` with ``empty`` for all matter (above ``level``) that does not hang together with the bulk of it, and
+    for what is beside such pieces and not beside the bulk.
 
     The bulk is what lies in the fullest blocks, of ``block`` cells a side. What touches it, over edges and corners too, belongs to it.
     """
@@ -161,7 +162,9 @@ def largest_component(volume: Tensor, level: float, empty: float, block: int = 8
     held = (crowd > 0.5 * crowd.max()) * matter
     while not torch.equal(grown := dilated(held) * matter, held):
         held = grown
-    return volume.masked_fill(matter > held, empty)
+    lost = (matter > held).to(volume.dtype)
+    fringe = dilated(lost) * (1 - dilated(held))  # too thin for the level, and still to be seen
+    return volume.masked_fill(torch.maximum(lost, fringe) > 0, empty)
 
 
 def uniform(shape: tuple[int, ...], generator: torch.Generator, device: torch.device | None) -> Tensor:

@@ -22,8 +22,8 @@ DARK = 0.03
 SURE = (0.5, 0.85)
 """Share of a material at a place: below the first nothing is changed, above the second all of it."""
 LEVEL, LEVEL_BEHIND = 0.6, 0.25
-"""What is hidden keeps so much of the logarithm by which it is brighter or darker than the photo's is in the mean; less of it behind the
-ears, where the planes show the face faintly once more."""
+"""What is hidden keeps so much of the logarithm by which it is brighter or darker than the photo's is in the mean; skin keeps less of it
+behind the ears, where the planes show the face faintly once more."""
 BEHIND = (-0.12, 0.0)
 """Depths, world units: at less than the first it is behind the ears, at more than the second before them."""
 SQUARE = (0.1, 0.45)
@@ -63,7 +63,8 @@ class Material:
         """``colours [N, 3]`` in about [0, 1] at ``points [N, 3]``, which are seen at a cosine ``facing [N]`` and of a ``share [N]``, become
         those of the photo, with its texture."""
         light = (colours.mean(1, keepdim=True).clamp(min=0) + DARK).log()  # detail may go beyond black
-        level = LEVEL_BEHIND + (LEVEL - LEVEL_BEHIND) * smooth_step(points[:, 2:], *BEHIND)
+        behind = LEVEL if self.strands else LEVEL_BEHIND
+        level = behind + (LEVEL - behind) * smooth_step(points[:, 2:], *BEHIND)
         light = self.bright + level * (light - self.bright)
         for contrast, texture_at in ((self.strands, strands_at), (self.grain, grain_at)):
             if contrast:

@@ -100,9 +100,15 @@ def test_what_floats_beside_the_bulk_is_emptied_and_nothing_else() -> None:
     volume[..., 6:18, 6:18, 6:18] = 30.0
     volume[..., 18:23, 17, 17] = 30.0  # a thin braid hangs on an edge
     volume[..., 1, 1, 1:3] = 30.0  # a crumb
+    volume[..., 1, 2, 1] = 3.0  # its fringe
     volume[..., 23, 3, 3] = 2.0  # mist that nobody sees
+    volume[..., 4, 6, 6] = volume[..., 3, 6, 6] = 30.0
+    volume[..., 5, 6, 6] = 2.0  # hangs beside another crumb and on the bulk
     clean = largest_component(volume, 5.0, -1e3)
-    changed = (clean != volume).nonzero()
-    assert changed.tolist() == [[0, 0, 1, 1, 1], [0, 0, 1, 1, 2]] and (clean[clean != volume] == -1e3).all()
+    assert (clean[..., :3, :3, :4] == -1e3).all() and (clean[clean != volume] == -1e3).all()
+    assert (clean[..., 3:5, 6, 6] == -1e3).all() and clean[..., 5, 6, 6] == 2.0
+    kept = torch.ones_like(volume, dtype=torch.bool)
+    kept[..., :6, :8, :8] = False
+    assert torch.equal(clean[kept], volume[kept])
     nothing = torch.full((1, 1, 8, 8, 8), -20.0)
     assert torch.equal(largest_component(nothing, 5.0, -1e3), nothing)
