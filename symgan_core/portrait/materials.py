@@ -21,7 +21,7 @@ DARK = 0.03
 """Added to brightness in [0, 1] before its logarithm is taken."""
 SURE = (0.5, 0.85)
 """Share of a material at a place: below the first nothing is changed, above the second all of it."""
-LEVEL, LEVEL_BEHIND = 0.6, 0.25
+LEVEL, LEVEL_BEHIND = 0.6, 0.4
 """What is hidden keeps so much of the logarithm by which it is brighter or darker than the photo's is in the mean; skin keeps less of it
 behind the ears, where the planes show the face faintly once more."""
 BEHIND = (-0.12, 0.0)
