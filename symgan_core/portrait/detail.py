@@ -234,7 +234,9 @@ def _weight(residual: _Residual, places: Tensor, normals: Tensor, camera: Tensor
     # Shrunk by as much as it is blurred: nothing reaches across an outline to what lies behind.
     everywhere = box_mean(eroded(everywhere, FADE), 2 * FADE + 1)
     alike = 1 - smooth_step((sample_image(residual.opacity, uv) - opacity).abs(), *SAME_OPACITY)
-    near = torch.exp(-(turned / NEAR).square()) * same * alike * sample_image(residual.head, uv)
+    # Beside what the picture does not see, its detail is that of an outline: a line across the neck once the chin has moved.
+    within = 1 - box_mean(widened(((same < 0.5) & (opacity > 0.9)).float(), CLEARED), 3)
+    near = torch.exp(-(turned / NEAR).square()) * same * alike * sample_image(residual.head, uv) * within
     return torch.maximum(everywhere, near)
 
 

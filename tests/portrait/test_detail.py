@@ -151,3 +151,31 @@ def test_sources_say_what_the_photo_and_its_mirror_show() -> None:
     assert (Detail([first], grey).sources(grey(behind), behind)[head] == INVENTED).float().mean() > 0.8
     from_inside = Detail([first], grey).sources(view, camera, lambda points: (points, torch.zeros_like(points[..., :1])))
     assert set(from_inside.unique().tolist()) == {0, INVENTED}
+
+
+def before_a_wall(camera: Tensor, size: int = SIZE) -> Synthesized:
+    """The sphere before a wall, all of one grey."""
+    near, far = (unproject(torch.full((1, 1, size, size), depth), camera) for depth in (1.0, 2.0))
+    sight = far - near
+    wall = ((-0.5 - (near - sight)[..., 2]) / sight[..., 2])[:, None]
+    depth = sphere_depth(camera, size)
+    depth = torch.where(depth < 3, depth, wall)
+    image = torch.zeros(1, 3, size, size)
+    return Synthesized(image, image, depth, torch.ones_like(depth))
+
+
+def test_an_outline_in_front_of_what_was_hidden_is_no_line_there() -> None:
+    """The picture differs from the render along the sphere's outline alone."""
+    here, there = camera_at(0), camera_at(6)
+    sphere = (sphere_depth(here, 512) < 3).float()
+    rim = (sphere + F.max_pool2d(-sphere, 9, 1, 4)).clamp(0, 1)
+    shown = DetailPicture((0.8 * rim).expand(-1, 3, -1, -1), torch.ones_like(rim), torch.ones(1, 1, SIZE, SIZE), here)
+    detail = Detail([shown], before_a_wall)
+    assert detail.added_to(before_a_wall(here), here).image.max() > 0.5
+    view = before_a_wall(there)
+    uv, distance = project(unproject(view.image_depth, there), here)
+    seen = F.grid_sample(before_a_wall(here).image_depth, uv * 2 - 1, align_corners=False)
+    hidden = (distance[:, None] - seen > 0.05).float()
+    beside = F.max_pool2d(hidden, 5, 1, 2) > 0
+    line = detail.added_to(view, there).image.abs().amax(1, keepdim=True)[beside]
+    assert hidden.sum() > 1000 and line.mean() < 0.002
