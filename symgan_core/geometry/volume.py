@@ -162,9 +162,9 @@ def largest_component(volume: Tensor, level: float, empty: float, block: int = 8
     held = (crowd > 0.5 * crowd.max()) * matter
     while not torch.equal(grown := dilated(held) * matter, held):
         held = grown
-    lost = (matter > held).to(volume.dtype)
-    fringe = dilated(lost) * (1 - dilated(held))  # too thin for the level, and still to be seen
-    return volume.masked_fill(torch.maximum(lost, fringe) > 0, empty)
+    # With its fringe, which is too thin for the level and still to be seen. What is beside the bulk was held.
+    lost = dilated(matter - held) * (1 - dilated(held))
+    return volume.masked_fill(lost > 0, empty)
 
 
 def uniform(shape: tuple[int, ...], generator: torch.Generator, device: torch.device | None) -> Tensor:

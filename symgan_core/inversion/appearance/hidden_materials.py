@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ...faces import shares_of
 from ...generator import TriPlaneGenerator
 from ...generator.traits import Traits
 from ...geometry.images import eroded, mean_within, resized, smooth_step
-from ...geometry.volume import box_points
+from ...geometry.volume import box_points, dilated
 from ...portrait.materials import BEHIND, DARK, Material
 from ..preparation import Preparation
 from ..target.target import Target, takes_colours
@@ -82,10 +81,14 @@ def skin_and_hair(generator: TriPlaneGenerator, ws: Tensor, traits: Traits) -> t
     Ears that no hair covers are neither: they stay as the generator has them."""
     points = box_points(CELLS, generator.config.box_warp, ws.device)
     skin, hair = (_changing(generator, ws, traits, points, *kind) for kind in (SKIN, HAIR))
-    closed = -F.max_pool3d(-F.max_pool3d(skin, 2 * LIPS + 1, 1, LIPS), 2 * LIPS + 1, 1, LIPS) * (1 - hair)
-    skin = torch.where(points[..., 2] < sum(BEHIND) / 2, torch.maximum(skin, closed), skin)
+    closed = skin
+    for _ in range(LIPS):
+        closed = dilated(closed)
+    for _ in range(LIPS):
+        closed = -dilated(-closed)
+    skin = torch.where(points[..., 2] < sum(BEHIND) / 2, torch.maximum(skin, closed * (1 - hair)), skin)
     ears = _ears(points)[None, None]
-    rims = F.max_pool3d(skin, 3, 1, 1)  # an ear's rim is thinner than a cell
+    rims = dilated(skin)  # an ear's rim is thinner than a cell
     solid = generator.query(generator.planes(ws, generator.config.plane_resolution // PART), points.reshape(1, -1, 3))[0] > 0
     bare = ears * rims * _uncovered(points[..., 0], hair, (ears > CORE) & solid.reshape(ears.shape))
     return tuple((share * 255).round() / 255 for share in (skin * (1 - ears), hair * (1 - bare)))  # as they are stored
